@@ -1,0 +1,48 @@
+/**
+ * A store: its identity, and the numbers of its volumes.
+ *
+ * The store record is `{"format":1,"storeId":"…","nextVolume":7}`. A volume number is handed out
+ * once, durably, before anything is written under it, so an address is never ambiguous.
+ */
+import {BorealisError} from '../base/errors.ts';
+import {randomHex} from '../base/random.ts';
+import type {VolumeNumber} from './ids.ts';
+import {decodeRecord, encodeRecord} from './record.ts';
+import type {Zone} from './zone.ts';
+
+export const STORE_FORMAT = 1;
+
+type StoreRecord = {format: number; storeId: string; nextVolume: number};
+
+/** Makes a store in a zone that has none; checks the format of one that is there. */
+export function openStore(zone: Zone): {readonly storeId: string} {
+  const bytes = zone.readStoreRecord();
+  if (bytes !== null) return {storeId: decodeStore(zone, bytes).storeId};
+  const record: StoreRecord = {format: STORE_FORMAT, storeId: randomHex(16), nextVolume: 1};
+  zone.writeStoreRecord(encodeRecord(record), null);
+  return {storeId: record.storeId};
+}
+
+/** Hands out the next volume number. Durable on return. */
+export function allocateVolume(zone: Zone): VolumeNumber {
+  const bytes = zone.readStoreRecord();
+  if (bytes === null) {
+    throw new BorealisError('not-found', 'no-store', `zone ${zone.name} holds no store`);
+  }
+  const record = decodeStore(zone, bytes);
+  const next: StoreRecord = {...record, nextVolume: record.nextVolume + 1};
+  zone.writeStoreRecord(encodeRecord(next), bytes);
+  return record.nextVolume as VolumeNumber;
+}
+
+function decodeStore(zone: Zone, bytes: Buffer): StoreRecord {
+  const record = decodeRecord(bytes, `store record of zone ${zone.name}`) as StoreRecord;
+  if (record.format !== STORE_FORMAT) {
+    throw new BorealisError(
+      'invalid',
+      'store-format',
+      `zone ${zone.name} holds a store of format ${record.format}; this Borealis reads format ${STORE_FORMAT}`,
+    );
+  }
+  return record;
+}
