@@ -1,0 +1,138 @@
+/**
+ * Reads pages of the log by pointer and verifies each against the checksum that its parent holds.
+ * Errors: corrupt, naming volume, file, page and the zone tried.
+ */
+import {crc32} from 'node:zlib';
+import {BorealisError, errorMessage} from '../base/errors.ts';
+import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
+import {SegmentCache} from '../page-store/segment-cache.ts';
+import type {Zone} from '../page-store/zone.ts';
+import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, SECTOR_MAX, word, type Pointer} from './pointer.ts';
+
+/** Pages that follow each other in the log as they do in the file: read with one call. */
+type Run = {volume: number; segment: number; sector: number; firstPage: number; count: number};
+
+export class PageReader {
+  readonly #zone: Zone;
+  readonly #segments: SegmentCache;
+  readonly #run: Run = {volume: 0, segment: 0, sector: 0, firstPage: 0, count: 0};
+  readonly #crcs: number[] = [];
+  pagesRead = 0;
+
+  constructor(zone: Zone) {
+    this.#zone = zone;
+    this.#segments = new SegmentCache(zone);
+  }
+
+  /** Reads one page into `into` at `at`; `what` names it in an error. */
+  readPage(pointer: Pointer, into: Uint8Array, at: number, what: () => string): void {
+    const file = this.#open(pointer.volume, pointer.segment, what);
+    this.pagesRead++;
+    const got = file.read(pointer.sector * SECTOR_SIZE_BYTES, into, at, PAGE_SIZE_BYTES);
+    const page = into.subarray(at, at + PAGE_SIZE_BYTES);
+    if (got !== PAGE_SIZE_BYTES || crc32(page) !== pointer.crc) throw this.#corrupt(what());
+  }
+
+  /** Loads a page-table node. */
+  loadNode(pointer: Pointer, what: () => string): Uint32Array {
+    const bytes = Buffer.allocUnsafeSlow(PAGE_SIZE_BYTES);
+    this.readPage(pointer, bytes, 0, what);
+    return new Uint32Array(bytes.buffer, 0, PAGE_SIZE_BYTES / 4);
+  }
+
+  /** Forgets a run that an error left unread. */
+  begin(): void {
+    this.#run.count = 0;
+  }
+
+  /**
+   * Adds `page` of `file`, whose pointer stands at word `pointerAt`, to the run that is being
+   * collected, and reads the run before it if the page does not continue it. Page p goes to
+   * `into[at + (p − base) × 8192]`.
+   */
+  collect(
+    words: Uint32Array,
+    pointerAt: number,
+    file: number,
+    page: number,
+    base: number,
+    into: Uint8Array,
+    at: number,
+  ): void {
+    const run = this.#run;
+    const sector = word(words, pointerAt + 2) & SECTOR_MAX;
+    const continues =
+      run.count > 0 &&
+      words[pointerAt] === run.volume &&
+      words[pointerAt + 1] === run.segment &&
+      page === run.firstPage + run.count &&
+      sector === run.sector + (run.count * PAGE_SIZE_BYTES) / SECTOR_SIZE_BYTES;
+    if (!continues) {
+      this.finish(file, base, into, at);
+      run.volume = word(words, pointerAt);
+      run.segment = word(words, pointerAt + 1);
+      run.sector = sector;
+      run.firstPage = page;
+    }
+    this.#crcs[run.count] = word(words, pointerAt + 3);
+    run.count++;
+  }
+
+  /** Reads the run that was collected. */
+  finish(file: number, base: number, into: Uint8Array, at: number): void {
+    const {volume, segment, sector, firstPage, count} = this.#run;
+    if (count === 0) return;
+    this.#run.count = 0;
+    this.pagesRead += count;
+    const start = at + (firstPage - base) * PAGE_SIZE_BYTES;
+    const source = this.#open(
+      volume as VolumeNumber,
+      segment as SegmentNumber,
+      () => `page ${firstPage} of file ${file}`,
+    );
+    const bytes = count * PAGE_SIZE_BYTES;
+    const got = source.read(sector * SECTOR_SIZE_BYTES, into, start, bytes);
+    for (let index = 0; index < count; index++) {
+      const from = start + index * PAGE_SIZE_BYTES;
+      const whole = got >= (index + 1) * PAGE_SIZE_BYTES;
+      if (!whole || crc32(into.subarray(from, from + PAGE_SIZE_BYTES)) !== this.#crcs[index]) {
+        throw this.#corrupt(`page ${firstPage + index} of file ${file} in volume ${volume}`);
+      }
+    }
+  }
+
+  closeDeleted(): void {
+    this.#segments.closeDeleted();
+  }
+
+  close(): void {
+    this.#segments.close();
+  }
+
+  #open(
+    volume: VolumeNumber,
+    segment: SegmentNumber,
+    what: () => string,
+  ): ReturnType<SegmentCache['get']> {
+    try {
+      return this.#segments.get(volume, segment);
+    } catch (error) {
+      // Anything else, such as no descriptor to be had, says nothing of the page.
+      if (!(error instanceof BorealisError && error.kind === 'not-found')) throw error;
+      throw new BorealisError(
+        'corrupt',
+        'page-lost',
+        `cannot read ${what()}: ${errorMessage(error)} (zone ${this.#zone.name})`,
+        error,
+      );
+    }
+  }
+
+  #corrupt(what: string): BorealisError {
+    return new BorealisError(
+      'corrupt',
+      'page-corrupt',
+      `${what}: its checksum does not hold (zone ${this.#zone.name})`,
+    );
+  }
+}

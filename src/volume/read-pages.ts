@@ -1,0 +1,57 @@
+/**
+ * Reads a range of a file's pages: from the open batch what is there, from the log the rest, with one
+ * call for pages that lie in the log as they do in the file.
+ */
+import type {FileTable} from './file-table.ts';
+import type {OpenBatch} from './open-batch.ts';
+import type {PageReader} from './page-reader.ts';
+import {FANOUT} from './page-tree.ts';
+import {PAGE_SIZE_BYTES, POINTER_WORDS} from './pointer.ts';
+
+export type PageSources = {
+  readonly files: FileTable;
+  readonly batch: OpenBatch;
+  readonly reader: PageReader;
+};
+
+/** Fills `into[at …]` with `count` pages of `file` from `first`. Holes are zeros. */
+export function readPages(
+  {files, batch, reader}: PageSources,
+  file: number,
+  first: number,
+  count: number,
+  into: Uint8Array,
+  at: number,
+): void {
+  reader.begin();
+  const tree = files.tree(file);
+  const pending = batch.hasFile(file);
+  let leaf: Uint32Array | null = null;
+  let leafOf = -1;
+  for (let page = first; page < first + count; page++) {
+    const target = at + (page - first) * PAGE_SIZE_BYTES;
+    const fresh = pending ? batch.get(file, page) : null;
+    if (fresh !== null) {
+      into.set(fresh, target);
+      continue;
+    }
+    if (tree.height === 0) {
+      const pointer = tree.find(page);
+      if (pointer === null) into.fill(0, target, target + PAGE_SIZE_BYTES);
+      else reader.readPage(pointer, into, target, () => `page ${page} of file ${file}`);
+      continue;
+    }
+    const index = Math.floor(page / FANOUT);
+    if (index !== leafOf) {
+      leaf = tree.leaf(page);
+      leafOf = index;
+    }
+    const pointerAt = (page % FANOUT) * POINTER_WORDS;
+    if (leaf === null || leaf[pointerAt] === 0) {
+      into.fill(0, target, target + PAGE_SIZE_BYTES);
+    } else {
+      reader.collect(leaf, pointerAt, file, page, first, into, at);
+    }
+  }
+  reader.finish(file, first, into, at);
+}
