@@ -1,0 +1,53 @@
+import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
+
+/** One complete copy of the store, standing for an Availability Zone: today a directory. */
+export type ZoneConfig = {readonly name: string; readonly directory: string};
+
+/** What an attachment needs to open a volume as its one writer. */
+export type AttachmentConfig = {
+  readonly zones: readonly ZoneConfig[];
+  readonly volume: VolumeNumber;
+  /** The volume is empty: make a file system on it first. */
+  readonly format: boolean;
+  /** Upper bound of memory for page-table nodes. */
+  readonly nodeCacheBytes: number;
+};
+
+export type ForkResult = {
+  /** The child begins with all that was written up to here. */
+  readonly lsn: Lsn;
+  /** What the fork itself wrote: page-table nodes changed since the last checkpoint, and the child's record. */
+  readonly bytesWritten: number;
+  /** Pages of the source that were copied: none, ever. Reported from a counter, not assumed. */
+  readonly bytesCopied: number;
+  readonly durationMs: number;
+};
+
+export type AttachmentStatistics = {
+  readonly lsn: Lsn;
+  readonly durableLsn: Lsn;
+  readonly pagesRead: number;
+  readonly pagesWritten: number;
+  readonly bytesAppended: number;
+  readonly barriers: number;
+  readonly requests: number;
+};
+
+/**
+ * A volume made visible to an engine. It runs in a worker thread of the instance process; these
+ * calls talk to that thread.
+ */
+export type Attachment = {
+  /** Barrier, checkpoint, then the durable record of `child`, which exists from then on. */
+  fork(child: VolumeNumber): Promise<ForkResult>;
+  /** Barrier and checkpoint: the volume's record on disk is its head as of now. */
+  checkpoint(): Promise<Lsn>;
+  statistics(): Promise<AttachmentStatistics>;
+  /** Checkpoints, marks the volume cleanly closed and lets go of it. Idempotent. */
+  detach(): Promise<void>;
+  /** Resolves with the reason when the attachment dies by itself; never on `detach`. */
+  readonly failed: Promise<Error>;
+};
+
+/** An attachment through a mount point (FUSE). */
+export type MountedAttachment = Attachment & {readonly directory: string};

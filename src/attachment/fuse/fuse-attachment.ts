@@ -1,0 +1,283 @@
+/**
+ * A volume mounted through FUSE, seen from the main thread of the instance process.
+ *
+ *     main thread ─┬─ serving worker   volume, file system, request loop
+ *                  └─ sync worker      fdatasync and the replies that wait for it
+ *
+ * Life:   open the device ▸ workers open the volume ▸ mount ▸ INIT ▸ attached
+ *         ▸ detach: unmount (dirty pages arrive), the loop ends, checkpoint and close, workers end.
+ * Death:  a worker that fails, or an unmount from outside, cuts the connection, ends both workers and
+ *         resolves `failed`. The process must then end: its engine's files are gone.
+ * Exit:   a process that exits while attached cuts the connection first, because a thread that is
+ *         blocked in a read of the device would keep it from ending.
+ */
+import {closeSync, stat} from 'node:fs';
+import {join} from 'node:path';
+import {Worker} from 'node:worker_threads';
+import type {
+  AttachmentConfig,
+  AttachmentStatistics,
+  ForkResult,
+  MountedAttachment,
+} from '../attachment.ts';
+import {every, withDeadline} from '../../base/clock.ts';
+import {entryPoint} from '../../base/entry-point.ts';
+import {BorealisError, errorMessage} from '../../base/errors.ts';
+import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
+import {
+  ControlBlock,
+  type ControlMethod,
+  type ControlMethods,
+  type ServingMessage,
+  type ServingWorkerData,
+  type SyncMessage,
+  type SyncWorkerData,
+} from './control.ts';
+import {deferred, type Deferred} from './deferred.ts';
+import {WAKE_NAME} from './handlers.ts';
+import {abortMount, mount, openFuseDevice, unmount} from './mount.ts';
+import {IDENTITY_OWNER_MAP, type OwnerMap} from './owner-map.ts';
+import {SyncQueue} from './sync-queue.ts';
+
+/** How often an attachment that has changed is told to flush what waits in memory. */
+const IDLE_PERIOD_MS = 1000;
+/** A volume that went quiet is told so this many times: the first flushes, the next sees the quiet. */
+const IDLE_CALLS = 3;
+/** From the mount to the kernel's first request. */
+const INIT_LIMIT_MS = 30_000;
+
+export type FuseAttachmentConfig = AttachmentConfig & {
+  /** An existing directory; the volume is mounted over it. */
+  readonly directory: string;
+  /** `/dev/fuse`, or another node of the same device. */
+  readonly fuseDevice: string;
+  /** The engine's user, whom the volume stores as 0; null where a user namespace makes it 0 already. */
+  readonly ownerMap: OwnerMap | null;
+};
+
+/** The threads of an attachment, their code loaded, that wait to be told what to serve. */
+export type FuseWorkers = {readonly serving: Worker; readonly sync: Worker};
+
+/**
+ * Starts the threads ahead of the attachment: to load their code takes longer than to open a volume.
+ * `servingEntry` is for tests that bring a file system of their own.
+ */
+export function startFuseWorkers(
+  servingEntry: string = entryPoint('attachment/fuse/serving-worker'),
+): FuseWorkers {
+  return {
+    serving: new Worker(servingEntry),
+    sync: new Worker(entryPoint('attachment/fuse/sync-worker')),
+  };
+}
+
+/** Opens the volume and mounts it. The process is in a mount namespace of its own already. */
+export async function attachFuse(
+  config: FuseAttachmentConfig,
+  workers: FuseWorkers = startFuseWorkers(),
+): Promise<MountedAttachment> {
+  let deviceFd: number;
+  try {
+    deviceFd = openFuseDevice(config.fuseDevice);
+  } catch (error) {
+    await Promise.all([workers.serving.terminate(), workers.sync.terminate()]);
+    throw error;
+  }
+  const attachment = new FuseAttachment(config, workers, deviceFd);
+  await attachment.start();
+  return attachment;
+}
+
+class FuseAttachment implements MountedAttachment {
+  readonly directory: string;
+  readonly #failed = deferred<Error>();
+  readonly #opened = deferred<void>();
+  readonly #initialised = deferred<void>();
+  readonly #closed = deferred<void>();
+  readonly #calls = new Map<number, Deferred<unknown>>();
+  readonly #control = new ControlBlock();
+  readonly #queue = new SyncQueue();
+  readonly #deviceFd: number;
+  readonly #serving: Worker;
+  readonly #sync: Worker;
+  /** Both workers have ended. */
+  readonly #exited: Promise<unknown>;
+  readonly #onExit = (): void => abortMount(this.directory);
+  #lastCallId = 0;
+  #idleCallsLeft = 0;
+  #stopIdle: () => void = () => undefined;
+  #isMounted = false;
+  #isEnding = false;
+  #failure: Error | null = null;
+  #detached: Promise<void> | null = null;
+
+  constructor(config: FuseAttachmentConfig, workers: FuseWorkers, deviceFd: number) {
+    this.directory = config.directory;
+    this.#deviceFd = deviceFd;
+    const {zones, volume, format, nodeCacheBytes} = config;
+    const servingData: ServingWorkerData = {
+      deviceFd: this.#deviceFd,
+      control: this.#control.shared,
+      queue: this.#queue.shared,
+      owners: config.ownerMap ?? IDENTITY_OWNER_MAP,
+      volume: {zones, volume, format, nodeCacheBytes},
+    };
+    const syncData: SyncWorkerData = {deviceFd: this.#deviceFd, queue: this.#queue.shared};
+    this.#serving = workers.serving;
+    this.#sync = workers.sync;
+    this.#serving.on('message', (message: ServingMessage) => this.#onServing(message));
+    this.#sync.on('message', (message: SyncMessage) => {
+      this.#die(new BorealisError('unavailable', 'sync-failed', message.reason));
+    });
+    this.#exited = Promise.all([this.#watch(this.#serving), this.#watch(this.#sync)]);
+    this.#serving.postMessage(servingData);
+    this.#sync.postMessage(syncData);
+  }
+
+  get failed(): Promise<Error> {
+    return this.#failed.promise;
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#opened.promise;
+      await mount(this.#deviceFd, this.directory);
+      this.#isMounted = true;
+      process.on('exit', this.#onExit);
+      this.#control.setPhase('mounted');
+      await withDeadline(this.#initialised.promise, INIT_LIMIT_MS, () => {
+        return new BorealisError(
+          'unavailable',
+          'fuse-init',
+          'The kernel does not begin to speak FUSE.',
+        );
+      });
+    } catch (error) {
+      this.#die(error instanceof Error ? error : new Error(errorMessage(error)));
+      await this.#letGo();
+      throw error;
+    }
+    this.#stopIdle = every(IDLE_PERIOD_MS, () => this.#idle());
+  }
+
+  fork(child: VolumeNumber): Promise<ForkResult> {
+    return this.#call('fork', {child});
+  }
+
+  checkpoint(): Promise<Lsn> {
+    return this.#call('checkpoint', null);
+  }
+
+  statistics(): Promise<AttachmentStatistics> {
+    return this.#call('statistics', null);
+  }
+
+  detach(): Promise<void> {
+    this.#detached ??= this.#failure === null ? this.#detach() : this.#letGo();
+    return this.#detached;
+  }
+
+  async #detach(): Promise<void> {
+    this.#stopIdle();
+    this.#control.setPhase('detaching');
+    try {
+      await unmount(this.directory);
+      this.#isMounted = false;
+      await this.#closed.promise;
+    } finally {
+      await this.#letGo();
+    }
+  }
+
+  /** Waits for the workers' end, which has been brought about, and frees what is left. */
+  async #letGo(): Promise<void> {
+    this.#isEnding = true;
+    this.#queue.stop();
+    await this.#exited;
+    process.off('exit', this.#onExit);
+    closeSync(this.#deviceFd);
+  }
+
+  /** Ends everything at once. Only the first reason counts. */
+  #die(error: Error): void {
+    if (this.#failure !== null) return;
+    this.#failure = error;
+    this.#isEnding = true;
+    this.#stopIdle();
+    if (this.#isMounted) abortMount(this.directory);
+    this.#isMounted = false;
+    this.#control.setPhase('abandoned');
+    this.#queue.stop();
+    for (const waiter of [this.#opened, this.#initialised, this.#closed]) waiter.reject(error);
+    for (const call of this.#calls.values()) call.reject(error);
+    this.#calls.clear();
+    this.#failed.resolve(error);
+  }
+
+  #watch(worker: Worker): Promise<void> {
+    worker.on('error', error => {
+      this.#die(error instanceof Error ? error : new Error(errorMessage(error)));
+    });
+    return new Promise(resolve => {
+      worker.once('exit', code => {
+        if (!this.#isEnding) this.#die(new Error(`A thread of the attachment ended with ${code}.`));
+        resolve();
+      });
+    });
+  }
+
+  #onServing(message: ServingMessage): void {
+    switch (message.type) {
+      case 'opened':
+        return this.#opened.resolve();
+      case 'initialised':
+        return this.#initialised.resolve();
+      case 'closed':
+        this.#isEnding = true;
+        return this.#closed.resolve();
+      case 'failed':
+        return this.#die(new BorealisError(message.kind, message.code, message.reason));
+      case 'reply':
+        this.#calls.get(message.id)?.resolve(message.result);
+        this.#calls.delete(message.id);
+        return;
+      case 'reply-error': {
+        const {kind, code, message: text} = message.error;
+        this.#calls.get(message.id)?.reject(new BorealisError(kind, code, text));
+        this.#calls.delete(message.id);
+      }
+    }
+  }
+
+  #call<M extends ControlMethod>(
+    method: M,
+    params: ControlMethods[M]['params'],
+  ): Promise<ControlMethods[M]['result']> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    if (this.#detached !== null) {
+      const text = `The volume is being detached from ${this.directory}.`;
+      return Promise.reject(new BorealisError('closed', 'detached', text));
+    }
+    const id = ++this.#lastCallId;
+    const reply = deferred<unknown>();
+    this.#calls.set(id, reply);
+    this.#serving.postMessage({id, method, params});
+    this.#control.wantAttention();
+    this.#wake();
+    return reply.promise as Promise<ControlMethods[M]['result']>;
+  }
+
+  #idle(): void {
+    if (this.#control.takeChanged()) this.#idleCallsLeft = IDLE_CALLS;
+    if (this.#idleCallsLeft === 0) return;
+    this.#idleCallsLeft--;
+    this.#control.wantIdle();
+    this.#wake();
+  }
+
+  /** Gets the serving thread out of its read. Asynchronous: that thread's answer is what it waits for. */
+  #wake(): void {
+    // The outcome does not matter: the look-up has arrived, or the session is over.
+    stat(join(this.directory, WAKE_NAME), () => undefined);
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The request loop: read, serve, reply, on one thread, synchronously.
+ *
+ * It never waits for the main thread, for the libuv pool or for anything that touches the mount. It
+ * does wait for the sync thread, which depends on nothing but the disk: when the queue of barriers is
+ * full, and before a control call.
+ */
+import {receiveMessageOnPort, type MessagePort} from 'node:worker_threads';
+import type {AttachmentStatistics, ForkResult} from '../attachment.ts';
+import {systemClock} from '../../base/clock.ts';
+import {AssertionError} from '../../base/assert.ts';
+import {BorealisError, errorChain} from '../../base/errors.ts';
+import type {Logger} from '../../base/log.ts';
+import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
+import type {FileSystem, Timestamp} from '../../volume-fs/types.ts';
+import {
+  ControlBlock,
+  PHASES,
+  type ControlRequest,
+  type ServingMessage,
+  type ServingWorkerData,
+} from './control.ts';
+import {receive, send} from './device.ts';
+import {dispatch} from './dispatch.ts';
+import type {Request} from './request.ts';
+import {Session, type BarrierTarget} from './session.ts';
+import {SyncQueue} from './sync-queue.ts';
+
+/** A volume and the file system on it, as the serving thread uses them. */
+export type ServedVolume = {
+  readonly fs: FileSystem;
+  barrierTarget(): BarrierTarget;
+  noteDurable(lsn: Lsn): void;
+  fork(child: VolumeNumber): ForkResult;
+  checkpoint(): Lsn;
+  onIdle(): void;
+  close(): void;
+  statistics(): Omit<AttachmentStatistics, 'requests'>;
+};
+
+/**
+ * Barriers after which the queue is let run empty, so that the volume learns what is durable even
+ * if there is never a moment without a barrier. Costs one group commit each time.
+ */
+const UNNOTED_BARRIERS_MAX = 512;
+
+/** The body of the serving worker: opens, waits to be mounted, serves until unmounted, closes. */
+export function runServingThread(
+  data: ServingWorkerData,
+  port: MessagePort,
+  log: Logger,
+  open: () => ServedVolume,
+): void {
+  const post = (message: ServingMessage): void => port.postMessage(message);
+  try {
+    const control = new ControlBlock(data.control);
+    const volume = open();
+    post({type: 'opened'});
+    control.waitWhile('opening');
+    if (control.phase !== PHASES.abandoned) {
+      new ServingThread({data, control, port, log, volume}).serve();
+    }
+    volume.close();
+    post({type: 'closed'});
+  } catch (error) {
+    // A failed assertion ends the session too; it is told from here because an error that leaves a
+    // worker arrives without its class.
+    const known = error instanceof BorealisError ? error : null;
+    post({
+      type: 'failed',
+      kind: known?.kind ?? 'internal',
+      code: known?.code ?? (error instanceof AssertionError ? 'assertion' : 'fuse-session'),
+      reason: errorChain(error),
+    });
+  }
+}
+
+type Parts = {
+  data: ServingWorkerData;
+  control: ControlBlock;
+  port: MessagePort;
+  log: Logger;
+  volume: ServedVolume;
+};
+
+class ServingThread {
+  readonly #deviceFd: number;
+  readonly #control: ControlBlock;
+  readonly #port: MessagePort;
+  readonly #volume: ServedVolume;
+  readonly #queue: SyncQueue;
+  readonly #session: Session;
+  #unnotedBarriers = 0;
+
+  constructor({data, control, port, log, volume}: Parts) {
+    this.#deviceFd = data.deviceFd;
+    this.#control = control;
+    this.#port = port;
+    this.#volume = volume;
+    this.#queue = new SyncQueue(data.queue);
+    this.#session = new Session({
+      fs: volume.fs,
+      owners: data.owners,
+      log,
+      now: timestamp,
+      barrier: (request, writtenBytes) => this.#barrier(request, writtenBytes),
+      onInit: () => this.#post({type: 'initialised'}),
+    });
+  }
+
+  /** Returns after an unmount that was asked for; throws when the session ends otherwise. */
+  serve(): void {
+    const {request, reply} = this.#session;
+    for (;;) {
+      const length = receive(this.#deviceFd, request.buffer, request.offset, request.lengthMax);
+      if (length === null) break;
+      request.begin(length);
+      const replyLength = dispatch(this.#session);
+      if (replyLength > 0 && !send(this.#deviceFd, reply.buffer, reply.offset, replyLength)) {
+        this.#session.takeBackGrants();
+      }
+      if (this.#unnotedBarriers > 0 && this.#queue.isEmpty()) this.#noteDurable();
+      if (this.#session.changed) {
+        this.#session.changed = false;
+        this.#control.setChanged();
+      }
+      if (this.#control.takeAttention()) this.#attend();
+    }
+    if (this.#queue.failed) throw sessionEnded('its sync thread failed');
+    if (this.#control.phase !== PHASES.detaching)
+      throw sessionEnded('it was unmounted from outside');
+    this.#settle();
+  }
+
+  /** True when there is nothing to wait for. */
+  #barrier(request: Request, writtenBytes: number | null): boolean {
+    if (this.#unnotedBarriers >= UNNOTED_BARRIERS_MAX) this.#settle();
+    const {fds, lsn} = this.#volume.barrierTarget();
+    if (fds.length === 0) return true;
+    const {uniqueLow, uniqueHigh} = request;
+    this.#queue.push({uniqueLow, uniqueHigh, writtenBytes, lsn, fds});
+    this.#unnotedBarriers++;
+    return false;
+  }
+
+  /** No descriptor of the volume is in the sync thread's hands any more. */
+  #settle(): void {
+    this.#queue.waitUntilEmpty();
+    this.#noteDurable();
+  }
+
+  #noteDurable(): void {
+    if (this.#unnotedBarriers === 0) return;
+    this.#unnotedBarriers = 0;
+    this.#volume.noteDurable(this.#queue.durableLsn());
+  }
+
+  #attend(): void {
+    this.#settle();
+    if (this.#control.takeIdle()) this.#volume.onIdle();
+    for (;;) {
+      const received = receiveMessageOnPort(this.#port);
+      if (received === undefined) return;
+      this.#answer(received.message as ControlRequest);
+    }
+  }
+
+  #answer(request: ControlRequest): void {
+    const {id} = request;
+    try {
+      this.#post({type: 'reply', id, result: this.#perform(request)});
+    } catch (error) {
+      if (error instanceof AssertionError) throw error;
+      const {kind, code} =
+        error instanceof BorealisError ? error : {kind: 'internal' as const, code: 'internal'};
+      this.#post({type: 'reply-error', id, error: {kind, code, message: errorChain(error)}});
+    }
+  }
+
+  #perform(request: ControlRequest): unknown {
+    switch (request.method) {
+      case 'fork':
+        return this.#volume.fork(request.params.child);
+      case 'checkpoint':
+        return this.#volume.checkpoint();
+      case 'statistics':
+        return {...this.#volume.statistics(), requests: this.#session.requestCount};
+    }
+  }
+
+  #post(message: ServingMessage): void {
+    this.#port.postMessage(message);
+  }
+}
+
+function sessionEnded(how: string): BorealisError {
+  return new BorealisError('closed', 'fuse-session-ended', `The FUSE session ended: ${how}.`);
+}
+
+function timestamp(): Timestamp {
+  const nowMs = systemClock.nowMs();
+  const seconds = Math.floor(nowMs / 1000);
+  return {seconds, nanoseconds: Math.round((nowMs - seconds * 1000) * 1e6)};
+}
