@@ -1,0 +1,50 @@
+/**
+ * An engine on a directory: a real database server that thinks it owns the files it is given. It
+ * knows nothing of volumes; whoever made the directory visible starts it, and ends when it ends.
+ *
+ *     initialise ─▶ (cleanly stopped) ─▶ start ─▶ RunningEngine ─▶ stop
+ *                                                      └─▶ failed, when it ends unasked
+ *
+ * Errors: BorealisError. `engine-binary` when the server's programs do not run, `engine-start` when
+ * the server ended before it was ready (its log tells why), `engine-statement` when it refused one of
+ * our own statements.
+ */
+
+/** A step that took time, as it is shown to people: `recover`, `checkpoint`, … */
+export type EngineStep = {readonly name: string; readonly durationMs: number};
+export type ReportStep = (step: EngineStep) => void;
+
+/** A role's name and its stored SCRAM-SHA-256 verifier. */
+export type EngineMaster = {readonly name: string; readonly verifier: string};
+
+export type StopMode = 'fast' | 'immediate';
+
+export type RunningEngine = {
+  /** Loopback TCP port where the engine takes clients. */
+  readonly port: number;
+  /** As the server says it, e.g. `PostgreSQL 18.4`. */
+  readonly serverVersion: string;
+  /** Resolves with the reason when the engine ends by itself; never after `stop`. */
+  readonly failed: Promise<Error>;
+  setMaster(master: EngineMaster): Promise<void>;
+  /** Makes recovery of a fork that is taken right after this short. Best effort and bounded in time. */
+  prepareFork(report: ReportStep): Promise<void>;
+  /** `fast` ends the clients and leaves a cleanly stopped directory; `immediate` leaves one to recover. */
+  stop(mode: StopMode): Promise<void>;
+};
+
+export type EngineStartOptions = {
+  /** The directory comes from another cluster: what makes it act as its source is dropped before clients get in. */
+  readonly firstStart: boolean;
+  readonly master: EngineMaster | null;
+  /** Created, owned by the master, if it does not exist; null for none. */
+  readonly databaseName: string | null;
+  /** Settings that go over Borealis's own. */
+  readonly parameters: Readonly<Record<string, string>>;
+};
+
+export type Engine = {
+  /** Fills an empty directory with a cluster that has the roles and extensions every cluster has, stopped cleanly. */
+  initialise(report: ReportStep): Promise<void>;
+  start(options: EngineStartOptions, report: ReportStep): Promise<RunningEngine>;
+};

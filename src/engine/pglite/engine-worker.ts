@@ -1,0 +1,142 @@
+/**
+ * Worker entry: a volume, its file system and PGlite on one thread, because all of their calls are
+ * synchronous. Ends after `detach`; ends with `failed` when the volume or the module fails, and says
+ * nothing to any client after that.
+ */
+import {parentPort, workerData} from 'node:worker_threads';
+import {assert, unreachable} from '../../base/assert.ts';
+import {systemClock} from '../../base/clock.ts';
+import {errorChain} from '../../base/errors.ts';
+import {Backend} from './backend.ts';
+import {backendModule} from './backend-module.ts';
+import {SharedWord} from './channel.ts';
+import type {ControlMessage, ControlResults, FromWorker, WorkerConfig} from './channel.ts';
+import {EngineLoop} from './engine-loop.ts';
+import {BOOTSTRAP_IDENTITY, SessionIdentity} from './identity.ts';
+import {openEngine} from './open-engine.ts';
+import type {OpenedEngine} from './open-engine.ts';
+import {openStorage} from './open-storage.ts';
+import type {EngineStorage} from './open-storage.ts';
+import {BackendType, MessageReader, queryMessage, readReport} from './wire.ts';
+
+assert(parentPort !== null, 'this file is a worker');
+const port = parentPort;
+const config = workerData as WorkerConfig;
+const shared = new Int32Array(config.shared);
+const post = (message: FromWorker): void => port.postMessage(message);
+
+try {
+  await work();
+} catch (error) {
+  post({type: 'failed', reason: errorChain(error)});
+} finally {
+  port.close();
+  config.input.close();
+  config.control.close();
+}
+
+async function work(): Promise<void> {
+  const steps: {name: string; durationMs: number}[] = [];
+  const timed = async <T>(name: string, step: () => T | Promise<T>): Promise<T> => {
+    const beganMs = systemClock.monotonicMs();
+    const result = await step();
+    steps.push({name, durationMs: systemClock.monotonicMs() - beganMs});
+    return result;
+  };
+  const storage = await timed('open-volume', () =>
+    openStorage(config.attachment, config.initialise),
+  );
+  let loop: EngineLoop | undefined;
+  let requests = 0;
+  let walBytes = 0;
+  const open = async (): Promise<{
+    opened: OpenedEngine;
+    backend: Backend;
+    identity: SessionIdentity;
+  }> => {
+    const opened = await openEngine({
+      ...config,
+      ...storage,
+      barrier: () => storage.volume.barrier(),
+      poll: () => loop?.poll(),
+      betweenCalls: () => {
+        requests++;
+        loop?.poll();
+      },
+      onWalWrite: byteCount => {
+        walBytes += byteCount;
+        Atomics.store(shared, SharedWord.walKiB, Math.floor(walBytes / 1024));
+      },
+      onLog: text => post({type: 'log', text}),
+    });
+    const module = backendModule(opened.pglite);
+    const backend = new Backend(module);
+    // The refusal that proves it is no news for the log.
+    backend.exchange(queryMessage('SET log_min_messages = panic'));
+    const identity = new SessionIdentity(module, sql =>
+      errorCode(backend.exchange(queryMessage(sql))),
+    );
+    backend.exchange(queryMessage('RESET log_min_messages'));
+    return {opened, backend, identity};
+  };
+  const {opened, backend, identity} = await timed(
+    config.initialise ? 'initdb' : 'open-engine',
+    () =>
+      open().catch((error: unknown) => {
+        // Nothing was promised to anyone yet: let go of the volume, so that it can be opened again.
+        storage.volume.close();
+        throw error;
+      }),
+  );
+  const {pglite, filesystem} = opened;
+  const serving = new EngineLoop({
+    backend,
+    identity,
+    input: config.input,
+    control: config.control,
+    shared,
+    post,
+    serveControl: command => serveControl(storage, command, requests),
+    onIdle: () => storage.volume.onIdle(),
+    checkHealth: () => {
+      if (filesystem.failure !== undefined) throw filesystem.failure;
+    },
+  });
+  loop = serving;
+  post({type: 'opened', steps});
+  const closeId = serving.serve();
+  // The shutdown checkpoint is the superuser's.
+  backend.attempt(() => identity.become(BOOTSTRAP_IDENTITY));
+  await pglite.close();
+  if (filesystem.failure !== undefined) throw filesystem.failure;
+  storage.volume.checkpoint();
+  post({type: 'reply', id: closeId, result: null});
+  serving.serveControlUntilDetached();
+}
+
+function serveControl(
+  {volume}: EngineStorage,
+  command: ControlMessage,
+  requests: number,
+): ControlResults[ControlMessage['type']] {
+  switch (command.type) {
+    case 'fork':
+      return volume.fork(command.child);
+    case 'checkpoint':
+      return volume.checkpoint();
+    case 'statistics':
+      return {...volume.statistics(), requests};
+    case 'detach':
+      volume.close();
+      return null;
+    default:
+      return unreachable(command, 'a control message has a known type');
+  }
+}
+
+/** The SQLSTATE of the first error in what the server answered. */
+function errorCode(answer: Buffer): string | null {
+  const reader = new MessageReader({bytesMax: answer.length + 1, startsUntyped: false});
+  const error = reader.push(answer).find(({type}) => type === BackendType.errorResponse);
+  return error === undefined ? null : (readReport(error.bytes)['C'] ?? '');
+}

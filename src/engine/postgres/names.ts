@@ -1,0 +1,8 @@
+/** Names that Borealis has for itself in every PostgreSQL cluster; those of RDS. */
+
+/** Bootstrap superuser. Logs in over the private Unix socket only. */
+export const ADMIN_ROLE = 'rdsadmin';
+/** Where our own sessions go: the owner of any other database may drop it. */
+export const ADMIN_DATABASE = 'rdsadmin';
+/** What a master user is a member of; not a superuser. */
+export const MASTER_GROUP_ROLE = 'rds_superuser';

@@ -1,0 +1,205 @@
+/**
+ * PostgreSQL on a directory.
+ *
+ *     <dataDirectory>/pgdata      the cluster's files, mode 0700
+ *     <privateDirectory>/config   postgresql.conf and pg_hba.conf, written at every start
+ *     <privateDirectory>/socket   Unix socket for our own sessions
+ *     <privateDirectory>/links    links between the libraries of the npm package, where they lack
+ *
+ * The private directory must be reached by this instance alone (a tmpfs in its mount namespace):
+ * whoever reaches the socket is superuser.
+ *
+ * On the first start of a clone the doors stay closed until it has forgotten its source; then the
+ * settings are written again and reloaded, which costs no second start.
+ */
+import {mkdir} from 'node:fs/promises';
+import {join} from 'node:path';
+import {sleep, systemClock} from '../../base/clock.ts';
+import {BorealisError} from '../../base/errors.ts';
+import type {Engine, EngineStartOptions, ReportStep, RunningEngine} from '../engine.ts';
+import {inspectPostgres} from './binaries.ts';
+import {dropSubscriptions, removeReplicationSlots} from './forget-source.ts';
+import {ADMIN_ROLE} from './names.ts';
+import {exitText, lastComplaint, runProgram, type Postmaster} from './postmaster.ts';
+import {prepareFork} from './prepare-fork.ts';
+import {createClusterRoles, createDatabase, setMaster} from './roles.ts';
+import {withSession, type Session, type SocketAddress} from './session.ts';
+import {OPEN_LIBRARY_PATH, writeConfiguration, type SettingsInput} from './settings.ts';
+import {removeLeftovers, startOnFreePort} from './start-server.ts';
+import {giveTo, prepareWorkplace, type PostgresEngineConfig, type Workplace} from './workplace.ts';
+
+const RELOAD_POLL_MS = 2;
+const RELOAD_TIMEOUT_MS = 10_000;
+
+export async function createPostgresEngine(config: PostgresEngineConfig): Promise<Engine> {
+  const place = await prepareWorkplace(config);
+  return {
+    initialise: report => initialise(place, report),
+    start: (options, report) => start(place, options, report),
+  };
+}
+
+async function initialise(place: Workplace, report: ReportStep): Promise<void> {
+  const {major} = await inspectPostgres(place.bin);
+  await timed('initdb', report, () => runInitdb(place, major));
+  await timed('create-roles', report, async () => {
+    const {postmaster, port} = await startOnFreePort(place, {
+      ...settingsOf(place, {}),
+      // No role with a password is there yet, and extensions need their libraries.
+      doors: 'open',
+    });
+    try {
+      await createClusterRoles({directory: place.socketDirectory, port}, major);
+    } catch (error) {
+      await postmaster.stop('immediate');
+      throw error;
+    }
+    await postmaster.stop('fast');
+  });
+}
+
+async function runInitdb(place: Workplace, major: number): Promise<void> {
+  await mkdir(place.pgdata, {mode: 0o700});
+  await giveTo(place.user, place.pgdata);
+  const exit = await runProgram({
+    ...place,
+    argv: [join(place.bin, 'initdb'), ...initdbArguments(place.pgdata, major)],
+  });
+  if (exit.code === 0) return;
+  throw new BorealisError(
+    'unavailable',
+    'engine-start',
+    `initdb ended with ${exitText(exit)}${lastComplaint(place.log.tail())}`,
+  );
+}
+
+function settingsOf(
+  place: Workplace,
+  parameters: EngineStartOptions['parameters'],
+): Pick<SettingsInput, 'socketDirectory' | 'syncedBy' | 'parameters'> {
+  return {socketDirectory: place.socketDirectory, syncedBy: place.syncedBy, parameters};
+}
+
+/**
+ * A locale that orders and compares by code point alike on every machine: the server's own from 17 on;
+ * before that the C library's `C` for order, and its C.UTF-8 to know letters by.
+ */
+function initdbArguments(pgdata: string, major: number): string[] {
+  return [
+    `--pgdata=${pgdata}`,
+    `--username=${ADMIN_ROLE}`,
+    '--encoding=UTF8',
+    '--data-checksums',
+    // The pg_hba.conf that initdb writes is never read; ours is given by name.
+    '--auth=reject',
+    // The volume's barrier comes when all is done.
+    '--no-sync',
+    '--no-instructions',
+    ...(major >= 17
+      ? ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+      : ['--locale=C', '--lc-ctype=C.UTF-8']),
+  ];
+}
+
+async function start(
+  place: Workplace,
+  options: EngineStartOptions,
+  report: ReportStep,
+): Promise<RunningEngine> {
+  await removeLeftovers(place.pgdata);
+  if (options.firstStart) await removeReplicationSlots(place.pgdata);
+  const settings = {
+    ...settingsOf(place, options.parameters),
+    doors: options.firstStart ? 'closed' : 'open',
+  } as const;
+  const {postmaster, port} = await timed('recover', report, () => startOnFreePort(place, settings));
+  const address = {directory: place.socketDirectory, port};
+  try {
+    const serverVersion = await withSession(address, async session => {
+      if (options.firstStart) {
+        await timed('forget-source', report, () => dropSubscriptions(session, address));
+      }
+      return timed('prepare-access', report, async () => {
+        await applyOptions(session, options);
+        if (options.firstStart) {
+          await writeConfiguration(
+            place.configDirectory,
+            {...settings, port, doors: 'open'},
+            place.user.owner,
+          );
+          postmaster.reload();
+          await untilReloaded(session);
+        }
+        const [row] = await session.query(`SELECT current_setting('server_version') AS version`);
+        return `PostgreSQL ${String(row?.['version']).replace(/ .*$/, '')}`;
+      });
+    });
+    return runningEngine(postmaster, address, serverVersion);
+  } catch (error) {
+    await postmaster.stop('immediate');
+    throw error;
+  }
+}
+
+async function applyOptions(session: Session, options: EngineStartOptions): Promise<void> {
+  const {master, databaseName} = options;
+  if (master !== null) await setMaster(session, master);
+  if (databaseName !== null) {
+    await createDatabase(session, databaseName, master?.name ?? ADMIN_ROLE);
+  }
+}
+
+/**
+ * The postmaster passes the signal on to its sessions while it reloads, and takes no connection before
+ * it has reloaded all: once this session sees the new settings, the next one to connect finds the doors open.
+ */
+async function untilReloaded(session: Session): Promise<void> {
+  const deadlineMs = systemClock.monotonicMs() + RELOAD_TIMEOUT_MS;
+  for (;;) {
+    const [row] = await session.query(`SELECT current_setting('dynamic_library_path') AS path`);
+    if (row?.['path'] === OPEN_LIBRARY_PATH) return;
+    if (systemClock.monotonicMs() > deadlineMs) {
+      const message = 'PostgreSQL did not reload its settings';
+      throw new BorealisError('unavailable', 'engine-start', message);
+    }
+    await sleep(RELOAD_POLL_MS);
+  }
+}
+
+function runningEngine(
+  postmaster: Postmaster,
+  address: SocketAddress,
+  serverVersion: string,
+): RunningEngine {
+  let stopping = false;
+  const failed = endedUnasked(postmaster, () => stopping);
+  return {
+    port: address.port,
+    serverVersion,
+    failed,
+    setMaster: master => withSession(address, session => setMaster(session, master)),
+    prepareFork: report => prepareFork(address, report),
+    stop: async mode => {
+      stopping = true;
+      await postmaster.stop(mode);
+    },
+  };
+}
+
+async function timed<T>(name: string, report: ReportStep, work: () => Promise<T>): Promise<T> {
+  const beganMs = systemClock.monotonicMs();
+  const result = await work();
+  report({name, durationMs: systemClock.monotonicMs() - beganMs});
+  return result;
+}
+
+async function endedUnasked(postmaster: Postmaster, stopping: () => boolean): Promise<Error> {
+  const exit = await postmaster.exited;
+  // A promise that nobody resolves: an end that was asked for is no failure.
+  if (stopping()) return new Promise<never>(() => undefined);
+  return new BorealisError(
+    'unavailable',
+    'engine-ended',
+    `PostgreSQL ended by itself with ${exitText(exit)}`,
+  );
+}

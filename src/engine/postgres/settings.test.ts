@@ -1,0 +1,73 @@
+import {describe, expect, test} from 'vitest';
+import {hbaText, settingsText, type SettingsInput} from './settings.ts';
+
+const INPUT: SettingsInput = {
+  port: 5433,
+  socketDirectory: "/it's/here",
+  syncedBy: 'volume',
+  doors: 'open',
+  parameters: {},
+};
+
+function settings(more: Partial<SettingsInput>): Map<string, string> {
+  const lines = settingsText({...INPUT, ...more})
+    .trimEnd()
+    .split('\n');
+  return new Map(
+    lines.map(line => {
+      const [name = '', value = ''] = line.split(' = ', 2);
+      return [name, value];
+    }),
+  );
+}
+
+describe('the settings', () => {
+  test('quote what needs quotes', () => {
+    expect(settings({}).get('unix_socket_directories')).toBe("'/it''s/here'");
+  });
+
+  test("take the parameter group's values over Borealis's own, in any case", () => {
+    expect(settings({parameters: {MAX_connections: '7'}}).get('max_connections')).toBe("'7'");
+  });
+
+  test('keep what the volume rests on whatever the parameter group says', () => {
+    const parameters = {fsync: 'off', full_page_writes: 'off', wal_recycle: 'on', port: '1'};
+    const result = settings({parameters});
+    expect(result.get('fsync')).toBe("'on'");
+    expect(result.get('full_page_writes')).toBe("'on'");
+    expect(result.get('wal_recycle')).toBe("'off'");
+    expect(result.get('port')).toBe("'5433'");
+  });
+
+  test('name preloaded libraries by their directory', () => {
+    const parameters = {shared_preload_libraries: 'pg_stat_statements, /opt/x'};
+    expect(settings({parameters}).get('shared_preload_libraries')).toBe(
+      "'$libdir/pg_stat_statements,/opt/x'",
+    );
+  });
+
+  test.each<Record<string, string>>([
+    {'a b': '1'},
+    {'x;y': '1'},
+    {work_mem: "1'\nfsync = off"},
+    {include: '\0'},
+  ])('refuse %j', parameters => {
+    expect(() => settings({parameters})).toThrow(/must be a setting's name/);
+  });
+
+  test('let no replication worker load its library while the doors are closed', () => {
+    expect(settings({doors: 'closed'}).get('dynamic_library_path')).toBe("'/nonexistent'");
+    expect(settings({doors: 'open'}).get('dynamic_library_path')).toBe("'$libdir'");
+  });
+});
+
+test('closed doors let in nobody but our own role, over the socket', () => {
+  expect(hbaText('closed')).toBe('local all rdsadmin trust\n');
+});
+
+test('open doors let in every role but ours, with its password, from this machine', () => {
+  expect(hbaText('open').split('\n').slice(1, 3)).toEqual([
+    'host all rdsadmin all reject',
+    'host all all 127.0.0.1/32 scram-sha-256',
+  ]);
+});

@@ -1,0 +1,149 @@
+/**
+ * The server's configuration. It lies in the instance's private directory, not in the volume: it is
+ * written anew at every start, so a clone never starts with its source's.
+ */
+import {chown, writeFile} from 'node:fs/promises';
+import {join} from 'node:path';
+import {BorealisError} from '../../base/errors.ts';
+import {ADMIN_ROLE} from './names.ts';
+
+export type SettingsInput = {
+  readonly port: number;
+  readonly socketDirectory: string;
+  /** `volume`: the caller put a barrier of the volume before the start, so the server need not sync every file. */
+  readonly syncedBy: 'volume' | 'server';
+  /** `closed`: nobody but us gets in, and no replication worker of the source's runs. */
+  readonly doors: 'closed' | 'open';
+  readonly parameters: Readonly<Record<string, string>>;
+};
+
+/** PostgreSQL's own default; what it is once the doors are open. */
+export const OPEN_LIBRARY_PATH = '$libdir';
+
+export type ConfigurationFiles = {readonly configFile: string; readonly hbaFile: string};
+
+export function configurationFiles(directory: string): ConfigurationFiles {
+  return {
+    configFile: join(directory, 'postgresql.conf'),
+    hbaFile: join(directory, 'pg_hba.conf'),
+  };
+}
+
+/** Writes both files for the engine's user. A server that runs takes changes on SIGHUP. */
+export async function writeConfiguration(
+  directory: string,
+  input: SettingsInput,
+  owner: {readonly uid: number; readonly gid: number},
+): Promise<void> {
+  const files = configurationFiles(directory);
+  for (const [path, text] of [
+    [files.configFile, settingsText(input)],
+    [files.hbaFile, hbaText(input.doors)],
+  ] as const) {
+    await writeFile(path, text, {mode: 0o600});
+    await chown(path, owner.uid, owner.gid);
+  }
+}
+
+/** The text of postgresql.conf: ours, then the parameter group's, which win. */
+export function settingsText(input: SettingsInput): string {
+  const settings: Record<string, string> = {
+    ...ownSettings(),
+    ...checkedParameters(input.parameters),
+    ...fixedSettings(input),
+  };
+  return Object.entries(settings)
+    .map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`)
+    .join('');
+}
+
+export function hbaText(doors: 'closed' | 'open'): string {
+  // The socket lies in a directory that only the instance reaches.
+  const admin = `local all ${ADMIN_ROLE} trust\n`;
+  if (doors === 'closed') return admin;
+  return `${admin}host all ${ADMIN_ROLE} all reject\nhost all all 127.0.0.1/32 scram-sha-256\n`;
+}
+
+function ownSettings(): Record<string, string> {
+  return {
+    max_connections: '100',
+    // PostgreSQL's own default. An idle clone has touched little of it, so it costs little.
+    shared_buffers: '128MB',
+    password_encryption: 'scram-sha-256',
+    // A checkpoint begins at about half of this, and redo takes about 10 ms a MiB: a crash restart
+    // takes a second or so. Less would have the server write whole pages more often.
+    max_wal_size: '256MB',
+    checkpoint_timeout: '60s',
+    // Loopback only: TLS would cost and protect nothing.
+    ssl: 'off',
+    // What initdb would have written into the volume's own postgresql.conf.
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    datestyle: 'iso, mdy',
+    lc_messages: 'C',
+    lc_monetary: 'C',
+    lc_numeric: 'C',
+    lc_time: 'C',
+    default_text_search_config: 'pg_catalog.english',
+    log_line_prefix: '%m [%p] %q%u@%d ',
+  };
+}
+
+/** What a parameter group may not change, because the volume or the instance rests on it. */
+function fixedSettings(input: SettingsInput): Record<string, string> {
+  return {
+    listen_addresses: '127.0.0.1',
+    port: String(input.port),
+    unix_socket_directories: input.socketDirectory,
+    unix_socket_permissions: '0700',
+    // stderr goes to engine.log.
+    logging_collector: 'off',
+    log_destination: 'stderr',
+    fsync: 'on',
+    // Until a crash test proves that a page is never torn on a volume.
+    full_page_writes: 'on',
+    // Zeros would be pages of the log; a copy-on-write volume gains nothing from them.
+    wal_init_zero: 'off',
+    // Reuse would rewrite pages that clones share.
+    wal_recycle: 'off',
+    recovery_init_sync_method: input.syncedBy === 'volume' ? 'syncfs' : 'fsync',
+    // A crashed backend ends the instance: it starts again on a fresh mount with a barrier before recovery.
+    restart_after_crash: 'off',
+    huge_pages: 'off',
+    // System V segments go with the instance's IPC namespace; POSIX ones would stay in /dev/shm.
+    dynamic_shared_memory_type: 'sysv',
+    // Nothing is archived by the server: the volume's history is the backup.
+    archive_mode: 'off',
+    // A replication worker loads libpqwalreceiver by its bare name. With an empty path it cannot,
+    // so no subscription of the source's acts before it is dropped.
+    dynamic_library_path: input.doors === 'closed' ? '/nonexistent' : OPEN_LIBRARY_PATH,
+  };
+}
+
+function checkedParameters(parameters: Readonly<Record<string, string>>): Record<string, string> {
+  for (const [name, value] of Object.entries(parameters)) {
+    if (!/^[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?$/i.test(name) || /[\n\r\0]/.test(value)) {
+      throw new BorealisError(
+        'invalid',
+        'engine-parameter',
+        `parameter ${JSON.stringify(name)} must be a setting's name (letters, digits, underscores) with a value of one line`,
+      );
+    }
+  }
+  return Object.fromEntries(
+    Object.entries(parameters).map(([name, value]) => {
+      const key = name.toLowerCase();
+      return [key, key === 'shared_preload_libraries' ? withLibraryPath(value) : value];
+    }),
+  );
+}
+
+/** `pg_stat_statements` → `$libdir/pg_stat_statements`: found whatever `dynamic_library_path` is. */
+function withLibraryPath(libraries: string): string {
+  return libraries
+    .split(',')
+    .map(name => name.trim())
+    .filter(name => name !== '')
+    .map(name => (name.includes('/') ? name : `$libdir/${name}`))
+    .join(',');
+}

@@ -1,0 +1,93 @@
+/**
+ * What the service and an instance process say to each other over the Node IPC channel.
+ *
+ *     service                               instance process
+ *        │── start {config} ─────────────────────▶│ opens the volume, attaches, starts the engine
+ *        │◀─ step {name, durationMs} ─────────────│ (one for each step)
+ *        │◀─ ready {port, steps} ─────────────────│ or: failed {reason, logTail}, then exit
+ *        │── request {id, method, params} ───────▶│
+ *        │◀─ reply {id, …} ───────────────────────│
+ *        ╳  channel closed: the instance ends at once, and its engine with it
+ */
+import type {AttachmentStatistics, ForkResult, ZoneConfig} from '../attachment/attachment.ts';
+import type {ErrorKind} from '../base/errors.ts';
+import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
+
+export type EngineRuntime = 'native' | 'pglite';
+
+/** A role's name and its stored SCRAM-SHA-256 verifier; the password itself is never kept. */
+export type MasterUser = {readonly name: string; readonly verifier: string};
+
+export type InstanceConfig = {
+  /** For log lines and process titles, e.g. `orders-writer`. */
+  readonly name: string;
+  readonly zones: readonly ZoneConfig[];
+  readonly volume: VolumeNumber;
+  readonly nodeCacheBytes: number;
+  readonly runtime: EngineRuntime;
+  /** Directory with `initdb` and `postgres`; null for pglite. */
+  readonly postgresBin: string | null;
+  /** An existing directory of this instance's own, mode 0700: `engine.log` is written here. */
+  readonly runDirectory: string;
+  /**
+   * `golden`: format the volume, initialise the engine on it, create the roles and extensions every
+   * cluster has, stop it cleanly; answers `ready` with port 0 and ends.
+   * `writer`: recover and serve.
+   */
+  readonly role: 'golden' | 'writer';
+  /**
+   * True the first time the engine starts on a volume that was forked from another cluster: what made
+   * it act as its source (slots, subscriptions, …) is dropped before the port is told.
+   */
+  readonly firstStart: boolean;
+  /** Created or altered before `ready`; null leaves roles alone. */
+  readonly master: MasterUser | null;
+  /** Created, owned by the master user, before `ready` if it does not exist; null for none. */
+  readonly databaseName: string | null;
+  /** Engine settings from the parameter group, over Borealis's own. */
+  readonly parameters: Readonly<Record<string, string>>;
+};
+
+export type StartMessage = {readonly type: 'start'; readonly config: InstanceConfig};
+
+/** Method name to the types of its parameters and of its result. */
+export type InstanceMethods = {
+  fork: {params: {child: VolumeNumber}; result: ForkResult & {steps: readonly StepReport[]}};
+  checkpoint: {params: Record<string, never>; result: {lsn: Lsn}};
+  statistics: {params: Record<string, never>; result: AttachmentStatistics};
+  setMaster: {params: {master: MasterUser}; result: Record<string, never>};
+  /** `fast`: clean shutdown of engine and volume; the process then exits with status 0. */
+  stop: {params: {mode: 'fast' | 'immediate'}; result: Record<string, never>};
+};
+export type InstanceMethod = keyof InstanceMethods;
+
+export type RequestMessage = {
+  [M in InstanceMethod]: {
+    readonly type: 'request';
+    readonly id: number;
+    readonly method: M;
+    readonly params: InstanceMethods[M]['params'];
+  };
+}[InstanceMethod];
+
+export type ToInstance = StartMessage | RequestMessage;
+
+export type StepReport = {readonly name: string; readonly durationMs: number};
+
+export type FromInstance =
+  | {readonly type: 'step'; readonly step: StepReport}
+  | {
+      readonly type: 'ready';
+      /** Loopback TCP port where the engine takes clients. 0 for golden. */
+      readonly port: number;
+      readonly steps: readonly StepReport[];
+      /** As the server says it, e.g. `PostgreSQL 18.4`. */
+      readonly serverVersion: string;
+    }
+  | {readonly type: 'failed'; readonly reason: string; readonly logTail: string}
+  | {readonly type: 'reply'; readonly id: number; readonly result: unknown}
+  | {
+      readonly type: 'reply-error';
+      readonly id: number;
+      readonly error: {readonly kind: ErrorKind; readonly code: string; readonly message: string};
+    };

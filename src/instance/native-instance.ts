@@ -1,0 +1,108 @@
+/**
+ * A native engine on a volume: private root, attachment through FUSE, server.
+ *
+ * The volume was left by a clean close, a fork or a crash. Whatever an earlier life wrote, the
+ * checkpoint below makes durable before the server recovers from it: so the server may trust what
+ * it reads without an fsync of every file, and the mount is fresh, so that no page waits in the kernel.
+ */
+import {join} from 'node:path';
+import {attachFuse, startFuseWorkers} from '../attachment/fuse/fuse-attachment.ts';
+import {fuseDevice} from '../attachment/fuse/mount.ts';
+import {engineCommand} from '../attachment/fuse/namespace.ts';
+import type {MountedAttachment} from '../attachment/attachment.ts';
+import {assert} from '../base/assert.ts';
+import {openEngineLog} from '../engine/postgres/engine-log.ts';
+import {unprivilegedUser, type EngineUser} from '../engine/postgres/launch.ts';
+import {createPostgresEngine} from '../engine/postgres/postgres-engine.ts';
+import type {InstanceConfig, StepReport} from './messages.ts';
+import {mountPrivateRoot} from './private-root.ts';
+import {runningInstance, timed, type LogTail, type RunningInstance} from './running-instance.ts';
+
+export type NativeParts = {
+  readonly config: InstanceConfig;
+  /** With root's privileges rather than as root of a user namespace. */
+  readonly asRoot: boolean;
+  readonly steps: {push(step: StepReport): unknown};
+};
+
+/** Begun as soon as this file is loaded: the process waits for its configuration meanwhile. */
+const workers = startFuseWorkers();
+
+const ENGINE_LOG_NAME = 'engine.log';
+
+/** Returns null when `config.role` was `golden` and all is done. */
+export async function startNative(
+  parts: NativeParts,
+  onLog: (log: LogTail) => void,
+): Promise<RunningInstance | null> {
+  const {config, asRoot, steps} = parts;
+  assert(config.postgresBin !== null, 'a native engine has programs');
+  const log = openEngineLog(join(config.runDirectory, ENGINE_LOG_NAME));
+  onLog(log);
+  const user = await engineUser(asRoot);
+  const root = await timed('private-root', steps, () =>
+    mountPrivateRoot([
+      ...config.zones.map(zone => zone.directory),
+      config.runDirectory,
+      config.postgresBin ?? '',
+      fuseDevice(),
+    ]),
+  );
+  const bin = await root.reachable(config.postgresBin, user);
+  const attachment = await timed('attach-volume', steps, () =>
+    attachFuse(
+      {
+        zones: config.zones,
+        volume: config.volume,
+        nodeCacheBytes: config.nodeCacheBytes,
+        format: config.role === 'golden',
+        directory: root.volumeDirectory,
+        fuseDevice: fuseDevice(),
+        ownerMap: asRoot ? {engineUid: user.owner.uid, engineGid: user.owner.gid} : null,
+      },
+      workers,
+    ),
+  );
+  const engine = await createPostgresEngine({
+    dataDirectory: root.volumeDirectory,
+    privateDirectory: root.engineDirectory,
+    bin,
+    user,
+    log,
+    syncedBy: 'volume',
+  });
+  const report = (step: StepReport): void => {
+    steps.push(step);
+  };
+  if (config.role === 'golden') {
+    await orFailure(attachment, engine.initialise(report));
+    await timed('detach-volume', steps, () => attachment.detach());
+    return null;
+  }
+  await timed('volume-barrier', steps, () => attachment.checkpoint());
+  const running = await orFailure(attachment, engine.start(config, report));
+  return runningInstance(running, attachment);
+}
+
+/** When the attachment dies, whatever works on its directory may hang: do not wait for it. */
+async function orFailure<T>(attachment: MountedAttachment, work: Promise<T>): Promise<T> {
+  return Promise.race([
+    work,
+    attachment.failed.then(error => {
+      throw error;
+    }),
+  ]);
+}
+
+async function engineUser(asRoot: boolean): Promise<EngineUser> {
+  const user = (await unprivilegedUser()).owner;
+  return {
+    // In the nested user namespace the engine is who made ours: our 0.
+    owner: asRoot ? user : {uid: 0, gid: 0},
+    command: argv => {
+      const {argv: command, owner} = engineCommand(argv, {asRoot, user});
+      const [file = '', ...args] = command;
+      return {file, args, ...owner};
+    },
+  };
+}

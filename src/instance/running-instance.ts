@@ -1,0 +1,59 @@
+/** A DB instance that serves, as the requests of the service see it. */
+import type {Attachment} from '../attachment/attachment.ts';
+import {systemClock} from '../base/clock.ts';
+import type {RunningEngine} from '../engine/engine.ts';
+import type {InstanceMethods, StepReport} from './messages.ts';
+
+/** The end of an engine's log, to go with a failure. */
+export type LogTail = {tail(): string};
+
+export type RunningInstance = {
+  readonly port: number;
+  readonly serverVersion: string;
+  /** Resolves with the reason when the engine or the attachment ends unasked. */
+  readonly failed: Promise<Error>;
+  readonly methods: {
+    [M in keyof InstanceMethods]: (
+      params: InstanceMethods[M]['params'],
+    ) => Promise<InstanceMethods[M]['result']>;
+  };
+};
+
+export function runningInstance(engine: RunningEngine, attachment: Attachment): RunningInstance {
+  return {
+    port: engine.port,
+    serverVersion: engine.serverVersion,
+    failed: Promise.race([engine.failed, attachment.failed]),
+    methods: {
+      fork: async ({child}) => {
+        const steps: StepReport[] = [];
+        await engine.prepareFork(step => steps.push(step));
+        const result = await timed('fork-volume', steps, () => attachment.fork(child));
+        return {...result, steps};
+      },
+      checkpoint: async () => ({lsn: await attachment.checkpoint()}),
+      statistics: () => attachment.statistics(),
+      setMaster: async ({master}) => {
+        await engine.setMaster(master);
+        return {};
+      },
+      stop: async ({mode}) => {
+        await engine.stop(mode);
+        await attachment.detach();
+        return {};
+      },
+    },
+  };
+}
+
+/** Runs `work` and adds how long it took to `steps`. */
+export async function timed<T>(
+  name: string,
+  steps: {push(step: StepReport): unknown},
+  work: () => Promise<T>,
+): Promise<T> {
+  const beganMs = systemClock.monotonicMs();
+  const result = await work();
+  steps.push({name, durationMs: systemClock.monotonicMs() - beganMs});
+  return result;
+}
