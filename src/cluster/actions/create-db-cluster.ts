@@ -1,0 +1,77 @@
+/** CreateDBCluster: a cluster whose volume begins as a clone of the engine's golden volume. */
+import type {CreateDBClusterMessage, CreateDBClusterResult} from '@aws-sdk/client-rds';
+import {routeIfAlone} from '../cluster-lifecycle.ts';
+import {parameterGroupFamily, parseEngine, resolveEngineVersion} from '../engine-versions.ts';
+import {newResourceId, parseIdentifier} from '../identifiers.ts';
+import {parseDatabaseName, parseMasterUserPassword, parseMasterUsername} from '../master-user.ts';
+import {CLUSTER_REFUSALS, refuseMembers} from '../members.ts';
+import {listenForNew, recordNewCluster, refuseTakenCluster} from '../new-cluster.ts';
+import {parseSettings} from '../settings.ts';
+import {clusterShape} from '../shapes.ts';
+import type {ClusterSettings} from '../records.ts';
+import type {World} from '../world.ts';
+
+export async function createDBCluster(
+  world: World,
+  input: CreateDBClusterMessage,
+): Promise<CreateDBClusterResult> {
+  const identifier = parseIdentifier('DBClusterIdentifier', input.DBClusterIdentifier);
+  parseEngine(input.Engine);
+  const offer = resolveEngineVersion(world.offers, input.EngineVersion);
+  refuseMembers(input, CLUSTER_REFUSALS);
+  const username = parseMasterUsername(input.MasterUsername);
+  const password = parseMasterUserPassword(input.MasterUserPassword);
+  const databaseName = parseDatabaseName(input.DatabaseName);
+  const settings = parseSettings(
+    input,
+    defaultSettings(world, offer.engineVersion),
+    world.zones.map(zone => zone.name),
+  );
+  refuseTakenCluster(world, identifier);
+  const verifier = world.scramVerifier(password);
+  const endpoint = await listenForNew(world, input.Port);
+  const resourceId = newResourceId('cluster');
+  const cluster = await recordNewCluster(world, endpoint, () => ({
+    identifier,
+    resourceId,
+    cloneGroupId: resourceId.replace('cluster-', 'clone-group-').toLowerCase(),
+    status: 'creating',
+    statusReason: null,
+    createdAtMs: world.clock.nowMs(),
+    engineVersion: offer.engineVersion,
+    runtime: offer.runtime,
+    serverVersion: null,
+    origin: {kind: 'golden'},
+    volume: null,
+    volumeReady: false,
+    firstStart: true,
+    master: {name: username, verifier},
+    masterRevision: 1,
+    masterApplied: 0,
+    databaseName,
+    databaseMade: databaseName === null || databaseName === 'postgres',
+    port: endpoint.port,
+    cloneSteps: [],
+    bytesCopiedAtBirth: 0,
+    settings,
+  }));
+  routeIfAlone(world, cluster);
+  world.reconciler.enqueue(`cluster/${identifier}`);
+  return {DBCluster: clusterShape(world, cluster)};
+}
+
+function defaultSettings(world: World, engineVersion: string): ClusterSettings {
+  return {
+    availabilityZones: world.zones.map(zone => zone.name),
+    backupRetentionDays: 1,
+    preferredBackupWindow: '03:00-03:30',
+    preferredMaintenanceWindow: 'sun:04:00-sun:04:30',
+    parameterGroupName: `default.${parameterGroupFamily(engineVersion)}`,
+    subnetGroupName: 'default',
+    vpcSecurityGroupIds: [],
+    copyTagsToSnapshot: false,
+    autoMinorVersionUpgrade: true,
+    deletionProtection: false,
+    tags: [],
+  };
+}

@@ -1,0 +1,210 @@
+/** CreateDBInstance: the writer of a DB cluster. */
+import type {CreateDBInstanceMessage, CreateDBInstanceResult} from '@aws-sdk/client-rds';
+import {crashPoint} from '../../base/crash-point.ts';
+import type {Endpoint} from '../../endpoint/endpoint.ts';
+import {instancesOf} from '../cluster-lifecycle.ts';
+import {parseEngine} from '../engine-versions.ts';
+import {
+  clusterNotFound,
+  instanceAlreadyExists,
+  invalidClusterState,
+  invalidCombination,
+  invalidValue,
+  missingParameter,
+  quotaExceeded,
+} from '../faults.ts';
+import {newResourceId, parseIdentifier, parseReference, quoted} from '../identifiers.ts';
+import {
+  CLUSTER_REFUSALS,
+  parseInteger,
+  refuseMembers,
+  unsupported,
+  unsupportedIfTrue,
+  type Refusals,
+} from '../members.ts';
+import {INSTANCES_MAX, listenForNew} from '../new-cluster.ts';
+import type {ClusterRecord, InstanceRecord} from '../records.ts';
+import {parseMaintenanceWindow, parseTags, parseZone, tagsFor} from '../settings.ts';
+import {instanceShape} from '../shapes.ts';
+import {addEvent, type World} from '../world.ts';
+
+const CLUSTER_LEVEL = (): string => 'it is set on the DB cluster, not on its DB instances';
+
+/** Some of these belong to the cluster in Aurora, the others are not there yet. */
+const REFUSALS: Refusals = {
+  ...CLUSTER_REFUSALS,
+  AdditionalStorageVolumes: unsupported('additional storage volumes are'),
+  AllocatedStorage: CLUSTER_LEVEL,
+  BackupRetentionPeriod: CLUSTER_LEVEL,
+  BackupTarget: unsupported('a backup target is'),
+  CACertificateIdentifier: unsupported('TLS is'),
+  CustomIamInstanceProfile: unsupported('RDS Custom is'),
+  DBCapacityReservationIdentifier: unsupported('capacity reservations are'),
+  DBName: CLUSTER_LEVEL,
+  DBParameterGroupName: unsupported('parameter groups are'),
+  DBSecurityGroups: unsupported('DB security groups are'),
+  DedicatedLogVolume: unsupportedIfTrue('a dedicated log volume is'),
+  DeletionProtection: value => (value === true ? CLUSTER_LEVEL() : undefined),
+  DomainAuthSecretArn: unsupported('Active Directory is'),
+  DomainDnsIps: unsupported('Active Directory is'),
+  DomainFqdn: unsupported('Active Directory is'),
+  DomainOu: unsupported('Active Directory is'),
+  EnableCustomerOwnedIp: unsupportedIfTrue('a customer-owned address is'),
+  MasterUserPassword: CLUSTER_LEVEL,
+  MasterUsername: CLUSTER_LEVEL,
+  MaxAllocatedStorage: CLUSTER_LEVEL,
+  MultiAZ: unsupportedIfTrue('MultiAZ on a DB instance of a DB cluster is'),
+  MultiTenant: unsupportedIfTrue('multi-tenant configuration is'),
+  NcharCharacterSetName: unsupported('NcharCharacterSetName is'),
+  PreferredBackupWindow: CLUSTER_LEVEL,
+  ProcessorFeatures: unsupported('processor features are'),
+  StorageThroughput: CLUSTER_LEVEL,
+  TdeCredentialArn: unsupported('storage encryption is'),
+  TdeCredentialPassword: unsupported('storage encryption is'),
+  Timezone: unsupported('Timezone is'),
+};
+
+const PROMOTION_TIER_MAX = 15;
+
+export async function createDBInstance(
+  world: World,
+  input: CreateDBInstanceMessage,
+): Promise<CreateDBInstanceResult> {
+  const identifier = parseIdentifier('DBInstanceIdentifier', input.DBInstanceIdentifier);
+  const instanceClass = parseInstanceClass(input.DBInstanceClass);
+  parseEngine(input.Engine);
+  if (input.DBClusterIdentifier === undefined || input.DBClusterIdentifier === '') {
+    throw invalidCombination(
+      'The parameter DBClusterIdentifier must be provided: an aurora-postgresql DB instance belongs to a DB cluster.',
+    );
+  }
+  const clusterIdentifier = parseReference(
+    'DBClusterIdentifier',
+    input.DBClusterIdentifier,
+    'cluster',
+    world.catalog.identity,
+  );
+  refuseMembers(input, REFUSALS);
+  const cluster = clusterForNew(world, identifier, clusterIdentifier);
+  refuseOtherVersion(input, cluster);
+  refuseOwnPort(input.Port, cluster);
+  const fields = {
+    instanceClass,
+    availabilityZone: parseZone(
+      'AvailabilityZone',
+      input.AvailabilityZone,
+      world.zones.map(zone => zone.name),
+    ),
+    promotionTier: parseInteger('PromotionTier', input.PromotionTier, {
+      min: 0,
+      max: PROMOTION_TIER_MAX,
+      absent: 1,
+    }),
+    preferredMaintenanceWindow: parseMaintenanceWindow(
+      input.PreferredMaintenanceWindow ?? cluster.settings.preferredMaintenanceWindow,
+    ),
+    autoMinorVersionUpgrade:
+      input.AutoMinorVersionUpgrade ?? cluster.settings.autoMinorVersionUpgrade,
+    tags: parseTags(input.Tags ?? tagsFor('db-instance', input.TagSpecifications) ?? []),
+  };
+  const endpoint = await listenForNew(world, undefined);
+  const instance = await record(world, endpoint, clusterIdentifier, {
+    ...fields,
+    identifier,
+    clusterIdentifier,
+    resourceId: newResourceId('db'),
+    status: 'creating',
+    statusReason: null,
+    createdAtMs: world.clock.nowMs(),
+    port: endpoint.port,
+    startSteps: [],
+    process: null,
+  });
+  world.reconciler.enqueue(`instance/${identifier}`);
+  return {DBInstance: instanceShape(world, cluster, instance)};
+}
+
+async function record(
+  world: World,
+  endpoint: Endpoint,
+  clusterIdentifier: string,
+  instance: InstanceRecord,
+): Promise<InstanceRecord> {
+  const {identifier} = instance;
+  try {
+    crashPoint('instance.new.before-record');
+    world.catalog.transaction(() => {
+      clusterForNew(world, identifier, clusterIdentifier);
+      world.catalog.instances.put(identifier, instance);
+      addEvent(world, 'db-instance', identifier, 'DB instance is being created');
+    });
+    crashPoint('instance.new.after-record');
+  } catch (error) {
+    await endpoint.close();
+    throw error;
+  }
+  world.endpoints.adopt(`instance/${identifier}`, endpoint);
+  world.endpoints.route(`instance/${identifier}`, {state: 'starting'});
+  world.endpoints.route(`cluster/${clusterIdentifier}`, {state: 'starting'});
+  return instance;
+}
+
+/** The cluster, if a first instance of that name can be added to it now. */
+function clusterForNew(world: World, identifier: string, clusterIdentifier: string): ClusterRecord {
+  if (world.catalog.instances.get(identifier) !== undefined) {
+    throw instanceAlreadyExists(identifier);
+  }
+  if (world.catalog.instances.list().length >= INSTANCES_MAX) {
+    throw quotaExceeded('Instance', INSTANCES_MAX);
+  }
+  const cluster = world.catalog.clusters.get(clusterIdentifier);
+  if (cluster === undefined) throw clusterNotFound(clusterIdentifier);
+  if (cluster.status === 'deleting' || cluster.status === 'failed') {
+    throw invalidClusterState(
+      `DB cluster ${clusterIdentifier} is not in the available state: it is ${cluster.status}.`,
+    );
+  }
+  const [other] = instancesOf(world, clusterIdentifier);
+  if (other?.status === 'deleting') {
+    throw invalidClusterState(
+      `DB instance ${other.identifier} of DB cluster ${clusterIdentifier} is still being deleted. Try again when it is gone.`,
+    );
+  }
+  if (other !== undefined) {
+    throw invalidClusterState(
+      `DB cluster ${clusterIdentifier} has its writer, ${other.identifier}. Borealis does not have Aurora Replicas (readers) yet, so a DB cluster has one DB instance.`,
+    );
+  }
+  return cluster;
+}
+
+function parseInstanceClass(value: string | undefined): string {
+  if (value === undefined || value === '') throw missingParameter('DBInstanceClass');
+  if (!/^db\.[a-z0-9-]{1,30}(?:\.[a-z0-9-]{1,30})?$/.test(value)) {
+    throw invalidValue(
+      `Invalid DB Instance class: ${quoted(value)}. It has the form db.r6g.large; every class gets what this machine has.`,
+    );
+  }
+  if (value === 'db.serverless') {
+    throw invalidValue(
+      'DBInstanceClass db.serverless: Aurora Serverless is not supported by Borealis.',
+    );
+  }
+  return value;
+}
+
+function refuseOtherVersion(input: CreateDBInstanceMessage, cluster: ClusterRecord): void {
+  const {EngineVersion: version} = input;
+  if (version === undefined || version === '' || version === cluster.engineVersion) return;
+  throw invalidCombination(
+    `The engine version that you requested for your DB instance (${quoted(version)}) does not match the engine version of your DB cluster (${cluster.engineVersion}).`,
+  );
+}
+
+/** In Aurora all endpoints of a cluster have its port; here each has its own, chosen by the service. */
+function refuseOwnPort(port: number | undefined, cluster: ClusterRecord): void {
+  if (port === undefined || port === cluster.port) return;
+  throw invalidCombination(
+    `The parameter Port is set on the DB cluster (${cluster.port}), not on its DB instances; their endpoints get ports of their own.`,
+  );
+}

@@ -1,0 +1,205 @@
+/**
+ * RestoreDBClusterToPointInTime with RestoreType=copy-on-write: the clone.
+ *
+ *     validate ▸ listen ▸ take a number ▸ record (creating) ▸ fork ▸ record (available) ▸ answer
+ *
+ * The fork happens within the call, so that every transaction acknowledged before the call is in the
+ * clone. A crash before the store recorded the child undoes the clone at the next start, one after it
+ * finishes it.
+ */
+import type {
+  RestoreDBClusterToPointInTimeMessage,
+  RestoreDBClusterToPointInTimeResult,
+} from '@aws-sdk/client-rds';
+import {assert} from '../../base/assert.ts';
+import {crashPoint} from '../../base/crash-point.ts';
+import type {VolumeNumber} from '../../page-store/ids.ts';
+import {becomeAvailable, routeIfAlone} from '../cluster-lifecycle.ts';
+import {
+  clusterNotFound,
+  invalidClusterState,
+  invalidCombination,
+  invalidValue,
+  missingParameter,
+} from '../faults.ts';
+import {forkCluster} from '../fork.ts';
+import {newResourceId, parseIdentifier, parseReference, quoted} from '../identifiers.ts';
+import {CLUSTER_REFUSALS, refuseMembers} from '../members.ts';
+import {listenForNew, recordNewCluster, refuseTakenCluster} from '../new-cluster.ts';
+import type {ClusterRecord, ClusterSettings} from '../records.ts';
+import {parseSettings} from '../settings.ts';
+import {clusterShape} from '../shapes.ts';
+import {addEvent, type World} from '../world.ts';
+
+export async function restoreDBClusterToPointInTime(
+  world: World,
+  input: RestoreDBClusterToPointInTimeMessage,
+): Promise<RestoreDBClusterToPointInTimeResult> {
+  const identifier = parseIdentifier('DBClusterIdentifier', input.DBClusterIdentifier);
+  parseMoment(input);
+  refuseMembers(input, CLUSTER_REFUSALS);
+  const source = clonableSource(world, input);
+  const settings = parseSettings(
+    input,
+    inheritedSettings(source.settings),
+    world.zones.map(zone => zone.name),
+  );
+  refuseTakenCluster(world, identifier);
+  const endpoint = await listenForNew(world, input.Port);
+  const volume = await world.storage.allocateVolume();
+  return await world.resourceLocks.hold(`cluster/${identifier}`, async () => {
+    const cluster = await recordNewCluster(world, endpoint, () =>
+      cloneRecord(world, {identifier, volume, port: endpoint.port, settings}, source),
+    );
+    routeIfAlone(world, cluster);
+    const available = await forkOrUndo(world, cluster, source, volume);
+    return {DBCluster: clusterShape(world, available)};
+  });
+}
+
+function parseMoment(input: RestoreDBClusterToPointInTimeMessage): void {
+  const {RestoreToTime: time, UseLatestRestorableTime: latest, RestoreType: type} = input;
+  if (time !== undefined && latest === true) {
+    throw invalidCombination(
+      'The parameters RestoreToTime and UseLatestRestorableTime cannot be used together. Specify one of them.',
+    );
+  }
+  if (time === undefined && latest !== true) {
+    throw invalidCombination(
+      'One of the parameters RestoreToTime and UseLatestRestorableTime must be specified.',
+    );
+  }
+  const allowed = 'The value that Borealis supports now is copy-on-write.';
+  if (type === undefined || type === 'full-copy') {
+    throw invalidValue(
+      `RestoreType full-copy, which is the default, is not supported yet. ${allowed}`,
+    );
+  }
+  if (type !== 'copy-on-write') {
+    throw invalidValue(`The parameter RestoreType cannot be ${quoted(type)}. ${allowed}`);
+  }
+  if (time !== undefined) {
+    throw invalidValue(
+      'RestoreToTime cannot be used with RestoreType copy-on-write. Use UseLatestRestorableTime.',
+    );
+  }
+}
+
+function clonableSource(world: World, input: RestoreDBClusterToPointInTimeMessage): ClusterRecord {
+  const {SourceDBClusterIdentifier: name, SourceDbClusterResourceId: resourceId} = input;
+  if (name !== undefined && resourceId !== undefined) {
+    throw invalidCombination(
+      'The parameters SourceDBClusterIdentifier and SourceDbClusterResourceId cannot be used together. Specify one of them.',
+    );
+  }
+  if (name === undefined && resourceId === undefined) {
+    throw missingParameter('SourceDBClusterIdentifier');
+  }
+  const source =
+    resourceId === undefined
+      ? world.catalog.clusters.get(
+          parseReference('SourceDBClusterIdentifier', name, 'cluster', world.catalog.identity),
+        )
+      : world.catalog.clusters.list().find(cluster => cluster.resourceId === resourceId);
+  if (source === undefined) throw clusterNotFound(name ?? resourceId ?? '');
+  refuseUnclonable(source);
+  return source;
+}
+
+function refuseUnclonable(source: ClusterRecord): void {
+  if (source.status !== 'available' && source.status !== 'modifying') {
+    throw invalidClusterState(
+      `DB cluster ${source.identifier} is not in the available state: it is ${source.status}.`,
+    );
+  }
+}
+
+/** Settings of the source that a clone has too; protection and tags are the clone's own. */
+function inheritedSettings(source: ClusterSettings): ClusterSettings {
+  return {...source, deletionProtection: false, tags: []};
+}
+
+type CloneIdentity = Pick<ClusterRecord, 'identifier' | 'port' | 'settings'> & {
+  readonly volume: VolumeNumber;
+};
+
+/** Runs inside the transaction, so the source is as it is now. */
+function cloneRecord(world: World, clone: CloneIdentity, seen: ClusterRecord): ClusterRecord {
+  const source = world.catalog.clusters.get(seen.identifier);
+  if (source === undefined || source.resourceId !== seen.resourceId) {
+    throw clusterNotFound(seen.identifier);
+  }
+  refuseUnclonable(source);
+  assert(source.volume !== null && source.volumeReady, 'an available cluster has a volume');
+  return {
+    ...source,
+    ...clone,
+    resourceId: newResourceId('cluster'),
+    status: 'creating',
+    statusReason: null,
+    createdAtMs: world.clock.nowMs(),
+    origin: {
+      kind: 'clone',
+      sourceIdentifier: source.identifier,
+      sourceResourceId: source.resourceId,
+      sourceVolume: source.volume,
+    },
+    volumeReady: false,
+    firstStart: true,
+    cloneSteps: [],
+    bytesCopiedAtBirth: 0,
+  };
+}
+
+async function forkOrUndo(
+  world: World,
+  cluster: ClusterRecord,
+  source: ClusterRecord,
+  volume: VolumeNumber,
+): Promise<ClusterRecord> {
+  try {
+    crashPoint('cluster.clone.before-fork');
+    const outcome = await world.forks.share(() => forkCluster(world, source, volume));
+    crashPoint('cluster.clone.after-fork');
+    const available = becomeAvailable(
+      world,
+      cluster.identifier,
+      {
+        ...masterAfterFork(world, cluster, source),
+        cloneSteps: outcome.steps,
+        bytesCopiedAtBirth: outcome.bytesCopied,
+      },
+      `DB cluster cloned from ${source.identifier}`,
+    );
+    crashPoint('cluster.clone.after-available');
+    return available;
+  } catch (error) {
+    world.catalog.transaction(() => {
+      world.catalog.clusters.update(cluster.identifier, record => ({
+        ...record,
+        status: 'deleting',
+      }));
+      addEvent(world, 'db-cluster', cluster.identifier, 'The clone failed and is undone');
+    });
+    world.reconciler.enqueue(`cluster/${cluster.identifier}`);
+    throw error;
+  }
+}
+
+/**
+ * The master user as it was set on the source when the fork was through. Unless it did not change
+ * around the fork, nobody knows which one the child's pages have: its first start sets it once more.
+ */
+function masterAfterFork(
+  world: World,
+  clone: ClusterRecord,
+  source: ClusterRecord,
+): Partial<ClusterRecord> {
+  const now = world.catalog.clusters.get(source.identifier);
+  if (now === undefined || now.resourceId !== source.resourceId) return {};
+  const settled =
+    now.masterRevision === clone.masterRevision && now.masterApplied === clone.masterApplied;
+  if (settled) return {};
+  const {master, masterRevision} = now;
+  return {master, masterRevision, masterApplied: masterRevision - 1};
+}

@@ -1,0 +1,154 @@
+import {mkdtempSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import fc from 'fast-check';
+import {open} from 'lmdb';
+import {afterEach, beforeEach, describe, expect, test} from 'vitest';
+import {Catalog} from './catalog.ts';
+import type {GoldenVolumeRecord} from './records.ts';
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'borealis-catalog-'));
+});
+
+afterEach(() => rmSync(directory, {recursive: true}));
+
+function openCatalog(eventsMax = 5): Catalog {
+  return Catalog.open({
+    directory,
+    region: 'local-1',
+    eventsMax,
+    newIdentity: () => ({accountId: '123456789012', region: 'local-1', createdAtMs: 42}),
+  });
+}
+
+/** Any small record: what is in it is not the catalog's business. */
+function record(value: number): GoldenVolumeRecord {
+  return {
+    engineVersion: `${value}`,
+    runtime: 'native',
+    binary: 'ü "quoted" \u0000',
+    volume: value as GoldenVolumeRecord['volume'],
+    ready: value % 2 === 0,
+    process: null,
+  };
+}
+
+type Step =
+  | {type: 'put' | 'update'; name: string; value: number}
+  | {type: 'remove'; name: string}
+  | {type: 'abort'; name: string; value: number}
+  | {type: 'event'; value: number}
+  | {type: 'reopen'};
+
+const name = fc.constantFrom('a', 'B', 'a-1', 'z|native|/usr/lib', 'zz');
+const step: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({type: fc.constantFrom('put' as const, 'update' as const), name, value: fc.nat(99)}),
+  fc.record({type: fc.constant('remove' as const), name}),
+  fc.record({type: fc.constant('abort' as const), name, value: fc.nat(99)}),
+  fc.record({type: fc.constant('event' as const), value: fc.nat(99)}),
+  fc.record({type: fc.constant('reopen' as const)}),
+);
+
+describe('the catalog', () => {
+  test('holds what a Map holds, across aborted transactions and reopening', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, {maxLength: 25}), async steps => {
+        rmSync(join(directory, 'catalog.mdb'), {force: true});
+        rmSync(join(directory, 'catalog.mdb-lock'), {force: true});
+        let catalog = openCatalog();
+        const model = new Map<string, GoldenVolumeRecord>();
+        let events: number[] = [];
+        for (const each of steps) {
+          if (each.type === 'reopen') {
+            await catalog.close();
+            catalog = openCatalog();
+          } else {
+            events = apply(catalog, model, events, each);
+          }
+          expect(catalog.goldenVolumes.list()).toEqual(
+            [...model].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value),
+          );
+          expect(catalog.events().map(event => event.timeMs)).toEqual(events);
+        }
+        await catalog.close();
+      }),
+      {numRuns: 40},
+    );
+  });
+
+  test('keeps its identity and is for its owner alone', async () => {
+    const first = openCatalog();
+    await first.close();
+    expect(statSync(join(directory, 'catalog.mdb')).mode & 0o077).toBe(0);
+    const second = Catalog.open({
+      directory,
+      region: 'local-1',
+      newIdentity: () => {
+        throw new Error('a catalog that exists has its identity');
+      },
+    });
+    expect(second.identity).toEqual({
+      accountId: '123456789012',
+      region: 'local-1',
+      createdAtMs: 42,
+    });
+    await second.close();
+  });
+
+  test('of a later format is refused by name', async () => {
+    await openCatalog().close();
+    const root = open({path: join(directory, 'catalog.mdb'), encoding: 'json', maxDbs: 8});
+    const format = root.openDB<object>({name: 'format', encoding: 'json'});
+    await format.put('catalog', {product: 'borealis-catalog', version: 2});
+    await root.close();
+    expect(openCatalog).toThrow(/format version 2; this Borealis reads version 1/);
+  });
+
+  test('that is not one is refused and left as it is', () => {
+    writeFileSync(join(directory, 'catalog.mdb'), 'x'.repeat(10_000));
+    expect(openCatalog).toThrow(/cannot be opened as an LMDB file/);
+  });
+
+  test('is not written outside a transaction', async () => {
+    const catalog = openCatalog();
+    expect(() => catalog.goldenVolumes.put('a', record(1))).toThrow(/inside a transaction/);
+    await catalog.close();
+  });
+});
+
+function apply(
+  catalog: Catalog,
+  model: Map<string, GoldenVolumeRecord>,
+  events: number[],
+  each: Exclude<Step, {type: 'reopen'}>,
+): number[] {
+  if (each.type === 'event') {
+    catalog.transaction(() =>
+      catalog.addEvent({timeMs: each.value, sourceType: 'service', source: 's', message: 'm'}),
+    );
+    return [each.value, ...events].slice(0, 5);
+  }
+  const key = each.name.toLowerCase();
+  if (each.type === 'remove') {
+    catalog.transaction(() => catalog.goldenVolumes.remove(each.name));
+    model.delete(key);
+  } else if (each.type === 'put') {
+    catalog.transaction(() => catalog.goldenVolumes.put(each.name, record(each.value)));
+    model.set(key, record(each.value));
+  } else if (each.type === 'update') {
+    const change = (): GoldenVolumeRecord => record(each.value);
+    catalog.transaction(() => catalog.goldenVolumes.update(each.name, change));
+    if (model.has(key)) model.set(key, record(each.value));
+  } else {
+    const abort = (): void =>
+      catalog.transaction(() => {
+        catalog.goldenVolumes.put(each.name, record(each.value));
+        throw new Error('changed our mind');
+      });
+    expect(abort).toThrow('changed our mind');
+  }
+  return events;
+}

@@ -1,0 +1,260 @@
+/**
+ * The catalog: every resource of the service in one embedded transactional store (LMDB), one file.
+ *
+ *     format, identity, counters   of the catalog itself
+ *     clusters        [region, identifier]  → ClusterRecord
+ *     instances       [region, identifier]  → InstanceRecord
+ *     golden-volumes  [region, golden key]  → GoldenVolumeRecord
+ *     events          [region, sequence]    → EventRecord, the newest EVENTS_MAX
+ *
+ * Rules:  all writes happen in `transaction`, which runs whole or not at all and is durable (fsync)
+ *         when it returns. One process has the catalog open (the service lock sees to that), and it
+ *         writes from one thread, so reading and writing in one transaction is compare-and-set.
+ * Errors: corrupt/catalog-unreadable and invalid/catalog-format on opening; a conflict is the
+ *         caller's own, thrown from inside the transaction, which then leaves nothing behind.
+ */
+import {closeSync, existsSync, openSync, readSync, statSync} from 'node:fs';
+import {join} from 'node:path';
+import {open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath} from 'lmdb';
+import {assert} from '../base/assert.ts';
+import {BorealisError} from '../base/errors.ts';
+import type {
+  ClusterRecord,
+  EventRecord,
+  GoldenVolumeRecord,
+  InstanceRecord,
+  ServiceIdentity,
+} from './records.ts';
+
+/** Raised when a record's meaning changes; an older service then refuses the file by name. */
+const CATALOG_FORMAT = 1;
+/** About a fortnight of a busy CI run (one clone makes about six events); at 200 bytes each, 1 MB. */
+const EVENTS_MAX = 5_000;
+
+/** mdb.c: a meta page is a page header, then the magic number. */
+const LMDB_MAGIC = 0xbeefc0de;
+const LMDB_MAGIC_OFFSET = 24;
+/** The seven there are, and one to spare. */
+const STORES_MAX = 8;
+
+type Key = string | [region: string, name: string | number];
+type Store<T> = Database<T, Key>;
+type Format = {readonly product: string; readonly version: number};
+
+export type CatalogOptions = {
+  /** An existing directory; the catalog is `catalog.mdb` in it. */
+  readonly directory: string;
+  readonly region: string;
+  /** What a new catalog begins with. */
+  readonly newIdentity: () => ServiceIdentity;
+  readonly eventsMax?: number;
+};
+
+/** One kind of record. Reads see the last transaction, and inside a transaction its own writes. */
+export class CatalogTable<T extends object> {
+  readonly #store: Store<T>;
+  readonly #region: string;
+  readonly #inTransaction: () => boolean;
+
+  constructor(store: Store<T>, region: string, inTransaction: () => boolean) {
+    this.#store = store;
+    this.#region = region;
+    this.#inTransaction = inTransaction;
+  }
+
+  get(name: string): T | undefined {
+    return this.#store.get(this.#key(name));
+  }
+
+  /** All records in the order of their names. */
+  list(): T[] {
+    const range = this.#store.getRange({
+      start: [this.#region, ''],
+      end: [`${this.#region}\u0000`, ''],
+    });
+    return Array.from(range, entry => entry.value);
+  }
+
+  put(name: string, record: T): void {
+    this.#assertTransaction();
+    this.#store.putSync(this.#key(name), record);
+  }
+
+  /** Changes a record if it is there, and returns what it became. */
+  update(name: string, change: (record: T) => T): T | undefined {
+    this.#assertTransaction();
+    const record = this.get(name);
+    if (record === undefined) return undefined;
+    const changed = change(record);
+    this.put(name, changed);
+    return changed;
+  }
+
+  remove(name: string): void {
+    this.#assertTransaction();
+    this.#store.removeSync(this.#key(name));
+  }
+
+  #key(name: string): [string, string] {
+    return [this.#region, name.toLowerCase()];
+  }
+
+  #assertTransaction(): void {
+    assert(this.#inTransaction(), 'the catalog is written inside a transaction');
+  }
+}
+
+export class Catalog {
+  readonly clusters: CatalogTable<ClusterRecord>;
+  readonly instances: CatalogTable<InstanceRecord>;
+  readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
+  readonly identity: ServiceIdentity;
+  readonly #root: RootDatabase;
+  readonly #format: Store<Format>;
+  readonly #identity: Store<ServiceIdentity>;
+  readonly #counters: Store<number>;
+  readonly #events: Store<EventRecord>;
+  readonly #region: string;
+  readonly #eventsMax: number;
+  #depth = 0;
+
+  private constructor(root: RootDatabase, options: CatalogOptions) {
+    const table = <T extends object>(name: string): CatalogTable<T> =>
+      new CatalogTable<T>(openStore<T>(root, name), options.region, () => this.#depth > 0);
+    this.#root = root;
+    this.#region = options.region;
+    this.#eventsMax = options.eventsMax ?? EVENTS_MAX;
+    this.#format = openStore(root, 'format');
+    this.#identity = openStore(root, 'identity');
+    this.#counters = openStore(root, 'counters');
+    this.#events = openStore(root, 'events');
+    this.clusters = table('clusters');
+    this.instances = table('instances');
+    this.goldenVolumes = table('golden-volumes');
+    this.identity = this.#openIdentity(options);
+  }
+
+  static open(options: CatalogOptions): Catalog {
+    const path = join(options.directory, 'catalog.mdb');
+    const root = openEnvironment(path);
+    try {
+      return new Catalog(root, options);
+    } catch (error) {
+      void root.close();
+      throw error;
+    }
+  }
+
+  /** Runs `work` as one durable, atomic step. What it throws undoes it and is thrown on. */
+  transaction<T>(work: () => T): T {
+    assert(this.#depth === 0, 'catalog transactions do not nest');
+    return this.#root.transactionSync(() => {
+      this.#depth++;
+      try {
+        const result = work();
+        assert(!(result instanceof Promise), 'a catalog transaction is synchronous');
+        return result;
+      } finally {
+        this.#depth--;
+      }
+    });
+  }
+
+  /** Appends an event and drops the oldest beyond the limit. Call it inside a transaction. */
+  addEvent(event: EventRecord): void {
+    assert(this.#depth > 0, 'an event is part of the transaction that it tells of');
+    const sequence = (this.#counters.get('events') ?? 0) + 1;
+    this.#counters.putSync('events', sequence);
+    this.#events.putSync([this.#region, sequence], event);
+    const oldest = this.#events.getKeys({
+      start: [this.#region, 0],
+      end: [this.#region, sequence - this.#eventsMax + 1],
+    });
+    for (const key of Array.from(oldest)) this.#events.removeSync(key);
+  }
+
+  /** The newest first. */
+  events(countMax: number = EVENTS_MAX): EventRecord[] {
+    const range = this.#events.getRange({
+      start: [this.#region, Number.MAX_SAFE_INTEGER],
+      end: [this.#region, 0],
+      reverse: true,
+      limit: countMax,
+    });
+    return Array.from(range, entry => entry.value);
+  }
+
+  async close(): Promise<void> {
+    await this.#root.close();
+  }
+
+  #openIdentity(options: CatalogOptions): ServiceIdentity {
+    const format = this.#format.get('catalog');
+    if (format === undefined) {
+      const identity = options.newIdentity();
+      this.transaction(() => {
+        this.#format.putSync('catalog', {product: 'borealis-catalog', version: CATALOG_FORMAT});
+        this.#identity.putSync('service', identity);
+      });
+      return identity;
+    }
+    if (format.product !== 'borealis-catalog' || format.version !== CATALOG_FORMAT) {
+      throw new BorealisError(
+        'invalid',
+        'catalog-format',
+        `The catalog in ${options.directory} has format version ${String(format.version)}; this Borealis reads version ${CATALOG_FORMAT}. Use the release that wrote it, or another data directory.`,
+      );
+    }
+    const identity = this.#identity.get('service');
+    assert(identity !== undefined, 'format and identity are written in one transaction');
+    return identity;
+  }
+}
+
+function openEnvironment(path: string): RootDatabase {
+  // lmdb crashes the process on a file that is not its own, so look before it does.
+  if (!looksLikeLmdb(path)) throw unreadable(path);
+  try {
+    return open(environmentOptions(path));
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function unreadable(path: string, cause?: unknown): BorealisError {
+  return new BorealisError(
+    'corrupt',
+    'catalog-unreadable',
+    `The catalog ${path} cannot be opened as an LMDB file. Restore it from a copy of the data directory.`,
+    cause,
+  );
+}
+
+/** A file that is new, or whose first page has LMDB's mark. */
+function looksLikeLmdb(path: string): boolean {
+  if (!existsSync(path) || statSync(path).size === 0) return true;
+  const head = Buffer.alloc(LMDB_MAGIC_OFFSET + 4);
+  const descriptor = openSync(path, 'r');
+  try {
+    readSync(descriptor, head, 0, head.length, 0);
+  } finally {
+    closeSync(descriptor);
+  }
+  return head.readUInt32LE(LMDB_MAGIC_OFFSET) === LMDB_MAGIC;
+}
+
+/** `permissionsMode` is missing from the types of lmdb. */
+function environmentOptions(path: string): RootDatabaseOptionsWithPath & {permissionsMode: number} {
+  return {
+    path,
+    encoding: 'json',
+    // A commit that returned is on disk: LMDB syncs before it answers instead of afterwards.
+    overlappingSync: false,
+    maxDbs: STORES_MAX,
+    permissionsMode: 0o600,
+  };
+}
+
+function openStore<T>(root: RootDatabase, name: string): Store<T> {
+  return root.openDB<T, Key>({name, encoding: 'json'});
+}

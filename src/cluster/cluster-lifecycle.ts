@@ -1,0 +1,176 @@
+/**
+ * Drives one DB cluster to what its record asks for. Each step is durable before the next one and may
+ * be run again after a crash.
+ *
+ *     creating (golden)   golden volume ▸ take a number ▸ fork ▸ available
+ *     creating (clone)    the clone call itself does it; recovery.ts finishes or undoes one cut off
+ *     modifying           hand the master user to the writer ▸ available
+ *     deleting            instances gone ▸ endpoint closed ▸ volume let go ▸ record gone ▸ sweep
+ */
+import {crashPoint} from '../base/crash-point.ts';
+import {BorealisError, errorChain} from '../base/errors.ts';
+import {assert, unreachable} from '../base/assert.ts';
+import type {VolumeNumber} from '../page-store/ids.ts';
+import {offerFor} from './engine-versions.ts';
+import {goldenVolume} from './golden-volumes.ts';
+import type {ClusterRecord, InstanceRecord} from './records.ts';
+import {addEvent, type World} from './world.ts';
+
+/** An engine that cannot initialise three times over will not the fourth time. */
+const CREATE_ATTEMPTS_MAX = 3;
+
+export async function reconcileCluster(
+  world: World,
+  identifier: string,
+  attempt: number,
+): Promise<void> {
+  const cluster = world.catalog.clusters.get(identifier);
+  if (cluster === undefined) return;
+  if (cluster.status !== 'deleting') {
+    await world.endpoints.ensure(`cluster/${identifier}`, cluster.port);
+    routeIfAlone(world, cluster);
+  }
+  switch (cluster.status) {
+    case 'creating':
+      return await create(world, cluster, attempt);
+    case 'modifying':
+      return await applyMaster(world, cluster);
+    case 'deleting':
+      return await remove(world, cluster);
+    case 'available':
+    case 'failed':
+      return;
+    default:
+      unreachable(cluster.status, 'a cluster has one of its statuses');
+  }
+}
+
+export function instancesOf(world: Pick<World, 'catalog'>, cluster: string): InstanceRecord[] {
+  return world.catalog.instances.list().filter(each => each.clusterIdentifier === cluster);
+}
+
+/** Without an instance, clients are told so at once instead of being held. */
+export function routeIfAlone(world: World, cluster: ClusterRecord): void {
+  if (instancesOf(world, cluster.identifier).length > 0) return;
+  world.endpoints.route(`cluster/${cluster.identifier}`, {
+    state: 'none',
+    reason: `DB cluster "${cluster.identifier}" has no DB instance; create one with CreateDBInstance`,
+  });
+}
+
+async function create(world: World, cluster: ClusterRecord, attempt: number): Promise<void> {
+  assert(cluster.origin.kind === 'golden', 'the clone call or recovery finishes a clone');
+  try {
+    const volume = await takeVolumeNumber(world, cluster);
+    const offer = offerFor(world.offers, cluster);
+    if (offer === undefined) {
+      throw new BorealisError(
+        'unavailable',
+        'engine-missing',
+        `PostgreSQL ${cluster.engineVersion} (${cluster.runtime}) cannot run here any more.`,
+      );
+    }
+    const golden = await goldenVolume(world, offer);
+    crashPoint('cluster.create.before-fork');
+    await world.volumeLocks.hold(String(golden), () =>
+      world.forks.share(() => world.storage.forkIdle(golden, volume)),
+    );
+    crashPoint('cluster.create.after-fork');
+  } catch (error) {
+    if (attempt < CREATE_ATTEMPTS_MAX) throw error;
+    markFailed(world, cluster.identifier, errorChain(error));
+    return;
+  }
+  becomeAvailable(world, cluster.identifier, {}, 'DB cluster created');
+  crashPoint('cluster.create.after-available');
+}
+
+async function takeVolumeNumber(world: World, cluster: ClusterRecord): Promise<VolumeNumber> {
+  if (cluster.volume !== null) return cluster.volume;
+  const volume = await world.storage.allocateVolume();
+  crashPoint('cluster.create.before-volume-record');
+  world.catalog.transaction(() => {
+    world.catalog.clusters.update(cluster.identifier, record => ({...record, volume}));
+  });
+  crashPoint('cluster.create.after-volume-record');
+  return volume;
+}
+
+/** The volume exists: the cluster is there, and so may its instances be. */
+export function becomeAvailable(
+  world: World,
+  identifier: string,
+  changes: Partial<ClusterRecord>,
+  message: string,
+): ClusterRecord {
+  const record = world.catalog.transaction(() => {
+    addEvent(world, 'db-cluster', identifier, message);
+    return world.catalog.clusters.update(identifier, cluster => ({
+      ...cluster,
+      ...changes,
+      volumeReady: true,
+      // A deletion that was asked for meanwhile stands.
+      status: cluster.status === 'creating' ? 'available' : cluster.status,
+      statusReason: null,
+    }));
+  });
+  assert(record !== undefined, 'a cluster that is being made has its record');
+  for (const instance of instancesOf(world, identifier)) {
+    world.reconciler.enqueue(`instance/${instance.identifier}`);
+  }
+  return record;
+}
+
+function markFailed(world: World, identifier: string, reason: string): void {
+  world.catalog.transaction(() => {
+    world.catalog.clusters.update(identifier, cluster => ({
+      ...cluster,
+      status: cluster.status === 'creating' ? 'failed' : cluster.status,
+      statusReason: reason,
+    }));
+    addEvent(world, 'db-cluster', identifier, `DB cluster could not be created: ${reason}`);
+  });
+  for (const instance of instancesOf(world, identifier)) {
+    world.reconciler.enqueue(`instance/${instance.identifier}`);
+  }
+}
+
+async function applyMaster(world: World, cluster: ClusterRecord): Promise<void> {
+  const names = instancesOf(world, cluster.identifier).map(instance => instance.identifier);
+  const writer = world.supervisor.writer(names);
+  // A writer that starts later takes the master user as it starts.
+  if (writer === 'starting') return;
+  if (writer !== 'none') await writer.request('setMaster', {master: cluster.master});
+  crashPoint('cluster.modify.before-record');
+  world.catalog.transaction(() => {
+    world.catalog.clusters.update(cluster.identifier, record => {
+      const applied = writer === 'none' ? record.masterApplied : cluster.masterRevision;
+      const latest = record.masterRevision === cluster.masterRevision;
+      return {
+        ...record,
+        masterApplied: Math.max(record.masterApplied, applied),
+        status: record.status === 'modifying' && latest ? 'available' : record.status,
+      };
+    });
+    addEvent(world, 'db-cluster', cluster.identifier, 'Master credentials updated');
+  });
+  crashPoint('cluster.modify.after-record');
+}
+
+async function remove(world: World, cluster: ClusterRecord): Promise<void> {
+  const {identifier, volume} = cluster;
+  // The last instance that goes enqueues its cluster.
+  if (instancesOf(world, identifier).length > 0) return;
+  await world.endpoints.close(`cluster/${identifier}`);
+  if (volume !== null) {
+    crashPoint('cluster.delete.before-volume');
+    await world.volumeLocks.hold(String(volume), () => world.storage.remove(volume));
+    crashPoint('cluster.delete.after-volume');
+  }
+  world.catalog.transaction(() => {
+    world.catalog.clusters.remove(identifier);
+    addEvent(world, 'db-cluster', identifier, 'DB cluster deleted');
+  });
+  crashPoint('cluster.delete.after-record');
+  world.reconciler.enqueue('sweep');
+}

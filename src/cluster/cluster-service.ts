@@ -1,0 +1,93 @@
+/**
+ * The control plane of one data directory: actions in front, the reconciler and the supervisor behind.
+ *
+ *     open ▸ recover what the last service left ▸ serve ▸ close (all engines cleanly, side by side)
+ */
+import {clusterReports} from './actions/cluster-reports.ts';
+import {createDBCluster} from './actions/create-db-cluster.ts';
+import {createDBInstance} from './actions/create-db-instance.ts';
+import {deleteDBCluster} from './actions/delete-db-cluster.ts';
+import {deleteDBInstance} from './actions/delete-db-instance.ts';
+import {
+  describeDBClusters,
+  describeDBEngineVersions,
+  describeDBInstances,
+} from './actions/describe.ts';
+import {modifyDBCluster} from './actions/modify-db-cluster.ts';
+import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
+import {reconcileCluster} from './cluster-lifecycle.ts';
+import type {ControlPlane} from './control-plane.ts';
+import {EndpointSet} from './endpoint-set.ts';
+import {reconcileInstance} from './instance-lifecycle.ts';
+import {aborted, KeyedLock, SharedLock} from './keyed-lock.ts';
+import {Reconciler, type ResourceKey} from './reconciler.ts';
+import {recover} from './recovery.ts';
+import {Supervisor} from './supervisor.ts';
+import type {Surroundings, World} from './world.ts';
+
+export type ClusterService = {
+  /** Its calls wait until `recover` is through. */
+  readonly controlPlane: ControlPlane;
+  /** Brings up every cluster that was there; engines may still be starting when it returns. */
+  recover(): Promise<void>;
+  /** Stops every instance and closes every endpoint; the catalog and the store stay the caller's. */
+  close(): Promise<void>;
+};
+
+export function createClusterService(surroundings: Surroundings): ClusterService {
+  const base = {
+    ...surroundings,
+    endpoints: new EndpointSet(),
+    volumeLocks: new KeyedLock(),
+    resourceLocks: new KeyedLock(),
+    forks: new SharedLock(),
+  };
+  const reconciler = new Reconciler(
+    (key, attempt) => reconcile(world, key, attempt),
+    surroundings.logger,
+  );
+  const supervisor = new Supervisor(base, cluster => reconciler.enqueue(`cluster/${cluster}`));
+  const world: World = {...base, reconciler, supervisor};
+  const recovered = new AbortController();
+  return {
+    controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
+    async recover() {
+      await recover(world);
+      recovered.abort();
+    },
+    async close() {
+      await Promise.all([world.reconciler.stop(), world.supervisor.stopAll()]);
+      await world.endpoints.closeAll();
+    },
+  };
+}
+
+async function reconcile(world: World, key: ResourceKey, attempt: number): Promise<void> {
+  await world.resourceLocks.hold(key, async () => {
+    const identifier = key.slice(key.indexOf('/') + 1);
+    if (key.startsWith('cluster/')) await reconcileCluster(world, identifier, attempt);
+    else if (key.startsWith('instance/')) await reconcileInstance(world, identifier);
+    else await world.forks.alone(() => world.storage.sweep());
+  });
+}
+
+function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
+  const afterRecovery =
+    <I, O>(action: (world: World, input: I) => O | Promise<O>) =>
+    async (input: I): Promise<O> => {
+      await recovered;
+      return await action(world, input);
+    };
+  return {
+    createDBCluster: afterRecovery(createDBCluster),
+    describeDBClusters: afterRecovery(describeDBClusters),
+    modifyDBCluster: afterRecovery(modifyDBCluster),
+    deleteDBCluster: afterRecovery(deleteDBCluster),
+    restoreDBClusterToPointInTime: afterRecovery(restoreDBClusterToPointInTime),
+    createDBInstance: afterRecovery(createDBInstance),
+    describeDBInstances: afterRecovery(describeDBInstances),
+    deleteDBInstance: afterRecovery(deleteDBInstance),
+    describeDBEngineVersions: afterRecovery(describeDBEngineVersions),
+    clusterReports: afterRecovery(clusterReports),
+  };
+}

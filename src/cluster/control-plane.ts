@@ -1,0 +1,91 @@
+/**
+ * What the control plane does, in the words of the RDS API: each method takes the action's input
+ * members and returns its output members. The API layer decodes, checks the signature, calls, and
+ * encodes; meaning (defaults, validation, faults, states) lives here.
+ *
+ * Faults are BorealisErrors whose `code` is the RDS fault's shape name (`DBClusterNotFoundFault`,
+ * `InvalidDBClusterStateFault`, …) or a common error code (`InvalidParameterValue`,
+ * `InvalidParameterCombination`, `MissingParameter`); the API maps the code to wire code and status.
+ */
+import type {
+  CreateDBClusterMessage,
+  CreateDBClusterResult,
+  CreateDBInstanceMessage,
+  CreateDBInstanceResult,
+  DBClusterMessage,
+  DBEngineVersionMessage,
+  DBInstanceMessage,
+  DeleteDBClusterMessage,
+  DeleteDBClusterResult,
+  DeleteDBInstanceMessage,
+  DeleteDBInstanceResult,
+  DescribeDBClustersMessage,
+  DescribeDBEngineVersionsMessage,
+  DescribeDBInstancesMessage,
+  ModifyDBClusterMessage,
+  ModifyDBClusterResult,
+  RestoreDBClusterToPointInTimeMessage,
+  RestoreDBClusterToPointInTimeResult,
+} from '@aws-sdk/client-rds';
+import type {StepReport} from '../instance/messages.ts';
+import type {VolumeUsage} from './storage-types.ts';
+
+export type ControlPlane = {
+  createDBCluster(input: CreateDBClusterMessage): Promise<CreateDBClusterResult>;
+  describeDBClusters(input: DescribeDBClustersMessage): Promise<DBClusterMessage>;
+  modifyDBCluster(input: ModifyDBClusterMessage): Promise<ModifyDBClusterResult>;
+  deleteDBCluster(input: DeleteDBClusterMessage): Promise<DeleteDBClusterResult>;
+  restoreDBClusterToPointInTime(
+    input: RestoreDBClusterToPointInTimeMessage,
+  ): Promise<RestoreDBClusterToPointInTimeResult>;
+  createDBInstance(input: CreateDBInstanceMessage): Promise<CreateDBInstanceResult>;
+  describeDBInstances(input: DescribeDBInstancesMessage): Promise<DBInstanceMessage>;
+  deleteDBInstance(input: DeleteDBInstanceMessage): Promise<DeleteDBInstanceResult>;
+  describeDBEngineVersions(input: DescribeDBEngineVersionsMessage): Promise<DBEngineVersionMessage>;
+  /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */
+  clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
+};
+
+/** One cluster as `borealis list` and `show` tell it. */
+export type ClusterReport = {
+  readonly identifier: string;
+  readonly status: string;
+  /** Why the status is `failed` (with the engine log's end), or null. */
+  readonly statusReason: string | null;
+  readonly engine: string;
+  readonly engineVersion: string;
+  readonly runtime: 'native' | 'pglite';
+  /** As the server says it once it has run, e.g. `PostgreSQL 18.4`. */
+  readonly serverVersion: string | null;
+  readonly masterUsername: string;
+  readonly databaseName: string | null;
+  /** Cluster endpoint, e.g. `127.0.0.1` and 15432. */
+  readonly endpoint: string;
+  readonly port: number;
+  readonly instances: readonly {
+    readonly identifier: string;
+    readonly status: string;
+    readonly statusReason: string | null;
+    readonly endpoint: string;
+    readonly port: number;
+    /** Steps of the last start with their durations. */
+    readonly startSteps: readonly StepReport[];
+    /** Memory of its processes in bytes, what they share counted once, or null when it does not run. */
+    readonly memoryBytes: number | null;
+    /** Where the engine itself listens on loopback, behind the relay of the endpoints; another port at each start. */
+    readonly enginePort: number | null;
+  }[];
+  readonly createdAt: string;
+  /** Identifier of the cluster that this one was cloned from; it may be deleted by now. Null for a first one. */
+  readonly clonedFrom: string | null;
+  /** The steps of the clone (source's checkpoint, fork, …) with durations; empty for a first cluster. */
+  readonly cloneSteps: readonly StepReport[];
+  readonly bytesCopiedAtBirth: number;
+  /** Null when the volume does not exist yet. `?fresh=true` checkpoints running writers first, so that it is exact as of now. */
+  readonly usage: VolumeUsage | null;
+};
+
+export type ClusterReports = {
+  readonly clusters: readonly ClusterReport[];
+  readonly store: {readonly bytesOnDisk: number; readonly bytesFree: number};
+};

@@ -1,0 +1,171 @@
+/**
+ * Kills the service at each named crash point and starts it again: whatever it was doing is finished
+ * or undone, nothing is left over, and what was acknowledged is there.
+ */
+import {spawnSync} from 'node:child_process';
+import {cpSync, mkdtempSync, rmSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import type {CrashReport} from './testing/crash-child.ts';
+
+const CHILD = fileURLToPath(new URL('testing/crash-child.ts', import.meta.url));
+
+let root: string;
+/** A directory with one cluster, its writer and an acknowledged word. */
+let prepared: string;
+let before: CrashReport;
+let directoryCount = 0;
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'borealis-crash-'));
+  prepared = newDirectory();
+  before = play(prepared, 'create');
+});
+
+afterAll(() => rmSync(root, {recursive: true}));
+
+function newDirectory(): string {
+  return mkdtempSync(join(root, `${directoryCount++}-`));
+}
+
+function run(directory: string, scenario: string, crashAt?: string): ReturnType<typeof spawnSync> {
+  return spawnSync(process.execPath, ['--import', 'tsx', CHILD, directory, scenario], {
+    encoding: 'utf8',
+    timeout: 30_000,
+    env: {...process.env, ...(crashAt === undefined ? {} : {BOREALIS_CRASH_AT: crashAt})},
+  });
+}
+
+function play(directory: string, scenario: string): CrashReport {
+  const result = run(directory, scenario);
+  expect(result.status, String(result.stderr)).toBe(0);
+  return JSON.parse(String(result.stdout)) as CrashReport;
+}
+
+/** Plays `scenario` until the crash point, starts again, and returns what is there then. */
+function crash(directory: string, scenario: string, crashAt: string): CrashReport {
+  const result = run(directory, scenario, crashAt);
+  expect(result.signal, `${crashAt} was reached\n${String(result.stderr)}`).toBe('SIGKILL');
+  const after = play(directory, 'look');
+  // Every volume belongs to somebody, and everybody has its volume.
+  const owned = [...after.golden, ...after.clusters.map(cluster => cluster.volume ?? 0)];
+  expect(after.volumes).toEqual(owned.sort((a, b) => a - b));
+  for (const resource of [...after.clusters, ...after.instances]) {
+    expect(resource.status, resource.identifier).toBe('available');
+  }
+  return after;
+}
+
+function copyOfPrepared(): string {
+  const directory = newDirectory();
+  cpSync(prepared, directory, {recursive: true});
+  return directory;
+}
+
+function expectOrdersUnharmed(after: CrashReport): void {
+  expect(after.clusters).toContainEqual(before.clusters[0]);
+  expect(after.instances).toContainEqual(before.instances[0]);
+  expect(after.words['orders']).toBe('golden a');
+}
+
+describe('a service that is killed while it creates a cluster', () => {
+  test('before the intent is recorded has none', () => {
+    expect(crash(newDirectory(), 'create', 'cluster.new.before-record').clusters).toEqual([]);
+  });
+
+  test.each([
+    'cluster.new.after-record',
+    'cluster.create.before-volume-record',
+    'cluster.create.after-volume-record',
+    'golden.before-record',
+    'golden.after-record',
+    'fake.golden.after-write',
+    'golden.before-ready',
+    'golden.after-ready',
+    'cluster.create.before-fork',
+    'cluster.create.after-fork',
+    'cluster.create.after-available',
+  ])('at %s finishes it', crashAt => {
+    const after = crash(newDirectory(), 'create', crashAt);
+    expect(after.clusters.map(cluster => cluster.identifier)).toEqual(['orders']);
+    expect(after.words).toEqual({orders: 'golden'});
+  });
+});
+
+describe('a service that is killed while it starts an instance', () => {
+  test.each([
+    'instance.start.before-spawn',
+    'instance.start.after-spawn',
+    'instance.start.before-available',
+    'instance.start.after-available',
+  ])('at %s finishes it', crashAt => {
+    const after = crash(newDirectory(), 'create', crashAt);
+    expect(after.instances.map(each => each.identifier)).toEqual(['orders-writer']);
+  });
+
+  test.each(['instance.new.before-record', 'instance.new.after-record'])(
+    'at %s keeps the cluster',
+    crashAt => {
+      const after = crash(newDirectory(), 'create', crashAt);
+      expect(after.clusters).toHaveLength(1);
+      expect(after.instances).toHaveLength(crashAt.includes('after') ? 1 : 0);
+    },
+  );
+});
+
+describe('a service that is killed while it clones', () => {
+  test.each(['cluster.new.before-record', 'cluster.new.after-record', 'cluster.clone.before-fork'])(
+    'at %s undoes the clone',
+    crashAt => {
+      const after = crash(copyOfPrepared(), 'clone', crashAt);
+      expectOrdersUnharmed(after);
+      expect(after.clusters).toHaveLength(1);
+    },
+  );
+
+  test.each(['fake.fork.after-write', 'cluster.clone.after-fork', 'cluster.clone.after-available'])(
+    'at %s finishes the clone',
+    crashAt => {
+      const after = crash(copyOfPrepared(), 'clone', crashAt);
+      expectOrdersUnharmed(after);
+      expect(after.words['copy']).toBe('golden a');
+    },
+  );
+});
+
+describe('a service that is killed while it changes the master password', () => {
+  test.each([
+    'cluster.modify.after-intent',
+    'cluster.modify.before-record',
+    'cluster.modify.after-record',
+  ])('at %s finishes it', crashAt =>
+    expectOrdersUnharmed(crash(copyOfPrepared(), 'modify', crashAt)),
+  );
+});
+
+describe('a service that is killed while it deletes', () => {
+  test.each([
+    'instance.delete.after-intent',
+    'instance.delete.before-stop',
+    'instance.delete.after-stop',
+    'instance.delete.before-record',
+    'instance.delete.after-record',
+  ])('an instance at %s finishes it', crashAt => {
+    const after = crash(copyOfPrepared(), 'delete', crashAt);
+    expect(after.instances).toEqual([]);
+    expect(after.clusters.length).toBeLessThanOrEqual(1);
+  });
+
+  test.each([
+    'cluster.delete.after-intent',
+    'cluster.delete.before-volume',
+    'cluster.delete.after-volume',
+    'cluster.delete.after-record',
+  ])('a cluster at %s finishes it', crashAt => {
+    const after = crash(copyOfPrepared(), 'delete', crashAt);
+    expect(after).toMatchObject({clusters: [], instances: [], words: {}});
+    expect(after.volumes).toEqual(after.golden);
+  });
+});

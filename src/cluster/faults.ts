@@ -1,0 +1,69 @@
+/**
+ * The RDS faults of the control plane, each with the code that the API maps to the wire and the
+ * wording that users of RDS know.
+ */
+import {BorealisError} from '../base/errors.ts';
+
+export function missingParameter(name: string): BorealisError {
+  return new BorealisError(
+    'invalid',
+    'MissingParameter',
+    `The request must contain the parameter ${name}.`,
+  );
+}
+
+export function invalidValue(message: string): BorealisError {
+  return new BorealisError('invalid', 'InvalidParameterValue', message);
+}
+
+export function invalidCombination(message: string): BorealisError {
+  return new BorealisError('invalid', 'InvalidParameterCombination', message);
+}
+
+export function clusterNotFound(identifier: string): BorealisError {
+  return new BorealisError(
+    'not-found',
+    'DBClusterNotFoundFault',
+    `DBCluster ${identifier} not found.`,
+  );
+}
+
+export function clusterAlreadyExists(identifier: string): BorealisError {
+  return new BorealisError(
+    'conflict',
+    'DBClusterAlreadyExistsFault',
+    `DB Cluster already exists: ${identifier}`,
+  );
+}
+
+export function invalidClusterState(message: string): BorealisError {
+  return new BorealisError('conflict', 'InvalidDBClusterStateFault', message);
+}
+
+export function instanceNotFound(identifier: string): BorealisError {
+  return new BorealisError(
+    'not-found',
+    'DBInstanceNotFoundFault',
+    `DBInstance ${identifier} not found.`,
+  );
+}
+
+export function instanceAlreadyExists(identifier: string): BorealisError {
+  return new BorealisError(
+    'conflict',
+    'DBInstanceAlreadyExistsFault',
+    `DB instance already exists: ${identifier}`,
+  );
+}
+
+export function invalidInstanceState(message: string): BorealisError {
+  return new BorealisError('conflict', 'InvalidDBInstanceStateFault', message);
+}
+
+export function quotaExceeded(resource: 'DBCluster' | 'Instance', max: number): BorealisError {
+  return new BorealisError(
+    'quota',
+    `${resource}QuotaExceededFault`,
+    `This service holds at most ${max} ${resource === 'DBCluster' ? 'DB clusters' : 'DB instances'}. Delete one first.`,
+  );
+}

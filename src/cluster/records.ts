@@ -1,0 +1,122 @@
+/**
+ * What the catalog keeps of each resource. A record is a plain value: read it, make a changed copy,
+ * put it back in a transaction.
+ *
+ *     cluster   creating ──▶ available ◀──▶ modifying          instance  creating ──▶ available ◀─┐
+ *                  │             │                                          │            │        │
+ *                  └─▶ failed ───┴──▶ deleting ──▶ gone                     └─▶ failed ──┤    starting
+ *                                                                                        ▼
+ *                                                                            deleting ──▶ gone
+ *
+ * Secrets: of a password only the SCRAM verifier is here.
+ */
+import type {ProcessIdentity} from '../base/process-identity.ts';
+import type {Tag} from '@aws-sdk/client-rds';
+import type {EngineRuntime, MasterUser, StepReport} from '../instance/messages.ts';
+import type {VolumeNumber} from '../page-store/ids.ts';
+
+type ClusterStatus = 'creating' | 'available' | 'modifying' | 'deleting' | 'failed';
+type InstanceStatus = 'creating' | 'available' | 'starting' | 'deleting' | 'failed';
+
+/** Where the first root of a cluster's volume comes from. */
+type ClusterOrigin =
+  | {readonly kind: 'golden'}
+  | {
+      readonly kind: 'clone';
+      readonly sourceIdentifier: string;
+      readonly sourceResourceId: string;
+      readonly sourceVolume: VolumeNumber;
+    };
+
+/** Settings that are kept and shown back; they change nothing else. */
+export type ClusterSettings = {
+  readonly availabilityZones: readonly string[];
+  readonly backupRetentionDays: number;
+  readonly preferredBackupWindow: string;
+  readonly preferredMaintenanceWindow: string;
+  readonly parameterGroupName: string;
+  readonly subnetGroupName: string;
+  readonly vpcSecurityGroupIds: readonly string[];
+  readonly copyTagsToSnapshot: boolean;
+  readonly autoMinorVersionUpgrade: boolean;
+  readonly deletionProtection: boolean;
+  readonly tags: readonly Tag[];
+};
+
+export type ClusterRecord = {
+  /** Lower case. */
+  readonly identifier: string;
+  readonly resourceId: string;
+  /** The same for all clusters that stem from one. */
+  readonly cloneGroupId: string;
+  readonly status: ClusterStatus;
+  readonly statusReason: string | null;
+  readonly createdAtMs: number;
+  readonly engineVersion: string;
+  readonly runtime: EngineRuntime;
+  readonly serverVersion: string | null;
+  readonly origin: ClusterOrigin;
+  /** Null until a number was taken; the volume exists once `volumeReady`. */
+  readonly volume: VolumeNumber | null;
+  readonly volumeReady: boolean;
+  /** No engine has run on the volume yet. */
+  readonly firstStart: boolean;
+  readonly master: MasterUser;
+  /** Counts changes of the master user; the engine has taken `masterApplied` of them. */
+  readonly masterRevision: number;
+  readonly masterApplied: number;
+  readonly databaseName: string | null;
+  /** The database was made, and is not made again should someone drop it. */
+  readonly databaseMade: boolean;
+  readonly port: number;
+  readonly cloneSteps: readonly StepReport[];
+  readonly bytesCopiedAtBirth: number;
+  readonly settings: ClusterSettings;
+};
+
+/** A process, so that no other one that was given the same number is taken for it. */
+export type InstanceRecord = {
+  readonly identifier: string;
+  readonly clusterIdentifier: string;
+  readonly resourceId: string;
+  readonly instanceClass: string;
+  readonly status: InstanceStatus;
+  readonly statusReason: string | null;
+  readonly createdAtMs: number;
+  readonly port: number;
+  readonly availabilityZone: string;
+  readonly promotionTier: number;
+  readonly preferredMaintenanceWindow: string;
+  readonly autoMinorVersionUpgrade: boolean;
+  readonly tags: readonly Tag[];
+  /** Of the last start that came to an end. */
+  readonly startSteps: readonly StepReport[];
+  /** The instance's process while it runs. */
+  readonly process: ProcessIdentity | null;
+};
+
+/** A volume that initdb filled once; clusters begin as its clones. Key: `goldenKey`. */
+export type GoldenVolumeRecord = {
+  readonly engineVersion: string;
+  readonly runtime: EngineRuntime;
+  readonly binary: string;
+  readonly volume: VolumeNumber;
+  readonly ready: boolean;
+  readonly process: ProcessIdentity | null;
+};
+
+export type ServiceIdentity = {
+  /** Twelve digits. */
+  readonly accountId: string;
+  readonly region: string;
+  readonly createdAtMs: number;
+};
+
+export type EventSource = 'db-cluster' | 'db-instance' | 'service';
+
+export type EventRecord = {
+  readonly timeMs: number;
+  readonly sourceType: EventSource;
+  readonly source: string;
+  readonly message: string;
+};

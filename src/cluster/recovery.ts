@@ -1,0 +1,102 @@
+/**
+ * What a start does before anything else, whatever the last service was doing when it ended.
+ *
+ *     1  end the processes that it left behind: after that nobody has a volume open
+ *     2  throw away golden volumes that were not finished
+ *     3  finish a clone whose volume the store has recorded; undo one that it has not, for its caller
+ *        never got an answer
+ *     4  remove volumes that nothing in the catalog names: of a fork that ended after it was given up
+ *     5  say `starting` of every instance, listen on every endpoint, and enqueue every resource
+ */
+import {BorealisError, errorChain} from '../base/errors.ts';
+import {becomeAvailable} from './cluster-lifecycle.ts';
+import {discardGoldenVolume} from './golden-volumes.ts';
+import {goldenKey} from './engine-versions.ts';
+import {endLeftover} from './leftover.ts';
+import type {ClusterRecord} from './records.ts';
+import {addEvent, type World} from './world.ts';
+
+export async function recover(world: World): Promise<void> {
+  await endLeftovers(world);
+  for (const golden of world.catalog.goldenVolumes.list()) {
+    if (golden.ready) continue;
+    const {engineVersion, runtime, binary} = golden;
+    const offer = {engineVersion, runtime, binary, postgresBin: null, description: ''};
+    await discardGoldenVolume(world, goldenKey(offer));
+  }
+  for (const cluster of world.catalog.clusters.list()) {
+    if (cluster.status === 'creating' && cluster.origin.kind === 'clone') {
+      await settleClone(world, cluster);
+    }
+  }
+  await removeUnknownVolumes(world);
+  world.catalog.transaction(() => {
+    for (const instance of world.catalog.instances.list()) {
+      const status = instance.status === 'available' ? 'starting' : instance.status;
+      world.catalog.instances.put(instance.identifier, {...instance, status, process: null});
+    }
+  });
+  await listenAgain(world);
+  for (const {identifier} of world.catalog.clusters.list()) {
+    world.reconciler.enqueue(`cluster/${identifier}`);
+  }
+  for (const {identifier} of world.catalog.instances.list()) {
+    world.reconciler.enqueue(`instance/${identifier}`);
+  }
+  world.reconciler.enqueue('sweep');
+}
+
+async function endLeftovers(world: World): Promise<void> {
+  const holders = [...world.catalog.instances.list(), ...world.catalog.goldenVolumes.list()];
+  const processes = holders.flatMap(holder => holder.process ?? []);
+  const ends = await Promise.all(processes.map(endLeftover));
+  const killed = ends.filter(end => end === 'killed').length;
+  if (killed > 0) world.logger.warn({killed}, 'ended instance processes of an earlier run');
+}
+
+async function settleClone(world: World, cluster: ClusterRecord): Promise<void> {
+  const {identifier, volume} = cluster;
+  if (volume !== null && (await world.storage.exists(volume))) {
+    becomeAvailable(world, identifier, {}, 'DB cluster cloned; the call was cut off by a restart');
+    return;
+  }
+  world.catalog.transaction(() => {
+    world.catalog.clusters.update(identifier, record => ({...record, status: 'deleting'}));
+    addEvent(world, 'db-cluster', identifier, 'A clone that a restart cut off was undone');
+  });
+}
+
+async function removeUnknownVolumes(world: World): Promise<void> {
+  const {clusters, goldenVolumes} = world.catalog;
+  const known = new Set([...clusters.list(), ...goldenVolumes.list()].map(({volume}) => volume));
+  for (const volume of await world.storage.volumes()) {
+    if (known.has(volume)) continue;
+    world.logger.warn({volume}, 'removed a volume that no cluster has');
+    await world.storage.remove(volume);
+  }
+}
+
+/** Binds every endpoint at once, so that clients are held instead of refused while engines recover. */
+async function listenAgain(world: World): Promise<void> {
+  const endpoints = [
+    ...world.catalog.clusters
+      .list()
+      .filter(cluster => cluster.status !== 'deleting')
+      .map(({identifier, port}) => ({key: `cluster/${identifier}` as const, port})),
+    ...world.catalog.instances
+      .list()
+      .map(({identifier, port}) => ({key: `instance/${identifier}` as const, port})),
+  ];
+  for (const {key, port} of endpoints) {
+    try {
+      await world.endpoints.ensure(key, port);
+    } catch (error) {
+      // The reconciler goes on trying; until then the address is another program's.
+      if (!(error instanceof BorealisError)) throw error;
+      world.logger.error({endpoint: key, port}, errorChain(error));
+      world.catalog.transaction(() => {
+        addEvent(world, 'service', key, `The endpoint cannot listen: ${error.message}`);
+      });
+    }
+  }
+}

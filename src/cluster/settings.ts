@@ -1,0 +1,149 @@
+/** Members of a request that are kept and shown back: windows, tags, groups, zones. */
+import type {Tag, TagSpecification} from '@aws-sdk/client-rds';
+import {invalidValue} from './faults.ts';
+import {quoted} from './identifiers.ts';
+import {parseInteger} from './members.ts';
+import type {ClusterSettings} from './records.ts';
+
+/** As in RDS. */
+const TAGS_MAX = 50;
+const TAG_KEY_LENGTH_MAX = 128;
+const TAG_VALUE_LENGTH_MAX = 256;
+const GROUPS_MAX = 50;
+const BACKUP_DAYS_MAX = 35;
+
+const TIME = '(?:[01][0-9]|2[0-3]):[0-5][0-9]';
+const DAY = '(?:mon|tue|wed|thu|fri|sat|sun)';
+const BACKUP_WINDOW = new RegExp(`^${TIME}-${TIME}$`);
+const MAINTENANCE_WINDOW = new RegExp(`^${DAY}:${TIME}-${DAY}:${TIME}$`, 'i');
+
+export type SettingsInput = {
+  readonly AvailabilityZones?: string[] | undefined;
+  readonly BackupRetentionPeriod?: number | undefined;
+  readonly PreferredBackupWindow?: string | undefined;
+  readonly PreferredMaintenanceWindow?: string | undefined;
+  readonly DBClusterParameterGroupName?: string | undefined;
+  readonly DBSubnetGroupName?: string | undefined;
+  readonly VpcSecurityGroupIds?: string[] | undefined;
+  readonly CopyTagsToSnapshot?: boolean | undefined;
+  readonly AutoMinorVersionUpgrade?: boolean | undefined;
+  readonly DeletionProtection?: boolean | undefined;
+  readonly Tags?: Tag[] | undefined;
+  readonly TagSpecifications?: TagSpecification[] | undefined;
+};
+
+/** `absent` fills what the request leaves out. */
+export function parseSettings(
+  input: SettingsInput,
+  absent: ClusterSettings,
+  zoneNames: readonly string[],
+): ClusterSettings {
+  return {
+    availabilityZones: parseZones(input.AvailabilityZones, absent.availabilityZones, zoneNames),
+    backupRetentionDays: parseInteger('BackupRetentionPeriod', input.BackupRetentionPeriod, {
+      min: 1,
+      max: BACKUP_DAYS_MAX,
+      absent: absent.backupRetentionDays,
+    }),
+    preferredBackupWindow: parseWindow(
+      'PreferredBackupWindow',
+      input.PreferredBackupWindow ?? absent.preferredBackupWindow,
+      BACKUP_WINDOW,
+      'hh24:mi-hh24:mi',
+    ),
+    preferredMaintenanceWindow: parseMaintenanceWindow(
+      input.PreferredMaintenanceWindow ?? absent.preferredMaintenanceWindow,
+    ),
+    parameterGroupName: parseParameterGroup(
+      input.DBClusterParameterGroupName,
+      absent.parameterGroupName,
+    ),
+    subnetGroupName: input.DBSubnetGroupName ?? absent.subnetGroupName,
+    vpcSecurityGroupIds: limited(
+      'VpcSecurityGroupIds',
+      input.VpcSecurityGroupIds ?? absent.vpcSecurityGroupIds,
+      GROUPS_MAX,
+    ),
+    copyTagsToSnapshot: input.CopyTagsToSnapshot ?? absent.copyTagsToSnapshot,
+    autoMinorVersionUpgrade: input.AutoMinorVersionUpgrade ?? absent.autoMinorVersionUpgrade,
+    deletionProtection: input.DeletionProtection ?? absent.deletionProtection,
+    tags: parseTags(input.Tags ?? tagsFor('cluster', input.TagSpecifications) ?? absent.tags),
+  };
+}
+
+export function parseMaintenanceWindow(value: string): string {
+  const form = 'ddd:hh24:mi-ddd:hh24:mi';
+  return parseWindow('PreferredMaintenanceWindow', value, MAINTENANCE_WINDOW, form).toLowerCase();
+}
+
+/** Tags of a TagSpecification for that kind of resource. */
+export function tagsFor(
+  resourceType: 'cluster' | 'db-instance',
+  specifications: readonly TagSpecification[] | undefined,
+): Tag[] | undefined {
+  return specifications?.find(each => each.ResourceType === resourceType)?.Tags;
+}
+
+export function parseTags(tags: readonly Tag[]): Tag[] {
+  const values = new Map<string, string>();
+  for (const {Key: key, Value: value = ''} of limited('Tags', tags, TAGS_MAX)) {
+    if (key === undefined || key.length < 1 || key.length > TAG_KEY_LENGTH_MAX) {
+      throw invalidValue(`The key of a tag must have 1 to ${TAG_KEY_LENGTH_MAX} characters.`);
+    }
+    if (/^(?:aws|rds):/i.test(key)) {
+      throw invalidValue(`The tag key ${quoted(key)} begins with a prefix that is reserved.`);
+    }
+    if (value.length > TAG_VALUE_LENGTH_MAX) {
+      throw invalidValue(
+        `The value of the tag ${quoted(key)} has more than ${TAG_VALUE_LENGTH_MAX} characters.`,
+      );
+    }
+    if (values.has(key)) throw invalidValue(`The tag key ${quoted(key)} is given twice.`);
+    values.set(key, value);
+  }
+  return Array.from(values, ([Key, Value]) => ({Key, Value}));
+}
+
+export function parseZone(
+  member: string,
+  value: string | undefined,
+  zoneNames: readonly string[],
+): string {
+  const zone = value ?? zoneNames[0] ?? '';
+  if (zoneNames.includes(zone)) return zone;
+  throw invalidValue(
+    `The parameter ${member} names an unknown Availability Zone: ${quoted(zone)}. Here: ${zoneNames.join(', ')}.`,
+  );
+}
+
+/** Every cluster is in every zone; naming some of them is accepted, as RDS adds the others too. */
+function parseZones(
+  value: readonly string[] | undefined,
+  absent: readonly string[],
+  zoneNames: readonly string[],
+): readonly string[] {
+  for (const zone of value ?? []) parseZone('AvailabilityZones', zone, zoneNames);
+  return absent;
+}
+
+/** Only the default group exists until parameter groups do. */
+function parseParameterGroup(value: string | undefined, absent: string): string {
+  if (value === undefined || value === absent) return absent;
+  throw invalidValue(
+    `DBClusterParameterGroupName ${quoted(value)} does not exist. Parameter groups are not supported by Borealis; leave it out or name ${absent}.`,
+  );
+}
+
+function parseWindow(member: string, value: string, form: RegExp, shown: string): string {
+  if (form.test(value)) return value;
+  throw invalidValue(
+    `The parameter ${member} must have the form ${shown}. Given: ${quoted(value)}`,
+  );
+}
+
+function limited<T>(member: string, list: readonly T[], max: number): readonly T[] {
+  if (list.length <= max) return list;
+  throw invalidValue(
+    `The parameter ${member} has ${list.length} entries; at most ${max} are allowed.`,
+  );
+}

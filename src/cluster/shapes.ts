@@ -1,0 +1,150 @@
+/** Records as RDS shows them. */
+import type {
+  DBCluster,
+  DBInstance,
+  DBInstanceStatusInfo,
+  VpcSecurityGroupMembership,
+} from '@aws-sdk/client-rds';
+import {ENDPOINT_ADDRESS} from '../endpoint/endpoint.ts';
+import {instancesOf} from './cluster-lifecycle.ts';
+import {ENGINE, parameterGroupFamily} from './engine-versions.ts';
+import {arnOf} from './identifiers.ts';
+import type {ClusterRecord, InstanceRecord} from './records.ts';
+import type {World} from './world.ts';
+
+/** Aurora shows 1 whatever the size; storage grows by itself. */
+const ALLOCATED_STORAGE_GIB = 1;
+/** No DNS zone serves these addresses; tools want the member all the same. */
+const HOSTED_ZONE_ID = 'ZBOREALISLOCAL';
+
+type ShapeWorld = Pick<World, 'catalog' | 'clock'>;
+
+export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBCluster {
+  const {settings, identifier} = cluster;
+  const instances = instancesOf(world, identifier);
+  const restorable = cluster.volumeReady && cluster.status !== 'deleting';
+  const now = new Date(world.clock.nowMs());
+  return {
+    AllocatedStorage: ALLOCATED_STORAGE_GIB,
+    AvailabilityZones: [...settings.availabilityZones],
+    BackupRetentionPeriod: settings.backupRetentionDays,
+    DatabaseName: cluster.databaseName ?? undefined,
+    DBClusterIdentifier: identifier,
+    DBClusterParameterGroup: settings.parameterGroupName,
+    DBSubnetGroup: settings.subnetGroupName,
+    Status: cluster.status,
+    // A clone is of this very moment; there is no history before it yet.
+    EarliestRestorableTime: restorable ? now : undefined,
+    LatestRestorableTime: restorable ? now : undefined,
+    Endpoint: ENDPOINT_ADDRESS,
+    ReaderEndpoint: ENDPOINT_ADDRESS,
+    MultiAZ: settings.availabilityZones.length > 1 && instances.length > 1,
+    Engine: ENGINE,
+    EngineVersion: cluster.engineVersion,
+    EngineMode: 'provisioned',
+    Port: cluster.port,
+    MasterUsername: cluster.master.name,
+    PreferredBackupWindow: settings.preferredBackupWindow,
+    PreferredMaintenanceWindow: settings.preferredMaintenanceWindow,
+    ReadReplicaIdentifiers: [],
+    DBClusterMembers: instances.map(instance => ({
+      DBInstanceIdentifier: instance.identifier,
+      IsClusterWriter: true,
+      DBClusterParameterGroupStatus: 'in-sync',
+      PromotionTier: instance.promotionTier,
+    })),
+    VpcSecurityGroups: securityGroups(cluster),
+    HostedZoneId: HOSTED_ZONE_ID,
+    StorageEncrypted: false,
+    DbClusterResourceId: cluster.resourceId,
+    DBClusterArn: arnOf('cluster', world.catalog.identity, identifier),
+    AssociatedRoles: [],
+    IAMDatabaseAuthenticationEnabled: false,
+    CloneGroupId: cluster.cloneGroupId,
+    ClusterCreateTime: new Date(cluster.createdAtMs),
+    PendingModifiedValues:
+      cluster.status === 'modifying' ? {MasterUserPassword: '****'} : undefined,
+    HttpEndpointEnabled: false,
+    ActivityStreamStatus: 'stopped',
+    AutoMinorVersionUpgrade: settings.autoMinorVersionUpgrade,
+    CopyTagsToSnapshot: settings.copyTagsToSnapshot,
+    CrossAccountClone: false,
+    DeletionProtection: settings.deletionProtection,
+    DomainMemberships: [],
+    TagList: [...settings.tags],
+    NetworkType: 'IPV4',
+    StatusInfos: statusInfos(cluster.statusReason),
+  };
+}
+
+export function instanceShape(
+  world: ShapeWorld,
+  cluster: ClusterRecord,
+  instance: InstanceRecord,
+): DBInstance {
+  const {settings} = cluster;
+  const listens = instance.status !== 'creating';
+  return {
+    DBInstanceIdentifier: instance.identifier,
+    DBInstanceClass: instance.instanceClass,
+    Engine: ENGINE,
+    EngineVersion: cluster.engineVersion,
+    DBInstanceStatus: instance.status,
+    MasterUsername: cluster.master.name,
+    DBName: cluster.databaseName ?? undefined,
+    Endpoint: listens
+      ? {Address: ENDPOINT_ADDRESS, Port: instance.port, HostedZoneId: HOSTED_ZONE_ID}
+      : undefined,
+    AllocatedStorage: ALLOCATED_STORAGE_GIB,
+    InstanceCreateTime: listens ? new Date(instance.createdAtMs) : undefined,
+    PreferredBackupWindow: settings.preferredBackupWindow,
+    PreferredMaintenanceWindow: instance.preferredMaintenanceWindow,
+    BackupRetentionPeriod: settings.backupRetentionDays,
+    DBSecurityGroups: [],
+    VpcSecurityGroups: securityGroups(cluster),
+    DBParameterGroups: [
+      {
+        DBParameterGroupName: `default.${parameterGroupFamily(cluster.engineVersion)}`,
+        ParameterApplyStatus: 'in-sync',
+      },
+    ],
+    AvailabilityZone: instance.availabilityZone,
+    DBSubnetGroup: {DBSubnetGroupName: settings.subnetGroupName, SubnetGroupStatus: 'Complete'},
+    PendingModifiedValues: {},
+    MultiAZ: false,
+    AutoMinorVersionUpgrade: instance.autoMinorVersionUpgrade,
+    ReadReplicaDBInstanceIdentifiers: [],
+    LicenseModel: 'postgresql-license',
+    PubliclyAccessible: false,
+    StorageType: 'aurora',
+    StorageEncrypted: false,
+    DbInstancePort: 0,
+    DBClusterIdentifier: cluster.identifier,
+    DbiResourceId: instance.resourceId,
+    DBInstanceArn: arnOf('db', world.catalog.identity, instance.identifier),
+    CopyTagsToSnapshot: settings.copyTagsToSnapshot,
+    MonitoringInterval: 0,
+    PromotionTier: instance.promotionTier,
+    IAMDatabaseAuthenticationEnabled: false,
+    PerformanceInsightsEnabled: false,
+    DeletionProtection: settings.deletionProtection,
+    DomainMemberships: [],
+    AssociatedRoles: [],
+    TagList: [...instance.tags],
+    NetworkType: 'IPV4',
+    StatusInfos: statusInfos(instance.statusReason),
+  };
+}
+
+/** RDS tells the state of replication here; we tell why a resource failed. */
+function statusInfos(reason: string | null): DBInstanceStatusInfo[] | undefined {
+  if (reason === null) return undefined;
+  return [{StatusType: 'borealis:start', Normal: false, Status: 'error', Message: reason}];
+}
+
+function securityGroups(cluster: ClusterRecord): VpcSecurityGroupMembership[] {
+  return cluster.settings.vpcSecurityGroupIds.map(VpcSecurityGroupId => ({
+    VpcSecurityGroupId,
+    Status: 'active',
+  }));
+}

@@ -1,0 +1,103 @@
+/**
+ * A service process for crash tests: opens the control plane over the fakes on `argv[2]`, plays the
+ * scenario `argv[3]`, prints what is there as one line of JSON, and closes.
+ */
+import {readFileSync, writeFileSync} from 'node:fs';
+import {join} from 'node:path';
+import {ask} from './fakes.ts';
+import {
+  clone,
+  createCluster,
+  createWriter,
+  openTestService,
+  settle,
+  type TestService,
+} from './test-service.ts';
+
+export type CrashReport = {
+  clusters: {identifier: string; status: string; port: number; volume: number | null}[];
+  instances: {identifier: string; status: string; port: number}[];
+  golden: number[];
+  volumes: number[];
+  /** What each cluster's volume holds. */
+  words: Record<string, string>;
+};
+
+const [directory = '', scenario = ''] = process.argv.slice(2);
+
+const SCENARIOS: Record<string, (service: TestService) => Promise<void>> = {
+  /** A cluster with a writer and an acknowledged word, the start of all others. */
+  create: async service => {
+    await createCluster(service, 'orders');
+    await createWriter(service, 'orders');
+    await settle(service);
+    await acknowledge(service, 'a');
+  },
+  clone: async service => {
+    await settle(service);
+    await clone(service, 'orders', 'copy');
+    await createWriter(service, 'copy');
+    await settle(service);
+  },
+  modify: async service => {
+    await settle(service);
+    await service.plane.modifyDBCluster({
+      DBClusterIdentifier: 'orders',
+      MasterUserPassword: 'another-password',
+    });
+    await settle(service);
+  },
+  delete: async service => {
+    await settle(service);
+    await service.plane.deleteDBInstance({DBInstanceIdentifier: 'orders-writer'});
+    await service.plane.deleteDBCluster({
+      DBClusterIdentifier: 'orders',
+      SkipFinalSnapshot: true,
+    });
+    await settle(service);
+  },
+  look: settle,
+};
+
+async function acknowledge(service: TestService, word: string): Promise<void> {
+  const port = service.catalog.clusters.get('orders')?.port ?? 0;
+  await ask(port, `put ${word}`);
+  const path = join(directory, 'acknowledged');
+  writeFileSync(path, `${readAcknowledged(path)} ${word}`);
+}
+
+function readAcknowledged(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function report(service: TestService): CrashReport {
+  const clusters = service.catalog.clusters.list();
+  return {
+    clusters: clusters.map(({identifier, status, port, volume}) => ({
+      identifier,
+      status,
+      port,
+      volume,
+    })),
+    instances: service.catalog.instances
+      .list()
+      .map(({identifier, status, port}) => ({identifier, status, port})),
+    golden: service.catalog.goldenVolumes.list().map(golden => golden.volume),
+    volumes: service.storage.listVolumes(),
+    words: Object.fromEntries(
+      clusters.map(({identifier, volume}) => [
+        identifier,
+        service.storage.read(volume ?? 0).join(' '),
+      ]),
+    ),
+  };
+}
+
+const service = await openTestService(directory);
+await SCENARIOS[scenario]?.(service);
+process.stdout.write(`${JSON.stringify(report(service))}\n`);
+await service.close();

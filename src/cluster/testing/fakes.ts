@@ -1,0 +1,256 @@
+/**
+ * Stand-ins for the store and for instance processes, for tests of the control plane alone. They keep
+ * their state in files, so it outlives a service that was killed.
+ *
+ *     volumes/NEXT      the number of the next volume
+ *     volumes/N.json    the lines that were written to volume N
+ *
+ * An instance is a real process (`sleep`), so that it has a number to be found and killed by, and a TCP
+ * server in the service's process: `put WORD` is answered by `ok` once the word is in the file,
+ * `get` by all words. When the process ends, so does the server.
+ */
+import {spawn} from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import {once} from 'node:events';
+import {createConnection, createServer, type Socket} from 'node:net';
+import {join} from 'node:path';
+import {createInterface} from 'node:readline';
+import {crashPoint} from '../../base/crash-point.ts';
+import {sleep} from '../../base/clock.ts';
+import {BorealisError} from '../../base/errors.ts';
+import type {ForkResult} from '../../attachment/attachment.ts';
+import type {InstanceConfig, InstanceMethod, InstanceMethods} from '../../instance/messages.ts';
+import type {VolumeNumber} from '../../page-store/ids.ts';
+import type {
+  InstanceLauncher,
+  InstanceProcess,
+  ReadyInstance,
+} from '../../instance/instance-process.ts';
+import type {ClusterStorage} from '../storage-types.ts';
+
+const FORK: ForkResult = {
+  lsn: 1 as ForkResult['lsn'],
+  bytesWritten: 0,
+  bytesCopied: 0,
+  durationMs: 1,
+};
+
+export class FakeStorage implements ClusterStorage {
+  readonly directory: string;
+  /** Volumes that an instance has open. */
+  readonly open: Set<number> = new Set();
+  sweeps = 0;
+
+  constructor(directory: string) {
+    this.directory = join(directory, 'volumes');
+    mkdirSync(this.directory, {recursive: true});
+  }
+
+  async allocateVolume(): Promise<VolumeNumber> {
+    const path = join(this.directory, 'NEXT');
+    const next = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 1;
+    writeWhole(path, String(next + 1));
+    return next as VolumeNumber;
+  }
+
+  async exists(volume: VolumeNumber): Promise<boolean> {
+    return existsSync(this.#path(volume));
+  }
+
+  async forkIdle(source: VolumeNumber, child: VolumeNumber): Promise<ForkResult> {
+    if (this.open.has(source)) throw new Error(`volume ${source} is open, so it is not idle`);
+    if (!existsSync(this.#path(source))) {
+      throw new BorealisError('not-found', 'volume-not-found', `no volume ${source}`);
+    }
+    this.fork(source, child);
+    return FORK;
+  }
+
+  async remove(volume: VolumeNumber): Promise<void> {
+    if (this.open.has(volume)) throw new Error(`volume ${volume} is open and cannot be removed`);
+    rmSync(this.#path(volume), {force: true});
+  }
+
+  async sweep(): Promise<{segmentsDeleted: number; bytesFreed: number}> {
+    this.sweeps++;
+    return {segmentsDeleted: 0, bytesFreed: 0};
+  }
+
+  async usage(): ReturnType<ClusterStorage['usage']> {
+    const volumes = this.listVolumes().map(volume => ({
+      volume,
+      source: null,
+      logicalPages: this.read(volume).length,
+      sharedPages: 0,
+      ownedPages: this.read(volume).length,
+    }));
+    return {bytesOnDisk: 0, volumes};
+  }
+
+  async close(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  fork(source: number, child: number): void {
+    if (!existsSync(this.#path(child))) this.write(child, this.read(source));
+  }
+
+  read(volume: number): string[] {
+    return JSON.parse(readFileSync(this.#path(volume), 'utf8')) as string[];
+  }
+
+  write(volume: number, words: readonly string[]): void {
+    writeWhole(this.#path(volume), JSON.stringify(words));
+  }
+
+  async volumes(): Promise<readonly VolumeNumber[]> {
+    return this.listVolumes();
+  }
+
+  listVolumes(): VolumeNumber[] {
+    return readdirSync(this.directory)
+      .filter(name => /^\d+\.json$/.test(name))
+      .map(name => Number.parseInt(name, 10) as VolumeNumber)
+      .sort((a, b) => a - b);
+  }
+
+  #path(volume: number): string {
+    return join(this.directory, `${volume}.json`);
+  }
+}
+
+export type FakeInstances = {
+  readonly launch: InstanceLauncher['launch'];
+  /** Every configuration that was launched, oldest first. */
+  readonly launched: InstanceConfig[];
+  readonly handles: InstanceProcess[];
+  /** Makes starts fail with this message until it is set to null. */
+  failWith: string | null;
+  /** Called as a fork begins; may throw. */
+  onFork: () => void;
+  /** Verifiers that were handed to running instances. */
+  readonly masters: string[];
+};
+
+export function fakeInstances(storage: FakeStorage): FakeInstances {
+  const fake: FakeInstances = {
+    launched: [],
+    handles: [],
+    failWith: null,
+    onFork: () => undefined,
+    masters: [],
+    launch: config => {
+      fake.launched.push(config);
+      const handle = launchFake(storage, fake, config);
+      fake.handles.push(handle);
+      return handle;
+    },
+  };
+  return fake;
+}
+
+function launchFake(
+  storage: FakeStorage,
+  fake: FakeInstances,
+  config: InstanceConfig,
+): InstanceProcess {
+  const child = spawn('sleep', ['600'], {stdio: 'ignore'});
+  const {volume} = config;
+  const sockets = new Set<Socket>();
+  const server = createServer(socket => {
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    createInterface({input: socket}).on('line', line => {
+      const [verb, word = ''] = line.split(' ');
+      if (verb === 'put') storage.write(volume, [...storage.read(volume), word]);
+      socket.write(verb === 'put' ? 'ok\n' : `${storage.read(volume).join(' ')}\n`);
+    });
+  });
+  let isOver = false;
+  const exited = once(child, 'exit').then(([status, signal]) => {
+    isOver = true;
+    storage.open.delete(volume);
+    for (const socket of sockets) socket.destroy();
+    server.close();
+    return {description: `status ${String(status)}, signal ${String(signal)}`};
+  });
+  const start = async (): Promise<ReadyInstance> => {
+    if (storage.open.has(volume)) throw new Error(`volume ${volume} was opened twice`);
+    storage.open.add(volume);
+    await sleep(5);
+    if (isOver) throw new Error('the process ended before it was ready');
+    if (fake.failWith !== null) throw new Error(fake.failWith);
+    const steps = [{name: 'start engine', durationMs: 5}];
+    if (config.role === 'golden') {
+      storage.write(volume, ['golden']);
+      crashPoint('fake.golden.after-write');
+      child.kill('SIGTERM');
+      return {port: 0, serverVersion: 'Fake 18.4', steps};
+    }
+    if (config.databaseName !== null) {
+      storage.write(volume, [...storage.read(volume), `database:${config.databaseName}`]);
+    }
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const address = server.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    return {port, serverVersion: 'Fake 18.4', steps};
+  };
+  return {
+    pid: child.pid ?? 0,
+    ready: start(),
+    exited,
+    kill: () => child.kill('SIGKILL'),
+    memoryBytes: () => (isOver ? null : 1_000_000),
+    async request<M extends InstanceMethod>(
+      method: M,
+      params: InstanceMethods[M]['params'],
+    ): Promise<InstanceMethods[M]['result']> {
+      await sleep(1);
+      if (isOver) throw new BorealisError('closed', 'instance-ended', 'the instance ended');
+      return answer(method, params) as InstanceMethods[M]['result'];
+    },
+  };
+
+  function answer(method: InstanceMethod, params: object): object {
+    if (method === 'fork' && 'child' in params) {
+      fake.onFork();
+      storage.fork(volume, Number(params.child));
+      crashPoint('fake.fork.after-write');
+      return {...FORK, steps: [{name: 'fork', durationMs: 1}]};
+    }
+    if (method === 'setMaster' && 'master' in params) {
+      fake.masters.push((params.master as {verifier: string}).verifier);
+    }
+    if (method === 'stop') child.kill('SIGTERM');
+    return {};
+  }
+}
+
+/** Sends one line to an endpoint and resolves with the answer, or rejects when the connection breaks. */
+export async function ask(port: number, line: string): Promise<string> {
+  const socket = createConnection({host: '127.0.0.1', port});
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      socket.on('error', reject);
+      socket.on('close', () => reject(new Error('closed without an answer')));
+      createInterface({input: socket}).once('line', resolve);
+      socket.write(`${line}\n`);
+    });
+  } finally {
+    socket.destroy();
+  }
+}
+
+function writeWhole(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+}

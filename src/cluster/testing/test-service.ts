@@ -1,0 +1,110 @@
+/** A control plane over the fakes, on a directory that a later one can open again. */
+import {mkdirSync} from 'node:fs';
+import {join} from 'node:path';
+import {pino} from 'pino';
+import {sleep, systemClock} from '../../base/clock.ts';
+import {Catalog} from '../catalog.ts';
+import {createClusterService} from '../cluster-service.ts';
+import type {ControlPlane} from '../control-plane.ts';
+import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
+
+export type TestService = {
+  readonly plane: ControlPlane;
+  readonly catalog: Catalog;
+  readonly storage: FakeStorage;
+  readonly instances: FakeInstances;
+  close(): Promise<void>;
+};
+
+export async function openTestService(
+  directory: string,
+  prepare: (instances: FakeInstances) => void = () => undefined,
+): Promise<TestService> {
+  const instancesDirectory = join(directory, 'instances');
+  mkdirSync(instancesDirectory, {recursive: true});
+  const catalog = Catalog.open({
+    directory,
+    region: 'local-1',
+    newIdentity: () => ({accountId: '123456789012', region: 'local-1', createdAtMs: 0}),
+  });
+  const storage = new FakeStorage(directory);
+  const instances = fakeInstances(storage);
+  prepare(instances);
+  const service = createClusterService({
+    catalog,
+    storage,
+    launch: instances.launch,
+    offers: {
+      available: [
+        {
+          engineVersion: '18.4',
+          runtime: 'native',
+          postgresBin: '/fake/bin',
+          binary: 'fake',
+          description: 'a fake engine',
+        },
+      ],
+      others: [],
+    },
+    zones: [{name: 'local-1a', directory}],
+    instancesDirectory,
+    scramVerifier: password => `verifier of ${password.length} characters`,
+    clock: systemClock,
+    logger: pino({level: 'silent'}),
+  });
+  await service.recover();
+  return {
+    plane: service.controlPlane,
+    catalog,
+    storage,
+    instances,
+    async close() {
+      await service.close();
+      await catalog.close();
+    },
+  };
+}
+
+export const CREATE = {
+  Engine: 'aurora-postgresql',
+  MasterUsername: 'owner',
+  MasterUserPassword: 'correct-horse',
+} as const;
+
+export async function createCluster(service: TestService, name: string): Promise<number> {
+  const {DBCluster} = await service.plane.createDBCluster({...CREATE, DBClusterIdentifier: name});
+  return DBCluster?.Port ?? 0;
+}
+
+export async function createWriter(service: TestService, cluster: string): Promise<void> {
+  await service.plane.createDBInstance({
+    DBInstanceIdentifier: `${cluster}-writer`,
+    DBClusterIdentifier: cluster,
+    DBInstanceClass: 'db.r6g.large',
+    Engine: 'aurora-postgresql',
+  });
+}
+
+export async function clone(service: TestService, source: string, name: string): Promise<number> {
+  const {DBCluster} = await service.plane.restoreDBClusterToPointInTime({
+    SourceDBClusterIdentifier: source,
+    DBClusterIdentifier: name,
+    RestoreType: 'copy-on-write',
+    UseLatestRestorableTime: true,
+  });
+  return DBCluster?.Port ?? 0;
+}
+
+/** Waits until nothing is on its way any more. */
+export async function settle(service: TestService): Promise<void> {
+  for (let i = 0; i < 1_000; i++) {
+    const clusters = service.catalog.clusters.list();
+    const instances = service.catalog.instances.list();
+    const onTheirWay = [...clusters, ...instances].filter(
+      ({status}) => status !== 'available' && status !== 'failed',
+    );
+    if (onTheirWay.length === 0) return;
+    await sleep(10);
+  }
+  throw new Error('resources did not come to rest within ten seconds');
+}

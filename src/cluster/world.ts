@@ -1,0 +1,49 @@
+/** All that the control plane's actions and reconciler work with. */
+import type {Clock} from '../base/clock.ts';
+import type {Logger} from '../base/log.ts';
+import type {ZoneConfig} from '../attachment/attachment.ts';
+import type {Catalog} from './catalog.ts';
+import type {EndpointSet} from './endpoint-set.ts';
+import type {EngineOffers} from './engine-versions.ts';
+import type {KeyedLock, SharedLock} from './keyed-lock.ts';
+import type {InstanceLauncher} from '../instance/instance-process.ts';
+import type {Reconciler} from './reconciler.ts';
+import type {EventSource} from './records.ts';
+import type {ClusterStorage} from './storage-types.ts';
+import type {Supervisor} from './supervisor.ts';
+
+/** What the service gives. */
+export type Surroundings = {
+  readonly catalog: Catalog;
+  readonly storage: ClusterStorage;
+  readonly launch: InstanceLauncher['launch'];
+  readonly offers: EngineOffers;
+  readonly zones: readonly ZoneConfig[];
+  /** Run directories of instances are made in it. */
+  readonly instancesDirectory: string;
+  readonly scramVerifier: (password: string) => string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+export type World = Surroundings & {
+  readonly endpoints: EndpointSet;
+  /** Held by whoever has a volume open or is about to change it as a whole. Key: its number. */
+  readonly volumeLocks: KeyedLock;
+  /** Held while a resource is driven. Key: as the reconciler's. */
+  readonly resourceLocks: KeyedLock;
+  /** Forks share it; the sweeper is alone in it. */
+  readonly forks: SharedLock;
+  readonly supervisor: Supervisor;
+  readonly reconciler: Reconciler;
+};
+
+/** Call it inside a transaction. */
+export function addEvent(
+  world: Pick<World, 'catalog' | 'clock'>,
+  sourceType: EventSource,
+  source: string,
+  message: string,
+): void {
+  world.catalog.addEvent({timeMs: world.clock.nowMs(), sourceType, source, message});
+}
