@@ -1,0 +1,124 @@
+/**
+ * What is served at which path, once a request has been read and its signature verified.
+ */
+import {withDeadline, type Clock} from '../base/clock.ts';
+import {BorealisError} from '../base/errors.ts';
+import type {ControlPlane} from '../cluster/control-plane.ts';
+import {splitTarget} from './canonical-request.ts';
+import type {Fault} from './faults.ts';
+import {encodeError} from './protocol/encode.ts';
+import {readQueryCall, runQueryCall} from './query-endpoint.ts';
+import type {SignedRequest} from './signature.ts';
+
+export type Answer = {
+  readonly status: number;
+  readonly type: 'text/xml' | 'application/json';
+  readonly body: string;
+};
+/** What the log line of a request tells, filled in as it becomes known. */
+export type RequestLog = {action: string; requestId: string};
+type Handler = (request: SignedRequest, log: RequestLog) => Promise<Answer>;
+export type Route = {
+  readonly methods: readonly string[];
+  readonly type: Answer['type'];
+  readonly signed: boolean;
+  readonly handle: Handler;
+};
+
+export type RouteOptions = {
+  readonly controlPlane: ControlPlane;
+  readonly clock: Clock;
+  readonly region: string;
+  readonly about?: Readonly<Record<string, string | number | boolean>>;
+};
+
+/** Longer than any step that a call waits for; what it began goes on by itself. */
+export const CALL_DURATION_MAX_MS = 120_000;
+
+export function createRoutes({
+  controlPlane,
+  clock,
+  region,
+  about,
+}: RouteOptions): ReadonlyMap<string, Route> {
+  const startedAtMs = clock.nowMs();
+  return new Map<string, Route>([
+    [
+      '/',
+      {
+        methods: ['POST', 'GET'],
+        type: 'text/xml',
+        signed: true,
+        handle: async (request, log) => {
+          const call = readQueryCall(request);
+          log.action = call.action.name;
+          const body = await withinCallDuration(runQueryCall(call, controlPlane, log.requestId));
+          return {status: 200, type: 'text/xml', body};
+        },
+      },
+    ],
+    ['/health', jsonRoute({signed: false}, async () => ({status: 'ok'}))],
+    [
+      '/borealis/v1/clusters',
+      jsonRoute({signed: true}, ({target}) =>
+        withinCallDuration(controlPlane.clusterReports({fresh: readFresh(target)})),
+      ),
+    ],
+    [
+      '/borealis/v1/status',
+      jsonRoute({signed: true}, async () => ({
+        ...about,
+        status: 'ok',
+        region,
+        startedAt: new Date(startedAtMs).toISOString(),
+        uptimeMs: clock.nowMs() - startedAtMs,
+      })),
+    ],
+  ]);
+}
+
+function jsonRoute(
+  {signed}: {signed: boolean},
+  read: (request: SignedRequest) => Promise<object>,
+): Route {
+  return {
+    methods: ['GET'],
+    type: 'application/json',
+    signed,
+    handle: async request => jsonAnswer(200, await read(request)),
+  };
+}
+
+function withinCallDuration<T>(call: Promise<T>): Promise<T> {
+  return withDeadline(
+    call,
+    CALL_DURATION_MAX_MS,
+    () =>
+      new BorealisError(
+        'unavailable',
+        'ServiceUnavailable',
+        `The call did not end within ${CALL_DURATION_MAX_MS / 1000} seconds. What it began goes on; describe the resource to see its state.`,
+      ),
+  );
+}
+
+function readFresh(target: string): boolean {
+  const query = splitTarget(target).query;
+  if (query === '' || query === 'fresh=false') return false;
+  if (query === 'fresh=true') return true;
+  throw new BorealisError(
+    'invalid',
+    'ValidationError',
+    'The query string must be fresh=true, fresh=false or empty.',
+  );
+}
+
+export function errorAnswer(fault: Fault, type: Answer['type'], id: string): Answer {
+  const {code, status, message} = fault;
+  if (type === 'text/xml') return {status, type, body: encodeError({...fault, requestId: id})};
+  return jsonAnswer(status, {error: {code, message}, requestId: id});
+}
+
+function jsonAnswer(status: number, value: object): Answer {
+  return {status, type: 'application/json', body: `${JSON.stringify(value)}\n`};
+}

@@ -1,0 +1,215 @@
+/**
+ * The running service of one data directory: real disks, clocks and sockets, joined.
+ *
+ *     directory ▸ lock ▸ runtime and engines ▸ catalog, store, instances ▸ HTTP ▸ recovery
+ *
+ * Opened in this order, closed in the opposite one; what fails on the way closes what was open.
+ * Errors: data-directory-in-use, -foreign, -unusable, -format, -region, disk-full, port-in-use,
+ *         engine-binary, runtime-unavailable; each says what to do.
+ */
+import {mkdirSync} from 'node:fs';
+import {join, resolve} from 'node:path';
+import type {Server} from 'node:http';
+import {closeApiServer, createApiServer} from './api/http-server.ts';
+import type {ZoneConfig} from './attachment/attachment.ts';
+import {assert} from './base/assert.ts';
+import {systemClock} from './base/clock.ts';
+import {BorealisError, systemErrorCode} from './base/errors.ts';
+import {createLogger, type Logger} from './base/log.ts';
+import {Catalog} from './cluster/catalog.ts';
+import {createClusterService, type ClusterService} from './cluster/cluster-service.ts';
+import {
+  openCredentials,
+  openDataDirectory,
+  removeServiceFile,
+  writeServiceFile,
+  type Credentials,
+} from './cluster/data-directory.ts';
+import {findEngines, type Engines, type EngineRuntimeChoice} from './cluster/find-engines.ts';
+import {newAccountId} from './cluster/identifiers.ts';
+import {acquireServiceLock} from './cluster/service-lock.ts';
+import {openClusterStorage} from './cluster/storage.ts';
+import {NODE_CACHE_BYTES} from './cluster/supervisor.ts';
+import {scramVerifier} from './engine/postgres/scram.ts';
+import {createInstanceLauncher} from './instance/instance-process.ts';
+
+export type ServiceOptions = {
+  readonly dataDirectory: string;
+  /** Of the API; 0 takes any free one. */
+  readonly port: number;
+  readonly region: string;
+  readonly engineRuntime: EngineRuntimeChoice;
+  /** Directory with `initdb` and `postgres` of an installed PostgreSQL; null for the one from npm. */
+  readonly postgresBin: string | null;
+  /** Default: one zone below the data directory. */
+  readonly zones?: readonly ZoneConfig[];
+  readonly logger?: Logger;
+};
+
+export type Service = {
+  readonly url: string;
+  readonly region: string;
+  readonly credentials: Credentials;
+  readonly dataDirectory: string;
+  /** The engine that a new cluster gets, for people. */
+  readonly engine: string;
+  /** Stops every instance cleanly, closes the endpoints and lets go of the directory. */
+  close(): Promise<void>;
+};
+
+const API_ADDRESS = '127.0.0.1';
+/** A clone call in flight finishes within it; longer ones are finished or undone at the next start. */
+const API_CLOSE_GRACE_MS = 5_000;
+const REGION = /^[a-z]{2,10}(?:-[a-z0-9]{1,20}){1,4}$/;
+
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const logger = options.logger ?? createLogger('service');
+  const closers: Closer[] = [];
+  try {
+    const service = await open(options, logger, closers);
+    logger.info({url: service.url, engine: service.engine}, 'the service is ready');
+    return service;
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+/** What was opened, in that order. */
+type Closer = () => Promise<void> | void;
+
+async function closeAll(closers: Closer[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const close of closers.splice(0).reverse()) {
+    try {
+      await close();
+    } catch (error) {
+      // The rest must be closed all the same, the lock above all.
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+async function open(options: ServiceOptions, logger: Logger, closers: Closer[]): Promise<Service> {
+  const {region} = options;
+  const dataDirectory = resolve(options.dataDirectory);
+  refuseRegion(region);
+  openDataDirectory(dataDirectory);
+  const lock = acquireServiceLock(dataDirectory);
+  closers.push(() => lock.release());
+  const credentials = openCredentials(dataDirectory);
+  const engines = await findEngines(options.engineRuntime, options.postgresBin);
+  const engine = engines.offers.available[0]?.description ?? '';
+  if (engines.fallbackReason !== null) {
+    logger.warn(`engines run as ${engine}, because: ${engines.fallbackReason}`);
+  }
+  const control = openControl(options, dataDirectory, engines, logger, closers);
+  const server = createApiServer({
+    controlPlane: control.controlPlane,
+    credentials,
+    region,
+    clock: systemClock,
+    logger,
+    about: {dataDirectory, engine},
+  });
+  const port = await listen(server, options.port);
+  // In this order: no new calls, then the instances; the lock goes last.
+  closers.push(() => closeApiServer(server, API_CLOSE_GRACE_MS));
+  await control.recover();
+  const url = `http://${API_ADDRESS}:${port}`;
+  writeServiceFile(dataDirectory, {url, region, pid: process.pid});
+  closers.push(() => removeServiceFile(dataDirectory));
+  return {url, region, credentials, dataDirectory, engine, close: () => closeAll(closers)};
+}
+
+function openControl(
+  options: ServiceOptions,
+  dataDirectory: string,
+  engines: Engines,
+  logger: Logger,
+  closers: Closer[],
+): ClusterService {
+  const {region} = options;
+  const catalog = Catalog.open({
+    directory: dataDirectory,
+    region,
+    newIdentity: () => ({accountId: newAccountId(), region, createdAtMs: systemClock.nowMs()}),
+  });
+  closers.push(() => catalog.close());
+  refuseOtherRegion(catalog, region, dataDirectory);
+  const zones = options.zones ?? [
+    {name: `${region}a`, directory: join(dataDirectory, 'store', `${region}a`)},
+  ];
+  const [zone] = zones;
+  assert(zone !== undefined, 'a service has at least one zone');
+  for (const {directory} of zones) mkdirSync(directory, {recursive: true, mode: 0o700});
+  const instancesDirectory = join(dataDirectory, 'instances');
+  mkdirSync(instancesDirectory, {recursive: true, mode: 0o700});
+  const storage = openClusterStorage({zone, nodeCacheBytes: NODE_CACHE_BYTES});
+  closers.push(() => storage.close());
+  const launcher = createInstanceLauncher({
+    logger,
+    asRoot: engines.asRoot,
+    spare: engines.offers.available[0]?.runtime === 'native',
+  });
+  closers.push(() => launcher.close());
+  const control = createClusterService({
+    catalog,
+    storage,
+    launch: (config, onStep) => launcher.launch(config, onStep),
+    offers: engines.offers,
+    zones,
+    instancesDirectory,
+    scramVerifier: password => scramVerifier(password),
+    clock: systemClock,
+    logger,
+  });
+  closers.push(() => control.close());
+  return control;
+}
+
+function listen(server: Server, port: number): Promise<number> {
+  return new Promise((resolvePort, reject) => {
+    const fail = (error: Error): void => {
+      const code = systemErrorCode(error);
+      const taken = code === 'EADDRINUSE' || code === 'EACCES';
+      reject(taken ? portInUse(port, code, error) : error);
+    };
+    server.once('error', fail);
+    server.listen({host: API_ADDRESS, port}, () => {
+      server.off('error', fail);
+      const address = server.address();
+      assert(typeof address === 'object' && address !== null, 'a TCP server has an address');
+      resolvePort(address.port);
+    });
+  });
+}
+
+function portInUse(port: number, code: string, cause: Error): BorealisError {
+  return new BorealisError(
+    'conflict',
+    'port-in-use',
+    `Port ${port} on ${API_ADDRESS} cannot be used for the API (${code}). Choose another one, or 0 for any that is free.`,
+    cause,
+  );
+}
+
+function refuseRegion(region: string): void {
+  if (REGION.test(region)) return;
+  throw new BorealisError(
+    'invalid',
+    'region-invalid',
+    `The region ${JSON.stringify(region)} is not a region's name, such as us-east-1 or local-1.`,
+  );
+}
+
+/** Names, ARNs and signatures carry the region, so a data directory keeps the one that it began with. */
+function refuseOtherRegion(catalog: Catalog, region: string, dataDirectory: string): void {
+  if (catalog.identity.region === region) return;
+  throw new BorealisError(
+    'conflict',
+    'data-directory-region',
+    `The data directory ${dataDirectory} belongs to the region ${catalog.identity.region}, not ${region}. Start with that region, or name another data directory.`,
+  );
+}
