@@ -1,0 +1,227 @@
+/** The compiled command against a real service, on every runtime that this machine has. */
+import {spawn, spawnSync, type ChildProcess} from 'node:child_process';
+import {once} from 'node:events';
+import {mkdtemp, readdir, rm, stat} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {Client} from 'pg';
+import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {probeFuse} from '../attachment/fuse/probe.ts';
+import {entryPoint} from '../base/entry-point.ts';
+
+const MAIN = entryPoint('cli/main');
+const fuse = await probeFuse();
+/** All that is printable and allowed in a master password, but for letters and digits. */
+const SPECIAL_PASSWORD = "!#$%&'()*+,-.:;<=>?[]^_`{|}~";
+
+async function query(url: string, sql: string): Promise<unknown[]> {
+  const client = new Client({connectionString: url});
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+const hasPsql = spawnSync('psql', ['--version']).status === 0;
+const hasAws = spawnSync('aws', ['--version']).status === 0;
+
+type Result = {status: number | null; out: string; err: string};
+
+describe.each(['native', 'pglite'] as const)('the command on the %s runtime', runtime => {
+  const skipped = runtime === 'native' && !fuse.available;
+  const why = skipped ? ` (skipped: no FUSE mounts here: ${fuse.reason})` : '';
+
+  describe.skipIf(skipped)(`with a running service${why}`, () => {
+    let directory = '';
+    let service: ChildProcess;
+
+    /** Asynchronous, since a test connects to what it started. */
+    async function borealis(args: readonly string[], input = ''): Promise<Result> {
+      const child = spawn(process.execPath, [MAIN, ...args], {
+        env: {...process.env, BOREALIS_DATA: directory, NO_COLOR: '1'},
+      });
+      const result: Result = {status: null, out: '', err: ''};
+      child.stdout.on('data', chunk => (result.out += String(chunk)));
+      child.stderr.on('data', chunk => (result.err += String(chunk)));
+      child.stdin.end(input);
+      await once(child, 'close');
+      result.status = child.exitCode;
+      return result;
+    }
+
+    async function json(...args: string[]): Promise<Record<string, unknown>> {
+      const {status, out, err} = await borealis([...args, '--json']);
+      expect(status, err).toBe(0);
+      return JSON.parse(out);
+    }
+
+    beforeAll(async () => {
+      directory = await mkdtemp(join(tmpdir(), 'borealis-cli-'));
+      service = spawn(
+        process.execPath,
+        [MAIN, 'up', '--json', '--port', '0', '--data', directory, '--engine-runtime', runtime],
+        {stdio: ['ignore', 'pipe', 'inherit', 'ipc']},
+      );
+      const [chunk] = await Promise.race([
+        once(service.stdout!, 'data'),
+        once(service, 'exit').then(() => {
+          throw new Error('borealis up ended before it was ready');
+        }),
+      ]);
+      expect(JSON.parse(String(chunk))).toMatchObject({
+        region: 'us-east-1',
+        dataDirectory: directory,
+      });
+    });
+
+    afterAll(async () => {
+      if (service.exitCode === null && service.kill('SIGTERM')) await once(service, 'exit');
+      await rm(directory, {recursive: true, force: true});
+    });
+
+    test('status says where it runs', async () => {
+      expect(await json('status')).toMatchObject({running: true, region: 'us-east-1'});
+      expect((await borealis(['status'])).out).toContain('http://127.0.0.1:');
+    });
+
+    test('list says how to begin when there is nothing', async () => {
+      expect((await borealis(['list'])).out).toContain('borealis create NAME');
+    });
+
+    test('create prints one line on stdout, the URL, and it answers', async () => {
+      const {status, out, err} = await borealis(
+        ['create', 'orders', '--password', '-'],
+        `${SPECIAL_PASSWORD}\n`,
+      );
+      expect(status, err).toBe(0);
+      expect(out).toMatch(/^postgresql:\/\/postgres:[^\n]+\n$/);
+      expect(err).toMatch(/✔ start writer orders-writer {2}\d/);
+      expect(await query(out.trim(), 'CREATE TABLE t AS SELECT 1 AS a')).toEqual([]);
+      expect(await query(out.trim(), 'SELECT a FROM t')).toEqual([{a: 1}]);
+    });
+
+    test('the password is kept for url, readable by its owner alone', async () => {
+      const {out} = await borealis(['url', 'orders']);
+      expect(decodeURIComponent(new URL(out).password)).toBe(SPECIAL_PASSWORD);
+      const [file = ''] = await readdir(join(directory, 'passwords'));
+      expect((await stat(join(directory, 'passwords', file))).mode & 0o777).toBe(0o600);
+      expect((await borealis(['url', 'orders', '--no-password'])).out).not.toContain('%');
+    });
+
+    test('a taken name is a conflict, exit status 4', async () => {
+      const {status, err} = await borealis(['create', 'orders']);
+      expect(err).toMatch(/already exists.*orders/);
+      expect(status).toBe(4);
+    });
+
+    test('clone prints its URL and the time to the first query, and has the source’s rows', async () => {
+      const {status, out, err} = await borealis(['clone', 'orders', 'orders-dev']);
+      expect(status, err).toBe(0);
+      expect(err).toMatch(/ to the first query, 0 B copied/);
+      expect(await query(out.trim(), 'SELECT a FROM t')).toEqual([{a: 1}]);
+    });
+
+    test('list draws the tree', async () => {
+      const {out} = await borealis(['list', '--fresh']);
+      expect(out).toMatch(/^orders +available +\S/m);
+      expect(out).toMatch(/^└─ orders-dev +available +\S/m);
+      expect(await json('list')).toMatchObject({
+        clusters: [
+          {identifier: 'orders', clonedFrom: null, sourceDeleted: false},
+          {identifier: 'orders-dev', clonedFrom: 'orders', sourceDeleted: false},
+        ],
+      });
+    });
+
+    test('a broken pipe is quiet', () => {
+      const script = `"${process.execPath}" "${MAIN}" show orders --data "${directory}" | head -1`;
+      const {stdout, stderr} = spawnSync('sh', ['-c', script], {encoding: 'utf8'});
+      expect(stdout).toMatch(/^cluster +orders\n$/);
+      expect(stderr).toBe('');
+    });
+
+    test('show tells runtime, server and origin', async () => {
+      expect(await json('show', 'orders-dev')).toMatchObject({runtime, clonedFrom: 'orders'});
+      expect((await borealis(['show', 'orders-dev'])).out).toMatch(/^copied at birth +0 B$/m);
+    });
+
+    test.skipIf(!hasPsql)(
+      'psql (skipped where none is installed) runs what follows -- and passes its exit status on',
+      async () => {
+        const ok = await borealis(['psql', 'orders', '--', '-XAtc', 'SELECT a + 41 FROM t']);
+        expect(ok).toMatchObject({status: 0, out: '42\n'});
+        const failed = await borealis(['psql', 'orders', '--', '-Xc', 'SELECT nonsense']);
+        expect(failed.status).toBe(1);
+      },
+    );
+
+    test.skipIf(!hasPsql || !hasAws)(
+      'env (skipped without psql or aws) points psql and the AWS CLI at it',
+      () => {
+        const env = `eval "$("${process.execPath}" "${MAIN}" env orders --data "${directory}")"`;
+        const run = (command: string): string => {
+          const script = `${env}; ${command}`;
+          const {status, stdout, stderr} = spawnSync('sh', ['-c', script], {encoding: 'utf8'});
+          expect(status, stderr).toBe(0);
+          return stdout;
+        };
+        expect(run("psql -XAtc 'SELECT 1'")).toBe('1\n');
+        const call = 'aws rds describe-db-clusters --endpoint-url "$AWS_ENDPOINT_URL_RDS"';
+        const names = "--query 'DBClusters[].DBClusterIdentifier' --output text";
+        expect(run(`${call} ${names}`).trim().split(/\s+/)).toEqual(['orders', 'orders-dev']);
+      },
+    );
+
+    test.each([['show'], ['url'], ['psql'], ['delete']])(
+      '%s of a cluster that is not there names those that are, exit status 3',
+      async command => {
+        const {status, err} = await borealis([command, 'nope']);
+        expect(err).toContain('There is no cluster "nope"; there are: orders, orders-dev');
+        expect(status).toBe(3);
+      },
+    );
+
+    test('clone of a source that is not there names those that are, exit status 3', async () => {
+      const {status, err} = await borealis(['clone', 'nope', 'x']);
+      expect(err).toContain('there are: orders, orders-dev');
+      expect(status).toBe(3);
+    });
+
+    test('a password that is not allowed is told without repeating it', async () => {
+      const {status, err} = await borealis(['create', 'x', '--password', 's3cr3t/s3cr3t']);
+      expect(err).toContain('MasterUserPassword');
+      expect(err).not.toContain('s3cr3t');
+      expect(status).toBe(2);
+    });
+
+    test('a second service on the directory is refused, exit status 4', async () => {
+      const {status, err} = await borealis(['up', '--port', '0', '--engine-runtime', runtime]);
+      expect(err).toContain(`is in use by the Borealis service with process id ${service.pid}`);
+      expect(status).toBe(4);
+    });
+
+    test('delete wants --yes where it cannot ask', async () => {
+      const {status, err} = await borealis(['delete', 'orders']);
+      expect(err).toContain('--yes');
+      expect(status).toBe(2);
+    });
+
+    test('delete removes the source, its password goes, and its clone reads on below a gone parent', async () => {
+      expect(await borealis(['delete', 'orders', '--yes'])).toMatchObject({status: 0});
+      expect(await readdir(join(directory, 'passwords'))).toHaveLength(1);
+      expect((await borealis(['list'])).out).toMatch(/^orders \(deleted\)\n└─ orders-dev /m);
+      const {out} = await borealis(['url', 'orders-dev']);
+      expect(await query(out.trim(), 'SELECT a FROM t')).toEqual([{a: 1}]);
+    });
+
+    test('down stops the service, which ends with 0; then nothing runs', async () => {
+      const exited = once(service, 'exit');
+      expect(await json('down')).toMatchObject({stopped: true, pid: service.pid});
+      expect(await exited).toEqual([0, null]);
+      expect((await borealis(['status'])).status).toBe(5);
+      expect((await borealis(['list'])).status).toBe(5);
+    });
+  });
+});

@@ -1,0 +1,219 @@
+/**
+ * The running service of a data directory, as a command sees it: the RDS API through the AWS SDK,
+ * and the two JSON pages that RDS has no action for, signed by the SDK's own signer.
+ *
+ * Every error that leaves here is a BorealisError: kind `closed` when nothing answers, else the
+ * kind of the service's fault.
+ */
+import {RDS, RDSServiceException} from '@aws-sdk/client-rds';
+import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
+import type {ClusterReport, ClusterReports} from '../cluster/control-plane.ts';
+import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
+import {dataOption, readCredentials, readServiceFile} from './data-directory.ts';
+import {faultKind} from './exit-status.ts';
+import {shellQuote} from './format/connection-url.ts';
+
+export type Service = {
+  readonly dataDirectory: string;
+  readonly record: ServiceFile;
+  readonly credentials: Credentials;
+  /** Calls an action, e.g. `call(rds => rds.describeDBClusters({}))`. */
+  call<T>(action: (rds: RDS) => Promise<T>): Promise<T>;
+  reports(options?: {fresh: boolean}): Promise<ClusterReports>;
+  /** Throws not-found when there is no cluster of that name. */
+  report(identifier: string, options?: {fresh: boolean}): Promise<ClusterReport>;
+  status(): Promise<Record<string, unknown>>;
+  close(): void;
+};
+
+/** No request of this API takes long: long work goes on after the answer. */
+const REQUEST_TIMEOUT_MS = 60_000;
+
+/** Throws kind `closed` when no service runs on the data directory. */
+export async function openService(dataDirectory: string): Promise<Service> {
+  const record = await readServiceFile(dataDirectory);
+  const credentials = await readCredentials(dataDirectory);
+  if (record === null || credentials === null) throw notRunning(dataDirectory);
+  silenceVersionWarning();
+  const rds = new RDS({
+    endpoint: record.url,
+    region: record.region,
+    credentials,
+    maxAttempts: 1,
+    requestHandler: {requestTimeout: REQUEST_TIMEOUT_MS},
+  });
+  const call = async <T>(action: (client: RDS) => Promise<T>): Promise<T> => {
+    try {
+      return await action(rds);
+    } catch (error) {
+      throw serviceError(error, dataDirectory, record);
+    }
+  };
+  const page = async (path: string, query: Record<string, string>): Promise<unknown> => {
+    try {
+      return await signedGet(rds, record, path, query);
+    } catch (error) {
+      throw serviceError(error, dataDirectory, record);
+    }
+  };
+  const reports: Service['reports'] = async options => {
+    const query: Record<string, string> = options?.fresh === true ? {fresh: 'true'} : {};
+    const answer = await page('/borealis/v1/clusters', query);
+    if (isReports(answer)) return answer;
+    throw unexpectedAnswer(record, 'no clusters and store');
+  };
+  return {
+    dataDirectory,
+    record,
+    credentials,
+    call,
+    reports,
+    report: async (identifier, options) =>
+      findReport((await reports(options)).clusters, identifier),
+    status: async () => {
+      const answer = await page('/borealis/v1/status', {});
+      return typeof answer === 'object' ? {...answer} : {};
+    },
+    close: () => rds.destroy(),
+  };
+}
+
+/** Both sides are of one release, so what is inside is as the type says. */
+function isReports(answer: unknown): answer is ClusterReports {
+  return typeof answer === 'object' && answer !== null && 'clusters' in answer && 'store' in answer;
+}
+
+export function notRunning(dataDirectory: string, cause?: unknown): BorealisError {
+  const option = dataOption(dataDirectory, shellQuote);
+  return new BorealisError(
+    'closed',
+    'service-not-running',
+    `No Borealis service runs on data directory ${dataDirectory}; start one with \`borealis up${option}\` and leave it running`,
+    cause,
+  );
+}
+
+function findReport(clusters: readonly ClusterReport[], identifier: string): ClusterReport {
+  // As RDS has it, identifiers are stored in lower case and compared without regard to case.
+  const found = clusters.find(cluster => cluster.identifier === identifier.toLowerCase());
+  if (found !== undefined) return found;
+  const names = clusters.map(cluster => cluster.identifier);
+  throw new BorealisError(
+    'not-found',
+    'DBClusterNotFoundFault',
+    `There is no cluster ${JSON.stringify(identifier)}; ${
+      names.length === 0
+        ? 'there are none yet (`borealis create NAME` makes one)'
+        : `there are: ${names.join(', ')}`
+    }`,
+  );
+}
+
+async function signedGet(
+  rds: RDS,
+  record: ServiceFile,
+  path: string,
+  query: Record<string, string>,
+): Promise<unknown> {
+  const url = new URL(path, record.url);
+  for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+  const signer = await rds.config.signer();
+  const signed = await signer.sign({
+    method: 'GET',
+    protocol: url.protocol,
+    hostname: url.hostname,
+    port: Number(url.port),
+    path: url.pathname,
+    query,
+    headers: {host: url.host},
+  });
+  const response = await fetch(url, {
+    headers: signed.headers,
+    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+  });
+  const text = await response.text();
+  if (!response.ok) throw pageError(path, response.status, text);
+  return JSON.parse(text);
+}
+
+/** An error page is JSON `{code, message}` or the XML of a fault; take what there is. */
+function pageError(path: string, httpStatus: number, text: string): BorealisError {
+  const code = /"code"\s*:\s*"([^"]+)"|<Code>([^<]+)<\/Code>/.exec(text);
+  const message = /"message"\s*:\s*("(?:[^"\\]|\\.)*")|<Message>([^<]*)<\/Message>/.exec(text);
+  const name = code?.[1] ?? code?.[2] ?? 'UnexpectedAnswer';
+  const words = message?.[1] === undefined ? message?.[2] : String(JSON.parse(message[1]));
+  return new BorealisError(
+    faultKind(name, httpStatus),
+    name,
+    words ?? `GET ${path} was answered with HTTP status ${httpStatus}`,
+  );
+}
+
+const CREDENTIAL_FAULTS: ReadonlySet<string> = new Set([
+  'InvalidClientTokenId',
+  'SignatureDoesNotMatch',
+  'InvalidAccessKeyId',
+  'AuthFailure',
+]);
+
+function serviceError(error: unknown, dataDirectory: string, record: ServiceFile): BorealisError {
+  const name = error instanceof Error ? error.name : '';
+  const code = error instanceof BorealisError ? error.code : name;
+  if (CREDENTIAL_FAULTS.has(code)) {
+    return new BorealisError(
+      'conflict',
+      'service-foreign',
+      `The service at ${record.url} does not know the credentials of ${dataDirectory}: another one has taken that port; run \`borealis up${dataOption(dataDirectory, shellQuote)}\``,
+      error,
+    );
+  }
+  if (error instanceof BorealisError) return error;
+  if (error instanceof RDSServiceException) {
+    return new BorealisError(
+      faultKind(name, error.$metadata.httpStatusCode),
+      name,
+      error.message,
+      error,
+    );
+  }
+  if (name === 'TimeoutError') {
+    return new BorealisError(
+      'unavailable',
+      'service-timeout',
+      `The service at ${record.url} did not answer within ${REQUEST_TIMEOUT_MS / 1000} s; see what \`borealis up\` prints`,
+      error,
+    );
+  }
+  if (networkErrorCode(error) !== undefined) return notRunning(dataDirectory, error);
+  return unexpectedAnswer(record, errorMessage(error), error);
+}
+
+function unexpectedAnswer(record: ServiceFile, what: string, cause?: unknown): BorealisError {
+  return new BorealisError(
+    'internal',
+    'unexpected-answer',
+    `The service at ${record.url} gave an unexpected answer: ${what}`,
+    cause,
+  );
+}
+
+const NETWORK_ERRORS: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'UND_ERR_SOCKET',
+]);
+
+function networkErrorCode(error: unknown): string | undefined {
+  // fetch() wraps the socket's error in a TypeError.
+  for (let at: unknown = error; at instanceof Error; at = at.cause) {
+    const code = systemErrorCode(at);
+    if (code !== undefined && NETWORK_ERRORS.has(code)) return code;
+  }
+  return undefined;
+}
+
+/** The SDK would tell every user of Node 20, on every command, what only the developer can change. */
+function silenceVersionWarning(): void {
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+}
