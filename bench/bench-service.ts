@@ -1,0 +1,86 @@
+/** A service of its own for a benchmark: `borealis up` on a temporary directory. */
+import type {ClusterReport} from '../src/cluster/control-plane.ts';
+import type {Service} from '../src/cli/service.ts';
+import {Clusters} from '../src/demo/clusters.ts';
+import {ServiceProcess} from '../src/demo/service-process.ts';
+import type {Target} from './pgbench.ts';
+
+const PASSWORD = 'bench-password';
+
+export type Made = {
+  readonly target: Target;
+  /** The engine's own port, without the relay of the endpoint. */
+  readonly engine: Target;
+  /** Of the call that made the cluster: CreateDBCluster or RestoreDBClusterToPointInTime. */
+  readonly callMs: number;
+  /** From that call to the answer of the first query through the cluster endpoint. */
+  readonly firstQueryMs: number;
+};
+
+export class BenchService {
+  readonly service: Service;
+  readonly #process: ServiceProcess;
+  readonly #clusters: Clusters;
+
+  private constructor(process: ServiceProcess, service: Service) {
+    this.#process = process;
+    this.service = service;
+    this.#clusters = new Clusters(service, PASSWORD);
+  }
+
+  static async start(postgresBin: string | null): Promise<BenchService> {
+    const process = await ServiceProcess.create({
+      engineRuntime: 'native',
+      postgresBin: postgresBin ?? undefined,
+    });
+    return new BenchService(process, await process.ready());
+  }
+
+  create(name: string): Promise<Made> {
+    return this.#make(name, () => this.#clusters.create(name));
+  }
+
+  clone(source: string, name: string): Promise<Made> {
+    return this.#make(name, () => this.#clusters.clone(source, name));
+  }
+
+  delete(name: string): Promise<void> {
+    return this.#clusters.delete(name);
+  }
+
+  report(name: string): Promise<ClusterReport> {
+    return this.service.report(name, {fresh: true});
+  }
+
+  async stop(): Promise<void> {
+    await this.#clusters.close();
+    this.service.close();
+    const left = await this.#process.remove();
+    if (left.processes !== null && left.processes.length > 0) {
+      throw new Error(`the service left processes behind: ${left.processes.join('; ')}`);
+    }
+  }
+
+  async #make(name: string, call: () => Promise<void>): Promise<Made> {
+    const start = performance.now();
+    await call();
+    const callMs = performance.now() - start;
+    await this.#clusters.addWriter(name);
+    // As a client does that knows the endpoint: it connects at once, and is held until the writer serves.
+    await this.#clusters.query(name, async client => {
+      await client.query('SELECT count(*) FROM pg_class');
+    });
+    const firstQueryMs = performance.now() - start;
+    await this.#clusters.waitUntilAvailable(name);
+    const {endpoint, port, masterUsername, instances} = await this.service.report(name);
+    const target: Target = {
+      host: endpoint,
+      port,
+      user: masterUsername,
+      password: PASSWORD,
+      database: 'postgres',
+    };
+    const engine = {...target, port: instances[0]?.enginePort ?? port};
+    return {target, engine, callMs, firstQueryMs};
+  }
+}
