@@ -135,9 +135,10 @@ describe.each(['native', 'pglite'] as const)('the command on the %s runtime', ru
       });
     });
 
-    test('a broken pipe is quiet', () => {
+    test('a broken pipe is quiet, and has no colours in a CI job either', () => {
       const script = `"${process.execPath}" "${MAIN}" show orders --data "${directory}" | head -1`;
-      const {stdout, stderr} = spawnSync('sh', ['-c', script], {encoding: 'utf8'});
+      const env = {...process.env, CI: 'true'};
+      const {stdout, stderr} = spawnSync('sh', ['-c', script], {encoding: 'utf8', env});
       expect(stdout).toMatch(/^cluster +orders\n$/);
       expect(stderr).toBe('');
     });

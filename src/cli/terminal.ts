@@ -75,9 +75,10 @@ export class Terminal {
 }
 
 export function colorsOf(stream: NodeJS.WriteStream): Colors {
-  const wanted = (process.env['NO_COLOR'] ?? '') === '' && process.env['TERM'] !== 'dumb';
-  // `isTTY` is undefined on a pipe, and picocolors takes undefined for "decide by the environment".
-  return picocolors.createColors(wanted && Boolean(stream.isTTY));
+  const refused = (process.env['NO_COLOR'] ?? '') !== '' || process.env['TERM'] === 'dumb';
+  // `isTTY` is undefined on a pipe, which picocolors would take for "decide by the environment".
+  const plain = refused || !stream.isTTY;
+  return picocolors.createColors(!plain);
 }
 
 function startProgress(text: string): Progress {
