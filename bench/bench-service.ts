@@ -8,9 +8,10 @@ import type {Target} from './pgbench.ts';
 const PASSWORD = 'bench-password';
 
 export type Made = {
+  /** At the cluster endpoint. */
   readonly target: Target;
-  /** The engine's own port, without the relay of the endpoint. */
-  readonly engine: Target;
+  /** At the writer's instance endpoint. */
+  readonly writer: Target;
   /** Of the call that made the cluster: CreateDBCluster or RestoreDBClusterToPointInTime. */
   readonly callMs: number;
   /** From that call to the answer of the first query through the cluster endpoint. */
@@ -80,7 +81,7 @@ export class BenchService {
       password: PASSWORD,
       database: 'postgres',
     };
-    const engine = {...target, port: instances[0]?.enginePort ?? port};
-    return {target, engine, callMs, firstQueryMs};
+    const writer = {...target, port: instances[0]?.port ?? port};
+    return {target, writer, callMs, firstQueryMs};
   }
 }

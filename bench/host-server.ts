@@ -40,6 +40,7 @@ export class HostServer {
     const engine = await this.#engine(name);
     const running = await engine.start(
       {
+        port: 0,
         firstStart: false,
         master: {name: MASTER.name, verifier: scramVerifier(MASTER.password)},
         databaseName: 'bench',

@@ -27,7 +27,7 @@ export async function reconcileCluster(
   const cluster = world.catalog.clusters.get(identifier);
   if (cluster === undefined) return;
   if (cluster.status !== 'deleting') {
-    await world.endpoints.ensure(`cluster/${identifier}`, cluster.port);
+    await world.endpoints.ensure(identifier, cluster.port);
     routeIfAlone(world, cluster);
   }
   switch (cluster.status) {
@@ -52,7 +52,7 @@ export function instancesOf(world: Pick<World, 'catalog'>, cluster: string): Ins
 /** Without an instance, clients are told so at once instead of being held. */
 export function routeIfAlone(world: World, cluster: ClusterRecord): void {
   if (instancesOf(world, cluster.identifier).length > 0) return;
-  world.endpoints.route(`cluster/${cluster.identifier}`, {
+  world.endpoints.route(cluster.identifier, {
     state: 'none',
     reason: `DB cluster "${cluster.identifier}" has no DB instance; create one with CreateDBInstance`,
   });
@@ -161,7 +161,7 @@ async function remove(world: World, cluster: ClusterRecord): Promise<void> {
   const {identifier, volume} = cluster;
   // The last instance that goes enqueues its cluster.
   if (instancesOf(world, identifier).length > 0) return;
-  await world.endpoints.close(`cluster/${identifier}`);
+  await world.endpoints.close(identifier);
   if (volume !== null) {
     crashPoint('cluster.delete.before-volume');
     await world.volumeLocks.hold(String(volume), () => world.storage.remove(volume));

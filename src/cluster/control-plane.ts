@@ -66,14 +66,13 @@ export type ClusterReport = {
     readonly identifier: string;
     readonly status: string;
     readonly statusReason: string | null;
+    /** Instance endpoint: there the engine itself listens. */
     readonly endpoint: string;
     readonly port: number;
     /** Steps of the last start with their durations. */
     readonly startSteps: readonly StepReport[];
     /** Memory of its processes in bytes, what they share counted once, or null when it does not run. */
     readonly memoryBytes: number | null;
-    /** Where the engine itself listens on loopback, behind the relay of the endpoints; another port at each start. */
-    readonly enginePort: number | null;
   }[];
   readonly createdAt: string;
   /** Identifier of the cluster that this one was cloned from; it may be deleted by now. Null for a first one. */

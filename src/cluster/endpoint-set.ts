@@ -1,44 +1,39 @@
-/** The listening endpoints of clusters and instances, and where each leads now. */
+/**
+ * The listening endpoints of clusters, by cluster identifier, and where each leads now. Instance
+ * endpoints are not among them: there the engine itself listens.
+ */
 import {Endpoint, type EndpointTarget} from '../endpoint/endpoint.ts';
 
-export type EndpointKey = `cluster/${string}` | `instance/${string}`;
-
 export class EndpointSet {
-  readonly #endpoints = new Map<EndpointKey, Endpoint>();
+  readonly #endpoints = new Map<string, Endpoint>();
   /** Kept apart from the endpoint: it may be known before the port could be bound. */
-  readonly #targets = new Map<EndpointKey, EndpointTarget>();
+  readonly #targets = new Map<string, EndpointTarget>();
 
   /** Takes over an endpoint that listens already. */
-  adopt(key: EndpointKey, endpoint: Endpoint): void {
-    this.#endpoints.set(key, endpoint);
-    const target = this.#targets.get(key);
+  adopt(cluster: string, endpoint: Endpoint): void {
+    this.#endpoints.set(cluster, endpoint);
+    const target = this.#targets.get(cluster);
     if (target !== undefined) endpoint.setTarget(target);
   }
 
   /** Listens on `port` unless it does. Throws conflict/port-in-use. */
-  async ensure(key: EndpointKey, port: number): Promise<void> {
-    if (!this.#endpoints.has(key)) this.adopt(key, await Endpoint.listen(port));
+  async ensure(cluster: string, port: number): Promise<void> {
+    if (!this.#endpoints.has(cluster)) this.adopt(cluster, await Endpoint.listen(port));
   }
 
-  route(key: EndpointKey, target: EndpointTarget): void {
-    this.#targets.set(key, target);
-    this.#endpoints.get(key)?.setTarget(target);
+  route(cluster: string, target: EndpointTarget): void {
+    this.#targets.set(cluster, target);
+    this.#endpoints.get(cluster)?.setTarget(target);
   }
 
-  /** The port that the endpoint leads to now, or null. */
-  targetPort(key: EndpointKey): number | null {
-    const target = this.#targets.get(key);
-    return target?.state === 'ready' ? target.port : null;
-  }
-
-  async close(key: EndpointKey): Promise<void> {
-    const endpoint = this.#endpoints.get(key);
-    this.#endpoints.delete(key);
-    this.#targets.delete(key);
+  async close(cluster: string): Promise<void> {
+    const endpoint = this.#endpoints.get(cluster);
+    this.#endpoints.delete(cluster);
+    this.#targets.delete(cluster);
     await endpoint?.close();
   }
 
   async closeAll(): Promise<void> {
-    await Promise.all(Array.from(this.#endpoints.keys(), key => this.close(key)));
+    await Promise.all(Array.from(this.#endpoints.keys(), cluster => this.close(cluster)));
   }
 }

@@ -91,6 +91,7 @@ async function fill(
       postgresBin: offer.postgresBin,
       runDirectory: directory,
       role: 'golden',
+      port: 0,
       firstStart: false,
       master: null,
       databaseName: null,

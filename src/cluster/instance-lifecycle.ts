@@ -2,7 +2,7 @@
  * Drives one DB instance to what its record asks for.
  *
  *     creating, available, starting, failed   the supervisor runs it once its cluster has a volume
- *     deleting                                process gone ▸ endpoint closed ▸ record gone
+ *     deleting                                process gone ▸ record gone
  */
 import {rmSync} from 'node:fs';
 import {join} from 'node:path';
@@ -18,7 +18,6 @@ export async function reconcileInstance(world: World, identifier: string): Promi
     await remove(world, instance);
     return;
   }
-  await world.endpoints.ensure(`instance/${identifier}`, instance.port);
   const cluster = world.catalog.clusters.get(instance.clusterIdentifier);
   if (cluster?.volumeReady === true) world.supervisor.run(identifier);
   else if (cluster?.status === 'failed') failWithCluster(world, instance, cluster.statusReason);
@@ -43,7 +42,6 @@ async function remove(world: World, instance: InstanceRecord): Promise<void> {
   crashPoint('instance.delete.before-stop');
   await world.supervisor.stop(identifier);
   crashPoint('instance.delete.after-stop');
-  await world.endpoints.close(`instance/${identifier}`);
   rmSync(join(world.instancesDirectory, instance.resourceId), {recursive: true, force: true});
   crashPoint('instance.delete.before-record');
   world.catalog.transaction(() => {

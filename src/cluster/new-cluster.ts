@@ -27,6 +27,13 @@ function takenPorts(world: World): Set<number> {
   return new Set(records.map(record => record.port));
 }
 
+/** A port for an instance endpoint. It is free now; the engine takes it when it starts. */
+export async function freePortForNew(world: World): Promise<number> {
+  const endpoint = await listenForNew(world, undefined);
+  await endpoint.close();
+  return endpoint.port;
+}
+
 /** An endpoint that listens on the port asked for, or on a free one. */
 export async function listenForNew(world: World, port: number | undefined): Promise<Endpoint> {
   const taken = takenPorts(world);
@@ -54,7 +61,7 @@ export async function recordNewCluster(
       return record;
     });
     crashPoint('cluster.new.after-record');
-    world.endpoints.adopt(`cluster/${cluster.identifier}`, endpoint);
+    world.endpoints.adopt(cluster.identifier, endpoint);
     return cluster;
   } catch (error) {
     await endpoint.close();

@@ -6,7 +6,7 @@
  *     3  finish a clone whose volume the store has recorded; undo one that it has not, for its caller
  *        never got an answer
  *     4  remove volumes that nothing in the catalog names: of a fork that ended after it was given up
- *     5  say `starting` of every instance, listen on every endpoint, and enqueue every resource
+ *     5  say `starting` of every instance, listen on every cluster endpoint, and enqueue every resource
  */
 import {BorealisError, errorChain} from '../base/errors.ts';
 import {becomeAvailable} from './cluster-lifecycle.ts';
@@ -76,26 +76,18 @@ async function removeUnknownVolumes(world: World): Promise<void> {
   }
 }
 
-/** Binds every endpoint at once, so that clients are held instead of refused while engines recover. */
+/** Binds every cluster endpoint at once, so that clients are held instead of refused while engines recover. */
 async function listenAgain(world: World): Promise<void> {
-  const endpoints = [
-    ...world.catalog.clusters
-      .list()
-      .filter(cluster => cluster.status !== 'deleting')
-      .map(({identifier, port}) => ({key: `cluster/${identifier}` as const, port})),
-    ...world.catalog.instances
-      .list()
-      .map(({identifier, port}) => ({key: `instance/${identifier}` as const, port})),
-  ];
-  for (const {key, port} of endpoints) {
+  for (const {identifier, status, port} of world.catalog.clusters.list()) {
+    if (status === 'deleting') continue;
     try {
-      await world.endpoints.ensure(key, port);
+      await world.endpoints.ensure(identifier, port);
     } catch (error) {
       // The reconciler goes on trying; until then the address is another program's.
       if (!(error instanceof BorealisError)) throw error;
-      world.logger.error({endpoint: key, port}, errorChain(error));
+      world.logger.error({cluster: identifier, port}, errorChain(error));
       world.catalog.transaction(() => {
-        addEvent(world, 'service', key, `The endpoint cannot listen: ${error.message}`);
+        addEvent(world, 'db-cluster', identifier, `The endpoint cannot listen: ${error.message}`);
       });
     }
   }

@@ -16,7 +16,6 @@ import {sleep, withDeadline} from '../base/clock.ts';
 import {crashPoint} from '../base/crash-point.ts';
 import {BorealisError, errorChain} from '../base/errors.ts';
 import type {InstanceConfig} from '../instance/messages.ts';
-import type {EndpointTarget} from '../endpoint/endpoint.ts';
 import {offerFor} from './engine-versions.ts';
 import type {InstanceProcess, ReadyInstance} from '../instance/instance-process.ts';
 import {processIdentity} from '../base/process-identity.ts';
@@ -176,7 +175,7 @@ export class Supervisor {
       return error instanceof Error ? error : new Error(String(error));
     } finally {
       runner.handle = null;
-      this.#route(identifier, cluster.identifier, {state: 'starting'});
+      this.#world.endpoints.route(cluster.identifier, {state: 'starting'});
       catalog.transaction(() => {
         catalog.instances.update(identifier, record => ({...record, process: null}));
       });
@@ -221,6 +220,7 @@ export class Supervisor {
       postgresBin: offer.postgresBin,
       runDirectory,
       role: 'writer',
+      port: instance.port,
       firstStart: cluster.firstStart,
       master: cluster.masterApplied < cluster.masterRevision ? cluster.master : null,
       // PGlite serves one database and must be told which; a native one that was dropped stays so.
@@ -259,7 +259,7 @@ export class Supervisor {
       );
     });
     crashPoint('instance.start.after-available');
-    this.#route(instance.identifier, started.identifier, {state: 'ready', port: ready.port});
+    this.#world.endpoints.route(started.identifier, {state: 'ready', port: ready.port});
     this.#onReady(started.identifier);
   }
 
@@ -288,7 +288,7 @@ export class Supervisor {
       }
     });
     const clusterIdentifier = catalog.instances.get(identifier)?.clusterIdentifier ?? '';
-    this.#route(identifier, clusterIdentifier, {
+    this.#world.endpoints.route(clusterIdentifier, {
       state: 'none',
       reason: `DB instance "${identifier}" does not start; its status tells why`,
     });
@@ -312,11 +312,6 @@ export class Supervisor {
       this.#world.logger.warn({pid: handle.pid}, `ended by force: ${errorChain(error)}`);
       handle.kill();
     }
-  }
-
-  #route(identifier: string, clusterIdentifier: string, target: EndpointTarget): void {
-    this.#world.endpoints.route(`instance/${identifier}`, target);
-    this.#world.endpoints.route(`cluster/${clusterIdentifier}`, target);
   }
 
   #setState(runner: Runner, state: Runner['state']): void {

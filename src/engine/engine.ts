@@ -34,6 +34,8 @@ export type RunningEngine = {
 };
 
 export type EngineStartOptions = {
+  /** Loopback TCP port to listen on; 0 takes any free one. */
+  readonly port: number;
   /** The directory comes from another cluster: what makes it act as its source is dropped before clients get in. */
   readonly firstStart: boolean;
   readonly master: EngineMaster | null;

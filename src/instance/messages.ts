@@ -35,6 +35,8 @@ export type InstanceConfig = {
    * `writer`: recover and serve.
    */
   readonly role: 'golden' | 'writer';
+  /** Loopback TCP port that the engine takes clients on: the instance endpoint. 0 for golden. */
+  readonly port: number;
   /**
    * True the first time the engine starts on a volume that was forked from another cluster: what made
    * it act as its source (slots, subscriptions, …) is dropped before the port is told.
@@ -78,7 +80,7 @@ export type FromInstance =
   | {readonly type: 'step'; readonly step: StepReport}
   | {
       readonly type: 'ready';
-      /** Loopback TCP port where the engine takes clients. 0 for golden. */
+      /** `config.port`, or the one that was taken where that was 0. 0 for golden. */
       readonly port: number;
       readonly steps: readonly StepReport[];
       /** As the server says it, e.g. `PostgreSQL 18.4`. */

@@ -77,7 +77,6 @@ test('show tells why a cluster failed, and each step of a start', () => {
       {name: 'recover', durationMs: 1200},
     ],
     memoryBytes: null,
-    enginePort: null,
   };
   const text = renderReport(cluster('orders', {instances: [instance]}), plain);
   expect(text).toMatch(/^ {2}reason +out of memory$/m);

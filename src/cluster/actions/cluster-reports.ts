@@ -71,7 +71,6 @@ function report(world: World, cluster: ClusterRecord, usage: StoreUsage): Cluste
       port: instance.port,
       startSteps: instance.startSteps,
       memoryBytes: world.supervisor.memoryBytes(instance.identifier),
-      enginePort: world.endpoints.targetPort(`instance/${instance.identifier}`),
     })),
     createdAt: new Date(cluster.createdAtMs).toISOString(),
     clonedFrom: origin.kind === 'clone' ? origin.sourceIdentifier : null,

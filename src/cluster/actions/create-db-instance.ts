@@ -1,7 +1,6 @@
 /** CreateDBInstance: the writer of a DB cluster. */
 import type {CreateDBInstanceMessage, CreateDBInstanceResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
-import type {Endpoint} from '../../endpoint/endpoint.ts';
 import {instancesOf} from '../cluster-lifecycle.ts';
 import {parseEngine} from '../engine-versions.ts';
 import {
@@ -22,7 +21,7 @@ import {
   unsupportedIfTrue,
   type Refusals,
 } from '../members.ts';
-import {INSTANCES_MAX, listenForNew} from '../new-cluster.ts';
+import {freePortForNew, INSTANCES_MAX} from '../new-cluster.ts';
 import type {ClusterRecord, InstanceRecord} from '../records.ts';
 import {parseMaintenanceWindow, parseTags, parseZone, tagsFor} from '../settings.ts';
 import {instanceShape} from '../shapes.ts';
@@ -107,8 +106,7 @@ export async function createDBInstance(
       input.AutoMinorVersionUpgrade ?? cluster.settings.autoMinorVersionUpgrade,
     tags: parseTags(input.Tags ?? tagsFor('db-instance', input.TagSpecifications) ?? []),
   };
-  const endpoint = await listenForNew(world, undefined);
-  const instance = await record(world, endpoint, clusterIdentifier, {
+  const instance = record(world, clusterIdentifier, {
     ...fields,
     identifier,
     clusterIdentifier,
@@ -116,7 +114,7 @@ export async function createDBInstance(
     status: 'creating',
     statusReason: null,
     createdAtMs: world.clock.nowMs(),
-    port: endpoint.port,
+    port: await freePortForNew(world),
     startSteps: [],
     process: null,
   });
@@ -124,28 +122,16 @@ export async function createDBInstance(
   return {DBInstance: instanceShape(world, cluster, instance)};
 }
 
-async function record(
-  world: World,
-  endpoint: Endpoint,
-  clusterIdentifier: string,
-  instance: InstanceRecord,
-): Promise<InstanceRecord> {
+function record(world: World, clusterIdentifier: string, instance: InstanceRecord): InstanceRecord {
   const {identifier} = instance;
-  try {
-    crashPoint('instance.new.before-record');
-    world.catalog.transaction(() => {
-      clusterForNew(world, identifier, clusterIdentifier);
-      world.catalog.instances.put(identifier, instance);
-      addEvent(world, 'db-instance', identifier, 'DB instance is being created');
-    });
-    crashPoint('instance.new.after-record');
-  } catch (error) {
-    await endpoint.close();
-    throw error;
-  }
-  world.endpoints.adopt(`instance/${identifier}`, endpoint);
-  world.endpoints.route(`instance/${identifier}`, {state: 'starting'});
-  world.endpoints.route(`cluster/${clusterIdentifier}`, {state: 'starting'});
+  crashPoint('instance.new.before-record');
+  world.catalog.transaction(() => {
+    clusterForNew(world, identifier, clusterIdentifier);
+    world.catalog.instances.put(identifier, instance);
+    addEvent(world, 'db-instance', identifier, 'DB instance is being created');
+  });
+  crashPoint('instance.new.after-record');
+  world.endpoints.route(clusterIdentifier, {state: 'starting'});
   return instance;
 }
 

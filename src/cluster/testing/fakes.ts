@@ -198,11 +198,9 @@ function launchFake(
     if (config.databaseName !== null) {
       storage.write(volume, [...storage.read(volume), `database:${config.databaseName}`]);
     }
-    server.listen(0, '127.0.0.1');
+    server.listen(config.port, '127.0.0.1');
     await once(server, 'listening');
-    const address = server.address();
-    const port = typeof address === 'object' && address !== null ? address.port : 0;
-    return {port, serverVersion: 'Fake 18.4', steps};
+    return {port: config.port, serverVersion: 'Fake 18.4', steps};
   };
   return {
     pid: child.pid ?? 0,

@@ -36,11 +36,12 @@ export class FrontEnd {
     this.#server = createServer(socket => this.#accept(socket));
   }
 
-  static async listen(options: FrontEndOptions): Promise<FrontEnd> {
+  /** Port 0 takes any free one. */
+  static async listen(options: FrontEndOptions, port: number): Promise<FrontEnd> {
     const frontEnd = new FrontEnd(options);
     await new Promise<void>((resolve, reject) => {
       frontEnd.#server.once('error', reject);
-      frontEnd.#server.listen({host: LOOPBACK, port: 0}, () => {
+      frontEnd.#server.listen({host: LOOPBACK, port}, () => {
         frontEnd.#server.off('error', reject);
         resolve();
       });

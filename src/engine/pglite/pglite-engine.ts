@@ -40,6 +40,8 @@ export type PgliteConfig = {
   /** The volume was forked from another cluster and has not been started since. */
   readonly firstStart: boolean;
   readonly master: EngineMaster | null;
+  /** Loopback TCP port to listen on; 0 takes any free one. */
+  readonly port: number;
   /** The database that is served; created, owned by the master, if it does not exist. Null: `postgres`. */
   readonly databaseName: string | null;
   readonly parameters: Readonly<Record<string, string>>;
@@ -129,7 +131,7 @@ async function serve(
     return String(row?.['version']);
   });
   report({name: 'configure-engine', durationMs: systemClock.monotonicMs() - beganMs});
-  const frontEnd = await FrontEnd.listen({link, turns, log: logger});
+  const frontEnd = await FrontEnd.listen({link, turns, log: logger}, config.port);
   const housekeeping = new Housekeeping(link, turns, logger);
   void link.failed.then(async error => {
     housekeeping.stop();

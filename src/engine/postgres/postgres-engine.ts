@@ -25,7 +25,7 @@ import {prepareFork} from './prepare-fork.ts';
 import {createClusterRoles, createDatabase, setMaster} from './roles.ts';
 import {withSession, type Session, type SocketAddress} from './session.ts';
 import {OPEN_LIBRARY_PATH, writeConfiguration, type SettingsInput} from './settings.ts';
-import {removeLeftovers, startOnFreePort} from './start-server.ts';
+import {removeLeftovers, startOnPort} from './start-server.ts';
 import {giveTo, prepareWorkplace, type PostgresEngineConfig, type Workplace} from './workplace.ts';
 
 const RELOAD_POLL_MS = 2;
@@ -43,11 +43,12 @@ async function initialise(place: Workplace, report: ReportStep): Promise<void> {
   const {major} = await inspectPostgres(place.bin);
   await timed('initdb', report, () => runInitdb(place, major));
   await timed('create-roles', report, async () => {
-    const {postmaster, port} = await startOnFreePort(place, {
-      ...settingsOf(place, {}),
+    const {postmaster, port} = await startOnPort(
+      place,
       // No role with a password is there yet, and extensions need their libraries.
-      doors: 'open',
-    });
+      {...settingsOf(place, {}), doors: 'open'},
+      0,
+    );
     try {
       await createClusterRoles({directory: place.socketDirectory, port}, major);
     } catch (error) {
@@ -112,7 +113,9 @@ async function start(
     ...settingsOf(place, options.parameters),
     doors: options.firstStart ? 'closed' : 'open',
   } as const;
-  const {postmaster, port} = await timed('recover', report, () => startOnFreePort(place, settings));
+  const {postmaster, port} = await timed('recover', report, () =>
+    startOnPort(place, settings, options.port),
+  );
   const address = {directory: place.socketDirectory, port};
   try {
     const serverVersion = await withSession(address, async session => {

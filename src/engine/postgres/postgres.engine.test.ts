@@ -15,7 +15,13 @@ import {
 } from './testing/engine-on-directory.ts';
 import {quoteText, withSession} from './session.ts';
 
-const START = {firstStart: false, master: MASTER_ROLE, databaseName: null, parameters: {}} as const;
+const START = {
+  port: 0,
+  firstStart: false,
+  master: MASTER_ROLE,
+  databaseName: null,
+  parameters: {},
+} as const;
 const servers = testServers();
 
 test('a PostgreSQL server to test with is installed', () => {
@@ -239,6 +245,20 @@ describe.each(servers)('PostgreSQL $major on a directory', ({bin, major}) => {
     } finally {
       await running.stop('fast');
       other.server.close();
+    }
+  });
+
+  test('the port that was asked for is taken, or the start says who has it', async () => {
+    const other = await listenAnywhere();
+    await expect(startClone('own-port', {port: other.port})).rejects.toThrow(
+      `port ${other.port} of the DB instance is in use by another program`,
+    );
+    await new Promise(resolve => other.server.close(resolve));
+    const running = await startClone('own-port-free', {port: other.port});
+    try {
+      expect(running.port).toBe(other.port);
+    } finally {
+      await running.stop('fast');
     }
   });
 

@@ -10,13 +10,15 @@ import type {Workplace} from './workplace.ts';
 /** Another process may take the port between our look and the server's bind; twice in a row is bad luck. */
 const PORT_ATTEMPTS_MAX = 8;
 
-export async function startOnFreePort(
+/** Port 0 takes any free one. */
+export async function startOnPort(
   place: Workplace,
   settings: Omit<SettingsInput, 'port'>,
+  wanted: number,
 ): Promise<{postmaster: Postmaster; port: number}> {
   const {configFile, hbaFile} = configurationFiles(place.configDirectory);
   for (let attempt = 1; ; attempt++) {
-    const port = await (place.proposePort ?? freeLoopbackPort)();
+    const port = wanted === 0 ? await (place.proposePort ?? freeLoopbackPort)() : wanted;
     place.log.mark();
     await writeConfiguration(place.configDirectory, {...settings, port}, place.user.owner);
     const postmaster = await spawnPostmaster({
@@ -36,9 +38,19 @@ export async function startOnFreePort(
     } catch (error) {
       await postmaster.stop('immediate');
       const taken = place.log.tail().includes('could not create any TCP/IP sockets');
+      if (taken && wanted !== 0) throw portInUse(wanted, error);
       if (!taken || attempt === PORT_ATTEMPTS_MAX) throw error;
     }
   }
+}
+
+function portInUse(port: number, cause: unknown): BorealisError {
+  return new BorealisError(
+    'unavailable',
+    'engine-port-in-use',
+    `port ${port} of the DB instance is in use by another program; end that program`,
+    cause,
+  );
 }
 
 /**

@@ -64,6 +64,7 @@ export async function createInstanceBench(
     postgresBin: packagedPostgresBin(),
     runDirectory,
     role: 'writer',
+    port: 0,
     firstStart: false,
     master: MASTER,
     databaseName: null,

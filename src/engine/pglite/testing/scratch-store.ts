@@ -42,6 +42,7 @@ export async function makeScratchStore(): Promise<ScratchStore> {
       nodeCacheBytes: NODE_CACHE_BYTES,
       runDirectory,
       role,
+      port: 0,
       firstStart: false,
       master:
         role === 'golden'
