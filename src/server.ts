@@ -8,6 +8,7 @@
  *         engine-binary, runtime-unavailable; each says what to do.
  */
 import {mkdirSync} from 'node:fs';
+import {statfs} from 'node:fs/promises';
 import {join, resolve} from 'node:path';
 import type {Server} from 'node:http';
 import {closeApiServer, createApiServer} from './api/http-server.ts';
@@ -44,6 +45,8 @@ export type ServiceOptions = {
   /** Default: one zone below the data directory. */
   readonly zones?: readonly ZoneConfig[];
   readonly logger?: Logger;
+  /** Free bytes of the store below which engines' writes wait. */
+  readonly reserveBytes?: number;
 };
 
 export type Service = {
@@ -57,6 +60,8 @@ export type Service = {
   close(): Promise<void>;
 };
 
+/** Last checkpoints and records of 40 instances, and the catalog. */
+export const RESERVE_BYTES: number = 128 * 2 ** 20;
 const API_ADDRESS = '127.0.0.1';
 /** A clone call in flight finishes within it; longer ones are finished or undone at the next start. */
 const API_CLOSE_GRACE_MS = 5_000;
@@ -161,12 +166,19 @@ function openControl(
     offers: engines.offers,
     zones,
     instancesDirectory,
+    freeBytes: () => freeBytesOf(zone.directory),
+    reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     scramVerifier: password => scramVerifier(password),
     clock: systemClock,
     logger,
   });
   closers.push(() => control.close());
   return control;
+}
+
+async function freeBytesOf(directory: string): Promise<number> {
+  const {bavail, bsize} = await statfs(directory);
+  return bavail * bsize;
 }
 
 function listen(server: Server, port: number): Promise<number> {

@@ -11,6 +11,8 @@ export type AttachmentConfig = {
   readonly format: boolean;
   /** Upper bound of memory for page-table nodes. */
   readonly nodeCacheBytes: number;
+  /** Writes wait while the store has no more free bytes than this; 0 lets them fail on a full disk. */
+  readonly reserveBytes: number;
 };
 
 export type ForkResult = {
@@ -31,6 +33,8 @@ export type AttachmentStatistics = {
   readonly bytesAppended: number;
   readonly barriers: number;
   readonly requests: number;
+  /** Writes that wait for free space now. */
+  readonly waitingWrites: number;
 };
 
 /**

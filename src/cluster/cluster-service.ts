@@ -22,8 +22,9 @@ import {reconcileInstance} from './instance-lifecycle.ts';
 import {aborted, KeyedLock, SharedLock} from './keyed-lock.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
+import {SpaceMonitor} from './space-monitor.ts';
 import {Supervisor} from './supervisor.ts';
-import type {Surroundings, World} from './world.ts';
+import {addEvent, type Surroundings, type World} from './world.ts';
 
 export type ClusterService = {
   /** Its calls wait until `recover` is through. */
@@ -47,15 +48,25 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     surroundings.logger,
   );
   const supervisor = new Supervisor(base, cluster => reconciler.enqueue(`cluster/${cluster}`));
-  const world: World = {...base, reconciler, supervisor};
+  const space = new SpaceMonitor({
+    ...surroundings,
+    onChange: (isLow, message) => {
+      if (isLow) surroundings.logger.error(message);
+      surroundings.catalog.transaction(() => addEvent(surroundings, 'service', 'storage', message));
+    },
+  });
+  const world: World = {...base, reconciler, supervisor, space};
   const recovered = new AbortController();
   return {
     controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
     async recover() {
+      await space.look();
+      space.start();
       await recover(world);
       recovered.abort();
     },
     async close() {
+      space.stop();
       await Promise.all([world.reconciler.stop(), world.supervisor.stopAll()]);
       await world.endpoints.closeAll();
     },

@@ -28,8 +28,10 @@ import {BorealisError, systemErrorCode} from '../base/errors.ts';
 import {randomHex, randomResourceSuffix, randomToken} from '../base/random.ts';
 
 const DATA_DIRECTORY_FORMAT = 1;
-/** A golden volume, a first cluster and a reserve for PostgreSQL's WAL: less than this fails half-way. */
+/** A golden volume, a first cluster and the reserve: less than this fails half-way. */
 export const FREE_BYTES_MIN: number = 256 * 1024 * 1024;
+/** A data directory that is full must open, so that something in it can be deleted. */
+const REOPEN_FREE_BYTES_MIN = 8 * 1024 * 1024;
 
 export type Credentials = {readonly accessKeyId: string; readonly secretAccessKey: string};
 export type ServiceFile = {
@@ -54,9 +56,10 @@ export function openDataDirectory(directory: string, freeBytesMin: number = FREE
       error,
     );
   }
-  refuseFullDisk(directory, freeBytesMin);
   const marker = join(directory, 'borealis.json');
-  if (readJson(marker) === undefined) {
+  const isNew = readJson(marker) === undefined;
+  refuseFullDisk(directory, isNew ? freeBytesMin : Math.min(freeBytesMin, REOPEN_FREE_BYTES_MIN));
+  if (isNew) {
     writeWhole(marker, {product: 'borealis', formatVersion: DATA_DIRECTORY_FORMAT});
   }
 }

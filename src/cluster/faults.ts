@@ -60,6 +60,13 @@ export function invalidInstanceState(message: string): BorealisError {
   return new BorealisError('conflict', 'InvalidDBInstanceStateFault', message);
 }
 
+export function storageFull(
+  code: 'InsufficientStorageClusterCapacityFault' | 'InsufficientDBInstanceCapacityFault',
+  message: string,
+): BorealisError {
+  return new BorealisError('quota', code, message);
+}
+
 export function quotaExceeded(resource: 'DBCluster' | 'Instance', max: number): BorealisError {
   return new BorealisError(
     'quota',

@@ -87,6 +87,7 @@ async function fill(
       zones: world.zones,
       volume,
       nodeCacheBytes: NODE_CACHE_BYTES,
+      reserveBytes: 0,
       runtime: offer.runtime,
       postgresBin: offer.postgresBin,
       runDirectory: directory,

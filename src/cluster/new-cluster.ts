@@ -4,7 +4,7 @@
  */
 import {crashPoint} from '../base/crash-point.ts';
 import type {Endpoint} from '../endpoint/endpoint.ts';
-import {clusterAlreadyExists, quotaExceeded} from './faults.ts';
+import {clusterAlreadyExists, quotaExceeded, storageFull} from './faults.ts';
 import {listenOnFreePort, listenOnPort} from './ports.ts';
 import type {ClusterRecord} from './records.ts';
 import {addEvent, type World} from './world.ts';
@@ -19,6 +19,11 @@ export function refuseTakenCluster(world: World, identifier: string): void {
   if (world.catalog.clusters.list().length >= CLUSTERS_MAX) {
     throw quotaExceeded('DBCluster', CLUSTERS_MAX);
   }
+}
+
+/** A cluster that could not write would only be stuck. */
+export function refuseWithoutSpace({space}: World): void {
+  if (space.isLow) throw storageFull('InsufficientStorageClusterCapacityFault', space.message);
 }
 
 /** Ports that belong to endpoints, whether they listen now or not. */

@@ -17,7 +17,7 @@ const ALLOCATED_STORAGE_GIB = 1;
 /** No DNS zone serves these addresses; tools want the member all the same. */
 const HOSTED_ZONE_ID = 'ZBOREALISLOCAL';
 
-type ShapeWorld = Pick<World, 'catalog' | 'clock'>;
+type ShapeWorld = Pick<World, 'catalog' | 'clock' | 'space'>;
 
 export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBCluster {
   const {settings, identifier} = cluster;
@@ -32,7 +32,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     DBClusterIdentifier: identifier,
     DBClusterParameterGroup: settings.parameterGroupName,
     DBSubnetGroup: settings.subnetGroupName,
-    Status: cluster.status,
+    Status: world.space.shown(cluster.status),
     // A clone is of this very moment; there is no history before it yet.
     EarliestRestorableTime: restorable ? now : undefined,
     LatestRestorableTime: restorable ? now : undefined,
@@ -89,7 +89,7 @@ export function instanceShape(
     DBInstanceClass: instance.instanceClass,
     Engine: ENGINE,
     EngineVersion: cluster.engineVersion,
-    DBInstanceStatus: instance.status,
+    DBInstanceStatus: world.space.shown(instance.status),
     MasterUsername: cluster.master.name,
     DBName: cluster.databaseName ?? undefined,
     Endpoint: listens

@@ -38,6 +38,7 @@ type SupervisorWorld = Pick<
   | 'launch'
   | 'offers'
   | 'zones'
+  | 'reserveBytes'
   | 'instancesDirectory'
   | 'clock'
   | 'logger'
@@ -216,6 +217,7 @@ export class Supervisor {
       zones,
       volume: cluster.volume,
       nodeCacheBytes: NODE_CACHE_BYTES,
+      reserveBytes: this.#world.reserveBytes,
       runtime: offer.runtime,
       postgresBin: offer.postgresBin,
       runDirectory,

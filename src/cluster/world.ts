@@ -10,6 +10,7 @@ import type {InstanceLauncher} from '../instance/instance-process.ts';
 import type {Reconciler} from './reconciler.ts';
 import type {EventSource} from './records.ts';
 import type {ClusterStorage} from './storage-types.ts';
+import type {SpaceMonitor} from './space-monitor.ts';
 import type {Supervisor} from './supervisor.ts';
 
 /** What the service gives. */
@@ -21,6 +22,10 @@ export type Surroundings = {
   readonly zones: readonly ZoneConfig[];
   /** Run directories of instances are made in it. */
   readonly instancesDirectory: string;
+  /** Free bytes of the store, for writers without privileges. */
+  readonly freeBytes: () => Promise<number>;
+  /** Free bytes below which engines' writes wait; see attachment/space-guard.ts. */
+  readonly reserveBytes: number;
   readonly scramVerifier: (password: string) => string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -35,6 +40,7 @@ export type World = Surroundings & {
   /** Forks share it; the sweeper is alone in it. */
   readonly forks: SharedLock;
   readonly supervisor: Supervisor;
+  readonly space: SpaceMonitor;
   readonly reconciler: Reconciler;
 };
 

@@ -24,6 +24,8 @@ export type InstanceConfig = {
   readonly zones: readonly ZoneConfig[];
   readonly volume: VolumeNumber;
   readonly nodeCacheBytes: number;
+  /** See `AttachmentConfig`. */
+  readonly reserveBytes: number;
   readonly runtime: EngineRuntime;
   /** Directory with `initdb` and `postgres`; null for pglite. */
   readonly postgresBin: string | null;

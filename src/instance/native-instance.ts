@@ -55,6 +55,7 @@ export async function startNative(
         zones: config.zones,
         volume: config.volume,
         nodeCacheBytes: config.nodeCacheBytes,
+        reserveBytes: config.reserveBytes,
         format: config.role === 'golden',
         directory: root.volumeDirectory,
         fuseDevice: fuseDevice(),

@@ -1,6 +1,7 @@
 /** A DB instance that serves, as the requests of the service see it. */
 import type {Attachment} from '../attachment/attachment.ts';
 import {systemClock} from '../base/clock.ts';
+import {BorealisError} from '../base/errors.ts';
 import type {RunningEngine} from '../engine/engine.ts';
 import type {InstanceMethods, StepReport} from './messages.ts';
 
@@ -38,12 +39,23 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
         return {};
       },
       stop: async ({mode}) => {
+        const {waitingWrites} = await attachment.statistics();
+        if (waitingWrites > 0) throw withoutSpace();
         await engine.stop(mode);
         await attachment.detach();
         return {};
       },
     },
   };
+}
+
+/** What is dirty in memory may be far more than the reserve; recovery replays the engine's log instead. */
+function withoutSpace(): BorealisError {
+  return new BorealisError(
+    'quota',
+    'storage-full',
+    'storage is full: the engine ends without a last checkpoint, as in a crash',
+  );
 }
 
 /** Runs `work` and adds how long it took to `steps`. */

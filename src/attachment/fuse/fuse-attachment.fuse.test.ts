@@ -365,7 +365,8 @@ describe.skipIf(!probe.available)(`the life of an attachment${missing}`, () => {
 
   it('fails when somebody unmounts it', async () => {
     const mounted = await start('memory');
-    mounted.send({run: `cd /; umount ${mounted.directory}`});
+    // Later, so that the command's own result comes first.
+    await mounted.run(`cd /; (sleep 0.2; umount ${mounted.directory}) > /dev/null 2>&1 &`);
     const messages = [await mounted.take('failed')];
     expect(messages[0]).toContain('unmounted from outside');
     await mounted.close();

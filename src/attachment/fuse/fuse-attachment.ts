@@ -114,13 +114,13 @@ class FuseAttachment implements MountedAttachment {
   constructor(config: FuseAttachmentConfig, workers: FuseWorkers, deviceFd: number) {
     this.directory = config.directory;
     this.#deviceFd = deviceFd;
-    const {zones, volume, format, nodeCacheBytes} = config;
+    const {zones, volume, format, nodeCacheBytes, reserveBytes} = config;
     const servingData: ServingWorkerData = {
       deviceFd: this.#deviceFd,
       control: this.#control.shared,
       queue: this.#queue.shared,
       owners: config.ownerMap ?? IDENTITY_OWNER_MAP,
-      volume: {zones, volume, format, nodeCacheBytes},
+      volume: {zones, volume, format, nodeCacheBytes, reserveBytes},
     };
     const syncData: SyncWorkerData = {deviceFd: this.#deviceFd, queue: this.#queue.shared};
     this.#serving = workers.serving;

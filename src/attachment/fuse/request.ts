@@ -36,6 +36,17 @@ export class Request {
     this.#length = length;
   }
 
+  /** The message, to be served later. */
+  copy(): Buffer {
+    return Buffer.from(this.buffer.subarray(this.offset, this.offset + this.#length));
+  }
+
+  /** Makes a message that `copy` gave the current one. */
+  restore(message: Buffer): void {
+    message.copy(this.buffer, this.offset);
+    this.begin(message.length);
+  }
+
   get length(): number {
     return this.#length;
   }

@@ -10,6 +10,7 @@ import type {AttachmentStatistics, ForkResult} from '../attachment.ts';
 import {systemClock} from '../../base/clock.ts';
 import {AssertionError} from '../../base/assert.ts';
 import {BorealisError, errorChain} from '../../base/errors.ts';
+import {SpaceGuard} from '../space-guard.ts';
 import type {Logger} from '../../base/log.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
 import type {FileSystem, Timestamp} from '../../volume-fs/types.ts';
@@ -21,6 +22,7 @@ import {
   type ServingWorkerData,
 } from './control.ts';
 import {receive, send} from './device.ts';
+import {OPCODE} from './abi.ts';
 import {dispatch} from './dispatch.ts';
 import type {Request} from './request.ts';
 import {Session, type BarrierTarget} from './session.ts';
@@ -35,7 +37,8 @@ export type ServedVolume = {
   checkpoint(): Lsn;
   onIdle(): void;
   close(): void;
-  statistics(): Omit<AttachmentStatistics, 'requests'>;
+  statistics(): Omit<AttachmentStatistics, 'requests' | 'waitingWrites'>;
+  freeBytes(): number;
 };
 
 /**
@@ -90,6 +93,9 @@ class ServingThread {
   readonly #volume: ServedVolume;
   readonly #queue: SyncQueue;
   readonly #session: Session;
+  readonly #space: SpaceGuard;
+  /** WRITE requests that wait for free space, oldest first. The kernel bounds how many it sends. */
+  #waiting: Buffer[] = [];
   #unnotedBarriers = 0;
 
   constructor({data, control, port, log, volume}: Parts) {
@@ -98,6 +104,10 @@ class ServingThread {
     this.#port = port;
     this.#volume = volume;
     this.#queue = new SyncQueue(data.queue);
+    this.#space = new SpaceGuard({
+      freeBytes: () => volume.freeBytes(),
+      reserveBytes: data.volume.reserveBytes,
+    });
     this.#session = new Session({
       fs: volume.fs,
       owners: data.owners,
@@ -110,15 +120,13 @@ class ServingThread {
 
   /** Returns after an unmount that was asked for; throws when the session ends otherwise. */
   serve(): void {
-    const {request, reply} = this.#session;
+    const {request} = this.#session;
     for (;;) {
       const length = receive(this.#deviceFd, request.buffer, request.offset, request.lengthMax);
       if (length === null) break;
       request.begin(length);
-      const replyLength = dispatch(this.#session);
-      if (replyLength > 0 && !send(this.#deviceFd, reply.buffer, reply.offset, replyLength)) {
-        this.#session.takeBackGrants();
-      }
+      if (this.#mustWait(request)) this.#waiting.push(request.copy());
+      else this.#answerRequest();
       if (this.#unnotedBarriers > 0 && this.#queue.isEmpty()) this.#noteDurable();
       if (this.#session.changed) {
         this.#session.changed = false;
@@ -130,6 +138,37 @@ class ServingThread {
     if (this.#control.phase !== PHASES.detaching)
       throw sessionEnded('it was unmounted from outside');
     this.#settle();
+  }
+
+  #answerRequest(): void {
+    const {reply} = this.#session;
+    const replyLength = dispatch(this.#session);
+    if (replyLength > 0 && !send(this.#deviceFd, reply.buffer, reply.offset, replyLength)) {
+      this.#session.takeBackGrants();
+    }
+  }
+
+  /**
+   * Only what grows the log at an engine's will. The kernel keeps the order that matters: it sends no
+   * second write of a page, no truncation and no FSYNC of a file before the write is answered.
+   */
+  #mustWait(request: Request): boolean {
+    const {opcode} = request;
+    if (opcode !== OPCODE.WRITE && opcode !== OPCODE.FALLOCATE) return false;
+    return this.#space.mustWait(request.length);
+  }
+
+  /** Answers the writes that waited, as far as there is space again. */
+  #resume(): void {
+    if (this.#waiting.length === 0 || !this.#space.look()) return;
+    const {request} = this.#session;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const message of waiting) {
+      request.restore(message);
+      if (this.#mustWait(request)) this.#waiting.push(message);
+      else this.#answerRequest();
+    }
   }
 
   /** True when there is nothing to wait for. */
@@ -158,6 +197,9 @@ class ServingThread {
   #attend(): void {
     this.#settle();
     if (this.#control.takeIdle()) this.#volume.onIdle();
+    this.#resume();
+    // Keeps the ticks coming.
+    if (this.#waiting.length > 0) this.#control.setChanged();
     for (;;) {
       const received = receiveMessageOnPort(this.#port);
       if (received === undefined) return;
@@ -184,7 +226,11 @@ class ServingThread {
       case 'checkpoint':
         return this.#volume.checkpoint();
       case 'statistics':
-        return {...this.#volume.statistics(), requests: this.#session.requestCount};
+        return {
+          ...this.#volume.statistics(),
+          requests: this.#session.requestCount,
+          waitingWrites: this.#waiting.length,
+        };
     }
   }
 

@@ -27,5 +27,6 @@ function openServedVolume(config: AttachmentConfig): ServedVolume {
     onIdle: () => volume.onIdle(),
     close: () => volume.close(),
     statistics: () => volume.statistics(),
+    freeBytes: () => volume.freeBytes(),
   };
 }

@@ -23,6 +23,7 @@ function scene(): Scene {
     root: ROOT_INO,
     barrier: () => calls.barriers++,
     betweenCalls: () => calls.between++,
+    beforeWrite: () => undefined,
     onWalWrite: byteCount => {
       calls.walBytes += byteCount;
     },
@@ -172,6 +173,7 @@ test(
       root: ROOT_INO,
       barrier: () => undefined,
       betweenCalls: () => undefined,
+      beforeWrite: () => undefined,
       onWalWrite: () => undefined,
     });
     const second = await PGlite.create({fs: reopened, startParams});

@@ -69,6 +69,8 @@ export type VolumeFilesystemOptions = {
   readonly barrier: () => void;
   /** Called before each call: between two atomic operations, so a fork may be taken in it. */
   readonly betweenCalls: () => void;
+  /** Called before each write with its bytes: returns when there is space for them. */
+  readonly beforeWrite: (byteCount: number) => void;
   /** Called with the bytes of each write to a file of pg_wal. */
   readonly onWalWrite: (byteCount: number) => void;
 };
@@ -251,6 +253,7 @@ export class VolumeFilesystem extends BaseFilesystem {
         ? new Uint8Array(buffer, offset, length)
         : memory.subarray(offset, offset + length);
     this.#run(fs => {
+      this.#options.beforeWrite(length);
       const {ino, isWal} = this.#descriptor(descriptor);
       fs.write(ino, position, data);
       if (isWal) this.#options.onWalWrite(length);

@@ -1,5 +1,4 @@
 /** What RDS has no action for: lineage, steps with durations, exact shares of the store. */
-import {statfs} from 'node:fs/promises';
 import {withDeadline} from '../../base/clock.ts';
 import {errorChain} from '../../base/errors.ts';
 import {ENDPOINT_ADDRESS} from '../../endpoint/endpoint.ts';
@@ -19,11 +18,9 @@ export async function clusterReports(
 ): Promise<ClusterReports> {
   if (fresh) await checkpointWriters(world);
   const usage = await world.storage.usage();
-  const directory = world.zones[0]?.directory ?? '/';
-  const {bavail, bsize} = await statfs(directory);
   return {
     clusters: world.catalog.clusters.list().map(cluster => report(world, cluster, usage)),
-    store: {bytesOnDisk: usage.bytesOnDisk, bytesFree: bavail * bsize},
+    store: {bytesOnDisk: usage.bytesOnDisk, bytesFree: await world.freeBytes()},
   };
 }
 
@@ -51,10 +48,12 @@ async function checkpointWriters(world: World): Promise<void> {
 
 function report(world: World, cluster: ClusterRecord, usage: StoreUsage): ClusterReport {
   const {origin} = cluster;
+  const isFull = world.space.shown(cluster.status) === 'storage-full';
+  const fullReason = isFull ? world.space.message : null;
   return {
     identifier: cluster.identifier,
-    status: cluster.status,
-    statusReason: cluster.statusReason,
+    status: world.space.shown(cluster.status),
+    statusReason: cluster.statusReason ?? fullReason,
     engine: ENGINE,
     engineVersion: cluster.engineVersion,
     runtime: cluster.runtime,
@@ -65,7 +64,7 @@ function report(world: World, cluster: ClusterRecord, usage: StoreUsage): Cluste
     port: cluster.port,
     instances: instancesOf(world, cluster.identifier).map(instance => ({
       identifier: instance.identifier,
-      status: instance.status,
+      status: world.space.shown(instance.status),
       statusReason: instance.statusReason,
       endpoint: ENDPOINT_ADDRESS,
       port: instance.port,

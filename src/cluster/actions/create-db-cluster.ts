@@ -5,7 +5,12 @@ import {parameterGroupFamily, parseEngine, resolveEngineVersion} from '../engine
 import {newResourceId, parseIdentifier} from '../identifiers.ts';
 import {parseDatabaseName, parseMasterUserPassword, parseMasterUsername} from '../master-user.ts';
 import {CLUSTER_REFUSALS, refuseMembers} from '../members.ts';
-import {listenForNew, recordNewCluster, refuseTakenCluster} from '../new-cluster.ts';
+import {
+  listenForNew,
+  recordNewCluster,
+  refuseTakenCluster,
+  refuseWithoutSpace,
+} from '../new-cluster.ts';
 import {parseSettings} from '../settings.ts';
 import {clusterShape} from '../shapes.ts';
 import type {ClusterSettings} from '../records.ts';
@@ -28,6 +33,7 @@ export async function createDBCluster(
     world.zones.map(zone => zone.name),
   );
   refuseTakenCluster(world, identifier);
+  refuseWithoutSpace(world);
   const verifier = world.scramVerifier(password);
   const endpoint = await listenForNew(world, input.Port);
   const resourceId = newResourceId('cluster');

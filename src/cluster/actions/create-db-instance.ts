@@ -11,6 +11,7 @@ import {
   invalidValue,
   missingParameter,
   quotaExceeded,
+  storageFull,
 } from '../faults.ts';
 import {newResourceId, parseIdentifier, parseReference, quoted} from '../identifiers.ts';
 import {
@@ -87,6 +88,8 @@ export async function createDBInstance(
   const cluster = clusterForNew(world, identifier, clusterIdentifier);
   refuseOtherVersion(input, cluster);
   refuseOwnPort(input.Port, cluster);
+  if (world.space.isLow)
+    throw storageFull('InsufficientDBInstanceCapacityFault', world.space.message);
   const fields = {
     instanceClass,
     availabilityZone: parseZone(

@@ -25,7 +25,12 @@ import {
 import {forkCluster} from '../fork.ts';
 import {newResourceId, parseIdentifier, parseReference, quoted} from '../identifiers.ts';
 import {CLUSTER_REFUSALS, refuseMembers} from '../members.ts';
-import {listenForNew, recordNewCluster, refuseTakenCluster} from '../new-cluster.ts';
+import {
+  listenForNew,
+  recordNewCluster,
+  refuseTakenCluster,
+  refuseWithoutSpace,
+} from '../new-cluster.ts';
 import type {ClusterRecord, ClusterSettings} from '../records.ts';
 import {parseSettings} from '../settings.ts';
 import {clusterShape} from '../shapes.ts';
@@ -45,6 +50,7 @@ export async function restoreDBClusterToPointInTime(
     world.zones.map(zone => zone.name),
   );
   refuseTakenCluster(world, identifier);
+  refuseWithoutSpace(world);
   const endpoint = await listenForNew(world, input.Port);
   const volume = await world.storage.allocateVolume();
   return await world.resourceLocks.hold(`cluster/${identifier}`, async () => {

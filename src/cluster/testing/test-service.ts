@@ -48,6 +48,8 @@ export async function openTestService(
     },
     zones: [{name: 'local-1a', directory}],
     instancesDirectory,
+    freeBytes: async () => 2 ** 40,
+    reserveBytes: 0,
     scramVerifier: password => `verifier of ${password.length} characters`,
     clock: systemClock,
     logger: pino({level: 'silent'}),

@@ -4,6 +4,7 @@
  * nothing to any client after that.
  */
 import {parentPort, workerData} from 'node:worker_threads';
+import {SpaceGuard} from '../../attachment/space-guard.ts';
 import {assert, unreachable} from '../../base/assert.ts';
 import {systemClock} from '../../base/clock.ts';
 import {errorChain} from '../../base/errors.ts';
@@ -18,6 +19,9 @@ import type {OpenedEngine} from './open-engine.ts';
 import {openStorage} from './open-storage.ts';
 import type {EngineStorage} from './open-storage.ts';
 import {BackendType, MessageReader, queryMessage, readReport} from './wire.ts';
+
+/** How often a write that waits for space looks at the disk. */
+const SPACE_LOOK_MS = 500;
 
 assert(parentPort !== null, 'this file is a worker');
 const port = parentPort;
@@ -47,7 +51,11 @@ async function work(): Promise<void> {
     openStorage(config.attachment, config.initialise),
   );
   let loop: EngineLoop | undefined;
-  let requests = 0;
+  const space = new SpaceGuard({
+    freeBytes: () => storage.volume.freeBytes(),
+    reserveBytes: config.attachment.reserveBytes,
+  });
+  const counts: Counts = {requests: 0, waitingWrites: 0};
   let walBytes = 0;
   const open = async (): Promise<{
     opened: OpenedEngine;
@@ -60,9 +68,10 @@ async function work(): Promise<void> {
       barrier: () => storage.volume.barrier(),
       poll: () => loop?.poll(),
       betweenCalls: () => {
-        requests++;
+        counts.requests++;
         loop?.poll();
       },
+      beforeWrite: byteCount => waitForSpace(byteCount, space, counts, () => loop?.poll()),
       onWalWrite: byteCount => {
         walBytes += byteCount;
         Atomics.store(shared, SharedWord.walKiB, Math.floor(walBytes / 1024));
@@ -96,7 +105,7 @@ async function work(): Promise<void> {
     control: config.control,
     shared,
     post,
-    serveControl: command => serveControl(storage, command, requests),
+    serveControl: command => serveControl(storage, command, counts),
     onIdle: () => storage.volume.onIdle(),
     checkHealth: () => {
       if (filesystem.failure !== undefined) throw filesystem.failure;
@@ -114,10 +123,28 @@ async function work(): Promise<void> {
   serving.serveControlUntilDetached();
 }
 
+type Counts = {requests: number; waitingWrites: number};
+
+/** Returns when there is space for `byteCount` bytes; control calls are served meanwhile. */
+function waitForSpace(
+  byteCount: number,
+  space: SpaceGuard,
+  counts: Counts,
+  poll: () => void,
+): void {
+  while (space.mustWait(byteCount)) {
+    counts.waitingWrites = 1;
+    Atomics.wait(shared, SharedWord.wake, Atomics.load(shared, SharedWord.wake), SPACE_LOOK_MS);
+    poll();
+    space.look();
+  }
+  counts.waitingWrites = 0;
+}
+
 function serveControl(
   {volume}: EngineStorage,
   command: ControlMessage,
-  requests: number,
+  counts: Counts,
 ): ControlResults[ControlMessage['type']] {
   switch (command.type) {
     case 'fork':
@@ -125,7 +152,7 @@ function serveControl(
     case 'checkpoint':
       return volume.checkpoint();
     case 'statistics':
-      return {...volume.statistics(), requests};
+      return {...volume.statistics(), ...counts};
     case 'detach':
       volume.close();
       return null;

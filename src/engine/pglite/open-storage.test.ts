@@ -15,7 +15,7 @@ afterEach(() => rmSync(directory, {recursive: true, force: true}));
 
 function config(format: boolean): Parameters<typeof openStorage>[0] {
   const zones = [{name: 'a', directory}];
-  return {zones, volume: 1 as VolumeNumber, format, nodeCacheBytes: 1024 * 1024};
+  return {zones, volume: 1 as VolumeNumber, format, nodeCacheBytes: 1024 * 1024, reserveBytes: 0};
 }
 
 test('the cluster directory is made once and found again', () => {

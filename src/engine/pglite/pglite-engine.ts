@@ -34,6 +34,7 @@ export type PgliteConfig = {
   readonly zones: readonly ZoneConfig[];
   readonly volume: VolumeNumber;
   readonly nodeCacheBytes: number;
+  readonly reserveBytes: number;
   /** `engine.log` is written here. */
   readonly runDirectory: string;
   readonly role: 'golden' | 'writer';
@@ -91,6 +92,7 @@ export async function startPglite(
       volume: config.volume,
       format: config.role === 'golden',
       nodeCacheBytes: config.nodeCacheBytes,
+      reserveBytes: config.reserveBytes,
     },
     database: config.databaseName ?? DEFAULT_DATABASE,
     parameters: config.parameters,

@@ -60,6 +60,7 @@ export async function createInstanceBench(
     zones: [zone],
     volume: GOLDEN_VOLUME,
     nodeCacheBytes: 32 * 1024 * 1024,
+    reserveBytes: 0,
     runtime: 'native',
     postgresBin: packagedPostgresBin(),
     runDirectory,

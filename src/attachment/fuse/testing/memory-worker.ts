@@ -56,6 +56,7 @@ function openMemoryVolume(data: ServingWorkerData): ServedVolume {
     fork: () => ({lsn, bytesWritten: 0, bytesCopied: 0, durationMs: 0}),
     checkpoint: () => lsn,
     onIdle: () => undefined,
+    freeBytes: () => 2 ** 40,
     close: () => {
       closeSync(fd);
       rmSync(path);

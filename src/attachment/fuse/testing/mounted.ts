@@ -52,6 +52,7 @@ export class Mounted {
       volume: (options.volume ?? 1) as VolumeNumber,
       format: options.format ?? true,
       nodeCacheBytes: 64 * 2 ** 20,
+      reserveBytes: 0,
       directory: this.directory,
       fuseDevice: options.fuseDevice ?? fuseDevice(),
       ownerMap: asRoot ? {engineUid: ENGINE_USER.uid, engineGid: ENGINE_USER.gid} : null,

@@ -40,6 +40,7 @@ export async function makeScratchStore(): Promise<ScratchStore> {
       zones: [zone],
       volume,
       nodeCacheBytes: NODE_CACHE_BYTES,
+      reserveBytes: 0,
       runDirectory,
       role,
       port: 0,
