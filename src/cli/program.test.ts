@@ -1,3 +1,4 @@
+import {spawnSync} from 'node:child_process';
 import {describe, expect, test, vi} from 'vitest';
 import {borealisProgram, runCli} from './program.ts';
 
@@ -93,6 +94,21 @@ describe('without a service', () => {
     expect(JSON.parse(out)).toMatchObject({
       error: {kind: 'closed', code: 'service-not-running'},
     });
+  });
+
+  test('--json puts a usage error on stdout as well', async () => {
+    const {status, out} = await run('clone', '--json', 'only-one');
+    expect(status).toBe(2);
+    expect(JSON.parse(out)).toEqual({
+      error: {kind: 'invalid', code: 'Usage', message: "missing required argument 'name'"},
+    });
+  });
+
+  test('output that cannot be written is told in one sentence', () => {
+    const script = `"${process.execPath}" --import tsx src/cli/main.ts --help > /dev/full`;
+    const {status, stderr} = spawnSync('sh', ['-c', script], {encoding: 'utf8'});
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^borealis: the output cannot be written: .*ENOSPC.*\n$/);
   });
 
   test('down has nothing to do, which is no error', async () => {

@@ -1,4 +1,5 @@
 /** The root of the command: lists the commands, and turns whatever they throw into an exit status. */
+import {writeSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 import {Command, CommanderError} from 'commander';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
@@ -15,7 +16,14 @@ import {showCommand} from './commands/show.ts';
 import {statusCommand} from './commands/status.ts';
 import {upCommand} from './commands/up.ts';
 import {urlCommand} from './commands/url.ts';
-import {errorDocument, EXIT_OK, exitStatus, EXIT_STATUS_HELP, EXIT_USAGE} from './exit-status.ts';
+import {
+  errorDocument,
+  EXIT_FAILED,
+  EXIT_OK,
+  exitStatus,
+  EXIT_STATUS_HELP,
+  EXIT_USAGE,
+} from './exit-status.ts';
 import {packageVersion} from './package-version.ts';
 import {colorsOf} from './terminal.ts';
 
@@ -66,20 +74,32 @@ export async function runCli(args: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? EXIT_OK);
   } catch (error) {
     // Commander has said what was wrong, or has shown the help or version that was asked for.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_OK : EXIT_USAGE;
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return EXIT_OK;
+      if (wantsJson(args)) writeDocument(usageError(error));
+      return EXIT_USAGE;
+    }
     report(error, wantsJson(args));
     return exitStatus(error);
   }
 }
 
 function report(error: unknown, json: boolean): void {
-  if (json) process.stdout.write(`${JSON.stringify(errorDocument(error), null, 2)}\n`);
+  if (json) writeDocument(error);
   const colors = colorsOf(process.stderr);
   process.stderr.write(`${colors.red('borealis:')} ${errorMessage(error)}\n`);
   // An error of ours explains itself; of any other the place is all there is to go on.
   if (!(error instanceof BorealisError) && error instanceof Error && error.stack !== undefined) {
     process.stderr.write(`${colors.dim(error.stack)}\n`);
   }
+}
+
+function writeDocument(error: unknown): void {
+  process.stdout.write(`${JSON.stringify(errorDocument(error), null, 2)}\n`);
+}
+
+function usageError({message}: CommanderError): BorealisError {
+  return new BorealisError('invalid', 'Usage', message.replace(/^error: /, ''));
 }
 
 /** What follows `--` belongs to another program. */
@@ -93,7 +113,9 @@ function quietOnBrokenPipe(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', error => {
       if (systemErrorCode(error) === 'EPIPE') process.exit(EXIT_OK);
-      throw error;
+      // Such as /dev/full. Whether stderr takes this does not matter any more.
+      writeSync(2, `borealis: the output cannot be written: ${errorMessage(error)}\n`);
+      process.exit(EXIT_FAILED);
     });
   }
 }

@@ -28,6 +28,13 @@ describe('inspecting programs', () => {
     expect(await inspectPostgres(bin)).toEqual({version: '15.18', major: 15});
   });
 
+  test('refuses one that is too old', async () => {
+    const bin = await fakeBin('echo "postgres (PostgreSQL) 14.12"');
+    await expect(inspectPostgres(bin)).rejects.toThrow(
+      'is PostgreSQL 14.12; Borealis runs PostgreSQL 15 and newer',
+    );
+  });
+
   test('knows a version that is not out yet', async () => {
     const bin = await fakeBin('echo "postgres (PostgreSQL) 19beta2"');
     expect(await inspectPostgres(bin)).toEqual({version: '19beta2', major: 19});

@@ -42,6 +42,9 @@ export function packagedPostgresBin(): string | null {
   return join(dirname(dirname(entry)), 'native', 'bin');
 }
 
+/** Older servers write backup_label into a live directory, so a fork could not tell whether to obey it. */
+const MAJOR_MIN = 15;
+
 /** Runs `postgres --version` of the programs in `bin`. */
 export async function inspectPostgres(bin: string): Promise<PostgresVersion> {
   for (const program of ['postgres', 'initdb']) {
@@ -60,7 +63,15 @@ export async function inspectPostgres(bin: string): Promise<PostgresVersion> {
     if (match?.[1] === undefined || match[2] === undefined) {
       throw notRunning(bin, `it answered: ${output}`);
     }
-    return {version: match[1], major: Number(match[2])};
+    const major = Number(match[2]);
+    if (major < MAJOR_MIN) {
+      throw new BorealisError(
+        'invalid',
+        'engine-binary',
+        `${bin} is PostgreSQL ${match[1]}; Borealis runs PostgreSQL ${MAJOR_MIN} and newer`,
+      );
+    }
+    return {version: match[1], major};
   } finally {
     await rm(links, {recursive: true, force: true});
   }
