@@ -36,7 +36,7 @@ import type {Attributes, Errno, FileSystem, Ino, Owner, Timestamp} from '../../v
 const DATA_DIRECTORY = '/pglite/data';
 
 /** emscripten's numbers (those of WASI, not Linux). */
-const EMSCRIPTEN_ERRNO: Readonly<Record<Errno | 'EBADF', number>> = {
+export const EMSCRIPTEN_ERRNO: Readonly<Record<Errno | 'EBADF', number>> = {
   EBADF: 8,
   EEXIST: 20,
   EFBIG: 22,

@@ -136,6 +136,18 @@ export class Mounted {
     return this.exited;
   }
 
+  /** Ends the process at once, and with it the mount; keeps the store. */
+  async kill(): Promise<void> {
+    this.process.kill('SIGKILL');
+    await this.exited;
+  }
+
+  /** Ends what still runs and removes the store. */
+  async abandon(): Promise<void> {
+    await this.kill();
+    rmSync(this.base, {recursive: true, force: true});
+  }
+
   remove(): void {
     rmSync(this.base, {recursive: true});
   }

@@ -1,0 +1,30 @@
+/** What must not be left behind, also after Ctrl-C: mounts, processes, directories. */
+const EXIT_INTERRUPTED = 130;
+
+export class Cleanup {
+  readonly #actions = new Set<() => Promise<void>>();
+
+  /** Returns how to take `action` off again, once it has been done in order. */
+  add(action: () => Promise<void>): () => void {
+    this.#actions.add(action);
+    return () => void this.#actions.delete(action);
+  }
+
+  /** On Ctrl-C or SIGTERM: runs what is due, newest first, then ends the process with 130. */
+  onInterrupt(): void {
+    let interrupted = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (interrupted) return;
+        interrupted = true;
+        void this.#runAll().finally(() => process.exit(EXIT_INTERRUPTED));
+      });
+    }
+  }
+
+  async #runAll(): Promise<void> {
+    for (const action of [...this.#actions].reverse()) {
+      await action().catch((error: unknown) => console.error(error));
+    }
+  }
+}
