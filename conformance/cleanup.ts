@@ -3,6 +3,12 @@ const EXIT_INTERRUPTED = 130;
 
 export class Cleanup {
   readonly #actions = new Set<() => Promise<void>>();
+  #interrupted = false;
+
+  /** What the process should end with, where it would have ended with `status`. */
+  exitStatus(status: number): number {
+    return this.#interrupted ? EXIT_INTERRUPTED : status;
+  }
 
   /** Returns how to take `action` off again, once it has been done in order. */
   add(action: () => Promise<void>): () => void {
@@ -12,11 +18,10 @@ export class Cleanup {
 
   /** On Ctrl-C or SIGTERM: runs what is due, newest first, then ends the process with 130. */
   onInterrupt(): void {
-    let interrupted = false;
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.on(signal, () => {
-        if (interrupted) return;
-        interrupted = true;
+        if (this.#interrupted) return;
+        this.#interrupted = true;
         void this.#runAll().finally(() => process.exit(EXIT_INTERRUPTED));
       });
     }

@@ -42,7 +42,7 @@ async function main(): Promise<number> {
   } else {
     printSubjects(subjects);
   }
-  return totals.failed > 0 ? 1 : 0;
+  return cleanup.exitStatus(totals.failed > 0 ? 1 : 0);
 }
 
 async function runList(

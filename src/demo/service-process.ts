@@ -40,15 +40,17 @@ export type LeftBehind = {
 export class ServiceProcess {
   readonly directory: string;
   readonly #child: ChildProcess;
+  readonly #choice: EngineChoice;
   readonly #token: string;
   readonly #exited: Promise<number | null>;
   #remarks: readonly string[] = [];
   /** What it said of its own progress, kept for the case that it ends. */
   readonly #said: string[] = [];
 
-  private constructor(directory: string, choice: EngineChoice) {
+  private constructor(directory: string, choice: EngineChoice, token: string) {
     this.directory = directory;
-    this.#token = randomToken(20);
+    this.#choice = choice;
+    this.#token = token;
     const args = [
       'up',
       '--json',
@@ -74,7 +76,19 @@ export class ServiceProcess {
   }
 
   static async create(choice: EngineChoice): Promise<ServiceProcess> {
-    return new ServiceProcess(await mkdtemp(join(tmpdir(), 'borealis-demo-')), choice);
+    const directory = await mkdtemp(join(tmpdir(), 'borealis-demo-'));
+    return new ServiceProcess(directory, choice, randomToken(20));
+  }
+
+  /** `kill -9`; what it had started ends by itself. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+
+  /** Once this one has ended: another on the same data. */
+  again(): ServiceProcess {
+    return new ServiceProcess(this.directory, this.#choice, this.#token);
   }
 
   /** Once it is ready: what to know of the engine, where it is not the native one. */
