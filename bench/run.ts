@@ -8,10 +8,12 @@ import {errorChain} from '../src/base/errors.ts';
 import {benchClone} from './clone.ts';
 import {printReport, type BenchOptions, type Report} from './report.ts';
 import {benchTps} from './tps.ts';
+import {benchVolume} from './volume.ts';
 
 const BENCHES: Record<string, (options: BenchOptions) => Promise<Report>> = {
   clone: benchClone,
   tps: benchTps,
+  volume: benchVolume,
 };
 
 async function main(): Promise<number> {
