@@ -32,6 +32,9 @@ const LEDGER = 'ledger';
 const SESSIONS = 6;
 const MINUTE_MS = 60_000;
 const LOAD_MS = {least: 300, spread: 1500} as const;
+/** The supervisor waits longer each time; an instance that lived for ten seconds is taken for sound again. */
+const STABLE_MS = 11_000;
+const SLOW_RECOVERY_MS = 3000;
 /** A server that does not answer within this after a fault has failed. */
 const RECOVERY_LIMIT_MS = 90_000;
 /** Within this an instance notices that a part of it is gone. */
@@ -70,6 +73,7 @@ class Torture {
   readonly #password = randomToken(PASSWORD_LENGTH);
   readonly #clones: TakenClone[] = [];
   #clonesTaken = 0;
+  #wasSlow = false;
   #starting: Promise<ServiceProcess> | null = null;
   #service: Service | null = null;
   #clusters: Clusters | null = null;
@@ -130,7 +134,8 @@ class Torture {
   }
 
   async #round(round: number): Promise<void> {
-    await sleep(LOAD_MS.least + this.#random.below(LOAD_MS.spread));
+    const loadMs = LOAD_MS.least + this.#random.below(LOAD_MS.spread);
+    await sleep(this.#wasSlow ? STABLE_MS : loadMs);
     const fault = this.#faults.next().value;
     const clones = this.#random.below(100) < CLONE_PERCENT;
     const meanwhile = clones && this.#random.below(2) === 0;
@@ -149,6 +154,7 @@ class Torture {
     await cloning;
     await this.#servesAgain(`round ${round}, ${fault.name}`);
     const tookMs = systemClock.monotonicMs() - startMs;
+    this.#wasSlow = tookMs > SLOW_RECOVERY_MS;
     this.#options.log(
       `round ${round}: ${fault.name}${clones ? ` ${meanwhile ? 'while' : 'after'} a clone was made` : ''}, served again after ${tookMs.toFixed(0)} ms`,
     );
