@@ -31,6 +31,8 @@ const START_FAILURES_MAX = 3;
 const STABLE_MS_MIN = 10_000;
 /** A clean shutdown with a checkpoint of a large buffer pool; what takes longer is ended by force. */
 const STOP_MS_MAX = 20_000;
+/** An instance that serves between its crashes is worth more attempts than one that never does. */
+const CRASH_DELAY_MS_MAX = 2_000;
 
 type SupervisorWorld = Pick<
   World,
@@ -139,9 +141,7 @@ export class Supervisor {
       failures = outcome === 'was-ready' && wasStable ? 0 : failures + 1;
       if (outcome !== 'was-ready') this.#recordFailure(identifier, outcome, failures);
       this.#setState(runner, 'resting');
-      // The first crash of an instance that served: clients wait, so start again at once.
-      const delayMs = outcome === 'was-ready' && failures <= 1 ? 0 : backoffMs(failures);
-      await sleep(delayMs, runner.stopping.signal);
+      await sleep(restartDelayMs(outcome === 'was-ready', failures), runner.stopping.signal);
       this.#setState(runner, 'starting');
     }
   }
@@ -326,4 +326,10 @@ export class Supervisor {
     this.#changes = [];
     for (const wake of waiting) wake();
   }
+}
+
+/** Clients wait: the first crash of an instance that served is followed by a start at once. */
+function restartDelayMs(wasReady: boolean, failures: number): number {
+  if (!wasReady) return backoffMs(failures);
+  return failures <= 1 ? 0 : Math.min(backoffMs(failures), CRASH_DELAY_MS_MAX);
 }
