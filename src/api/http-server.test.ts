@@ -172,7 +172,12 @@ it('serves health to anyone, and only health', async () => {
   const health = await fetch(`${api.url}/health`);
   expect(health.status).toBe(200);
   expect(await health.json()).toEqual({status: 'ok'});
-  for (const path of ['/', '/borealis/v1/clusters', '/borealis/v1/status']) {
+  for (const path of [
+    '/',
+    '/borealis/v1/clusters',
+    '/borealis/v1/storage',
+    '/borealis/v1/status',
+  ]) {
     const response = await fetch(api.url + path);
     expect(response.status).toBe(403);
     expect(await response.text()).toContain('MissingAuthenticationToken');

@@ -65,6 +65,12 @@ export function createRoutes({
       ),
     ],
     [
+      '/borealis/v1/storage',
+      jsonRoute({signed: true}, ({target}) =>
+        withinCallDuration(controlPlane.storageReport({fresh: readFresh(target)})),
+      ),
+    ],
+    [
       '/borealis/v1/status',
       jsonRoute({signed: true}, async () => ({
         ...about,

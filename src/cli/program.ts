@@ -14,6 +14,7 @@ import {listCommand} from './commands/list.ts';
 import {psqlCommand} from './commands/psql.ts';
 import {showCommand} from './commands/show.ts';
 import {statusCommand} from './commands/status.ts';
+import {storageCommand} from './commands/storage.ts';
 import {upCommand} from './commands/up.ts';
 import {urlCommand} from './commands/url.ts';
 import {
@@ -45,6 +46,7 @@ export function borealisProgram(): Command {
     cloneCommand(),
     listCommand(),
     showCommand(),
+    storageCommand(),
     urlCommand(),
     psqlCommand(),
     deleteCommand(),

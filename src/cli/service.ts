@@ -1,13 +1,13 @@
 /**
  * The running service of a data directory, as a command sees it: the RDS API through the AWS SDK,
- * and the two JSON pages that RDS has no action for, signed by the SDK's own signer.
+ * and the JSON pages that RDS has no action for, signed by the SDK's own signer.
  *
  * Every error that leaves here is a BorealisError: kind `closed` when nothing answers, else the
  * kind of the service's fault.
  */
 import {RDS, RDSServiceException} from '@aws-sdk/client-rds';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
-import type {ClusterReport, ClusterReports} from '../cluster/control-plane.ts';
+import type {ClusterReport, ClusterReports, StorageReport} from '../cluster/control-plane.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
 import {dataOption, readCredentials, readServiceFile} from './data-directory.ts';
 import {faultKind} from './exit-status.ts';
@@ -22,6 +22,7 @@ export type Service = {
   reports(options?: {fresh: boolean}): Promise<ClusterReports>;
   /** Throws not-found when there is no cluster of that name. */
   report(identifier: string, options?: {fresh: boolean}): Promise<ClusterReport>;
+  storage(options?: {fresh: boolean}): Promise<StorageReport>;
   status(): Promise<Record<string, unknown>>;
   close(): void;
 };
@@ -56,12 +57,16 @@ export async function openService(dataDirectory: string): Promise<Service> {
       throw serviceError(error, dataDirectory, record);
     }
   };
-  const reports: Service['reports'] = async options => {
-    const query: Record<string, string> = options?.fresh === true ? {fresh: 'true'} : {};
-    const answer = await page('/borealis/v1/clusters', query);
-    if (isReports(answer)) return answer;
+  const reportAt = async (
+    path: string,
+    fresh: boolean,
+  ): Promise<ClusterReports | StorageReport> => {
+    const answer = await page(path, fresh ? {fresh: 'true'} : {});
+    if (isReport(answer)) return answer;
     throw unexpectedAnswer(record, 'no clusters and store');
   };
+  const reports: Service['reports'] = async options =>
+    (await reportAt('/borealis/v1/clusters', options?.fresh === true)) as ClusterReports;
   return {
     dataDirectory,
     record,
@@ -70,6 +75,8 @@ export async function openService(dataDirectory: string): Promise<Service> {
     reports,
     report: async (identifier, options) =>
       findReport((await reports(options)).clusters, identifier),
+    storage: async options =>
+      (await reportAt('/borealis/v1/storage', options?.fresh === true)) as StorageReport,
     status: async () => {
       const answer = await page('/borealis/v1/status', {});
       return typeof answer === 'object' ? {...answer} : {};
@@ -79,7 +86,7 @@ export async function openService(dataDirectory: string): Promise<Service> {
 }
 
 /** Both sides are of one release, so what is inside is as the type says. */
-function isReports(answer: unknown): answer is ClusterReports {
+function isReport(answer: unknown): answer is ClusterReports | StorageReport {
   return typeof answer === 'object' && answer !== null && 'clusters' in answer && 'store' in answer;
 }
 
@@ -93,7 +100,11 @@ export function notRunning(dataDirectory: string, cause?: unknown): BorealisErro
   );
 }
 
-function findReport(clusters: readonly ClusterReport[], identifier: string): ClusterReport {
+/** @throws not-found, with the names that there are. */
+export function findReport<T extends {readonly identifier: string}>(
+  clusters: readonly T[],
+  identifier: string,
+): T {
   // As RDS has it, identifiers are stored in lower case and compared without regard to case.
   const found = clusters.find(cluster => cluster.identifier === identifier.toLowerCase());
   if (found !== undefined) return found;

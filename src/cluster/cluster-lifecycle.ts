@@ -72,9 +72,7 @@ async function create(world: World, cluster: ClusterRecord, attempt: number): Pr
     }
     const golden = await goldenVolume(world, offer);
     crashPoint('cluster.create.before-fork');
-    await world.volumeLocks.hold(String(golden), () =>
-      world.forks.share(() => world.storage.forkIdle(golden, volume)),
-    );
+    await world.volumeLocks.hold(String(golden), () => world.storage.forkIdle(golden, volume));
     crashPoint('cluster.create.after-fork');
   } catch (error) {
     if (attempt < CREATE_ATTEMPTS_MAX) throw error;

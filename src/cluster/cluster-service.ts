@@ -14,12 +14,14 @@ import {
   describeDBInstances,
 } from './actions/describe.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
+import {storageReport} from './actions/storage-report.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
 import type {ControlPlane} from './control-plane.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
-import {aborted, KeyedLock, SharedLock} from './keyed-lock.ts';
+import {aborted, KeyedLock} from './keyed-lock.ts';
+import {reclaim, watchGrowth} from './reclaim.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
 import {SpaceMonitor} from './space-monitor.ts';
@@ -41,7 +43,6 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     endpoints: new EndpointSet(),
     volumeLocks: new KeyedLock(),
     resourceLocks: new KeyedLock(),
-    forks: new SharedLock(),
   };
   const reconciler = new Reconciler(
     (key, attempt) => reconcile(world, key, attempt),
@@ -57,6 +58,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
   });
   const world: World = {...base, reconciler, supervisor, space};
   const recovered = new AbortController();
+  const stopWatching = watchGrowth(world);
   return {
     controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
     async recover() {
@@ -67,7 +69,13 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     },
     async close() {
       space.stop();
-      await Promise.all([world.reconciler.stop(), world.supervisor.stopAll()]);
+      stopWatching();
+      const reconcilerStopped = world.reconciler.stop();
+      await Promise.all([
+        world.storage.endReclaim(),
+        reconcilerStopped,
+        world.supervisor.stopAll(),
+      ]);
       await world.endpoints.closeAll();
     },
   };
@@ -78,7 +86,7 @@ async function reconcile(world: World, key: ResourceKey, attempt: number): Promi
     const identifier = key.slice(key.indexOf('/') + 1);
     if (key.startsWith('cluster/')) await reconcileCluster(world, identifier, attempt);
     else if (key.startsWith('instance/')) await reconcileInstance(world, identifier);
-    else await world.forks.alone(() => world.storage.sweep());
+    else await reclaim(world);
   });
 }
 
@@ -100,5 +108,6 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     deleteDBInstance: afterRecovery(deleteDBInstance),
     describeDBEngineVersions: afterRecovery(describeDBEngineVersions),
     clusterReports: afterRecovery(clusterReports),
+    storageReport: afterRecovery(storageReport),
   };
 }

@@ -44,6 +44,8 @@ export type ControlPlane = {
   describeDBEngineVersions(input: DescribeDBEngineVersionsMessage): Promise<DBEngineVersionMessage>;
   /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
+  /** Likewise, at `GET /borealis/v1/storage`. */
+  storageReport(options: {fresh: boolean}): Promise<StorageReport>;
 };
 
 /** One cluster as `borealis list` and `show` tell it. */
@@ -87,4 +89,57 @@ export type ClusterReport = {
 export type ClusterReports = {
   readonly clusters: readonly ClusterReport[];
   readonly store: {readonly bytesOnDisk: number; readonly bytesFree: number};
+};
+
+/** Bytes of pages and page-table nodes, as of each volume's last checkpoint. */
+type StorageShares = {
+  readonly volume: number;
+  /** All that the volume reaches: shared and exclusive. */
+  readonly logicalBytes: number;
+  /** What it alone reaches: freed if it is deleted. */
+  readonly exclusiveBytes: number;
+  readonly sharedBytes: number;
+  /** Of the logical bytes, those of page-table nodes. */
+  readonly pageTableBytes: number;
+  /** What only its history reaches: nothing, for no history is kept. */
+  readonly historyBytes: 0;
+};
+
+export type ClusterStorageReport = StorageShares & {
+  readonly identifier: string;
+  /** Space of clusters that were deleted which this one still reaches. */
+  readonly heldOfDeleted: readonly HeldSpace[];
+};
+
+/** `identifier` is null where nobody remembers it. */
+export type HeldSpace = {
+  readonly volume: number;
+  readonly identifier: string | null;
+  readonly bytes: number;
+};
+
+export type StorageReport = {
+  readonly store: {
+    /** What the segments take on disk in one zone. */
+    readonly bytesOnDisk: number;
+    /** What some volume reaches, each page and node once. */
+    readonly bytesReachable: number;
+    /** What could still be written. */
+    readonly bytesFree: number;
+    /** On disk for each byte reachable, or null when nothing is. */
+    readonly amplification: number | null;
+  };
+  readonly clusters: readonly ClusterStorageReport[];
+  /** What new clusters are cloned from; stays when all clusters are deleted. */
+  readonly golden: readonly (StorageShares & {readonly engineVersion: string})[];
+  /** Deleted clusters whose pages others still reach. */
+  readonly deleted: readonly {
+    readonly volume: number;
+    readonly identifier: string | null;
+    readonly bytesOnDisk: number;
+    /** Reachable bytes, each once. */
+    readonly bytesHeld: number;
+    /** What several reach is counted for each. */
+    readonly heldBy: readonly HeldSpace[];
+  }[];
 };

@@ -1,6 +1,6 @@
 import {expect, test} from 'vitest';
 import {sleep} from '../base/clock.ts';
-import {KeyedLock, SharedLock} from './keyed-lock.ts';
+import {KeyedLock} from './keyed-lock.ts';
 
 test('a key has one holder at a time, in the order of asking; other keys are free', async () => {
   const lock = new KeyedLock();
@@ -25,21 +25,4 @@ test('a holder that fails lets go', async () => {
   const lock = new KeyedLock();
   await expect(lock.hold('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no');
   await lock.hold('a', async () => undefined);
-});
-
-test('sharers are together, who is alone is alone, and goes before later sharers', async () => {
-  const lock = new SharedLock();
-  const log: string[] = [];
-  const note = (name: string) => async (): Promise<void> => {
-    log.push(`${name} in`);
-    await sleep(5);
-    log.push(`${name} out`);
-  };
-  await Promise.all([
-    lock.share(note('a')),
-    lock.share(note('b')),
-    lock.alone(note('S')),
-    lock.share(note('c')),
-  ]);
-  expect(log).toEqual(['a in', 'b in', 'a out', 'b out', 'S in', 'S out', 'c in', 'c out']);
 });

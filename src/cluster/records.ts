@@ -28,6 +28,9 @@ type ClusterOrigin =
       readonly sourceVolume: VolumeNumber;
     };
 
+/** A volume keeps its number when its cluster is deleted, and with this its name. */
+type Ancestor = {readonly identifier: string; readonly volume: VolumeNumber};
+
 /** Settings that are kept and shown back; they change nothing else. */
 export type ClusterSettings = {
   readonly availabilityZones: readonly string[];
@@ -56,6 +59,8 @@ export type ClusterRecord = {
   readonly runtime: EngineRuntime;
   readonly serverVersion: string | null;
   readonly origin: ClusterOrigin;
+  /** Whom it was cloned from, the nearest first; absent in records of before there was storage accounting. */
+  readonly ancestors?: readonly Ancestor[];
   /** Null until a number was taken; the volume exists once `volumeReady`. */
   readonly volume: VolumeNumber | null;
   readonly volumeReady: boolean;

@@ -1,28 +1,46 @@
 import type {ForkResult} from '../attachment/attachment.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
+import type {Share} from '../volume/census.ts';
+import type {SweepReport} from '../volume/sweeper.ts';
 
-/** Exact as of each volume's last checkpoint. 1 page = 8,192 bytes. */
-export type VolumeUsage = {
+/**
+ * Exact as of each volume's last checkpoint. 1 page = 1 page-table node = 8,192 bytes. What a volume
+ * alone reaches, pages and nodes, is what is freed if it is deleted.
+ */
+export type VolumeUsage = Readonly<Share> & {
   readonly volume: VolumeNumber;
   /** The volume that this one was forked from, or null for a first one. */
   readonly source: VolumeNumber | null;
-  /** Pages that the volume's root reaches. */
-  readonly logicalPages: number;
-  /** Of those, pages that another volume's root reaches too. */
-  readonly sharedPages: number;
-  /** Of those, pages that it alone reaches: "freed if deleted". */
-  readonly ownedPages: number;
 };
 
 export type StoreUsage = {
-  /** Bytes that the store takes on disk in its first zone. */
+  /** Bytes that the store's segments take on disk in one zone. */
   readonly bytesOnDisk: number;
+  /** Pages and nodes that some volume reaches, each once. */
+  readonly bytesReachable: number;
+  /** Bytes that could still be written. */
+  readonly bytesFree: number;
   readonly volumes: readonly VolumeUsage[];
+  /** Volumes that were removed and whose pages others still reach. */
+  readonly removed: readonly {
+    readonly volume: VolumeNumber;
+    readonly bytesOnDisk: number;
+    readonly bytesHeld: number;
+    /** Who reaches how much of it; what several reach is counted for each. */
+    readonly holders: readonly {readonly volume: VolumeNumber; readonly bytes: number}[];
+  }[];
+};
+
+export type SweepNeed = {
+  /** So much was appended since the last sweep that the next one is due. */
+  readonly isDue: boolean;
+  /** Volumes with whole segments behind their checkpoint: a new checkpoint lets a sweep look at them. */
+  readonly unsettled: readonly VolumeNumber[];
 };
 
 /**
- * The store as the control plane sees it: volumes come and go. Runs in a worker thread, because the
- * volume's own calls are synchronous. Every call is idempotent, so that a step that a crash cut off
+ * The store as the control plane sees it: volumes come and go. Runs in worker threads, because the
+ * volume's own calls are synchronous; none of the others waits for a sweep or for usage. Every call is idempotent, so that a step that a crash cut off
  * can be run again.
  */
 export type ClusterStorage = {
@@ -35,8 +53,11 @@ export type ClusterStorage = {
   forkIdle(source: VolumeNumber, child: VolumeNumber): Promise<ForkResult>;
   /** Lets go of the volume's root. Pages that another volume reaches stay; the rest go at the next sweep. */
   remove(volume: VolumeNumber): Promise<void>;
-  /** Deletes segments that no root reaches. Call it with no fork in flight; it may run beside open writers. */
-  sweep(): Promise<{segmentsDeleted: number; bytesFreed: number}>;
+  /** Gives back space that no root reaches: one turn. It may run beside open writers, forks and removals. */
+  sweep(): Promise<SweepReport>;
+  sweepNeed(): Promise<SweepNeed>;
   usage(): Promise<StoreUsage>;
+  /** Cuts off a sweep that is under way, and allows no other: before the store is closed. */
+  endReclaim(): Promise<void>;
   close(): Promise<void>;
 };

@@ -1,23 +1,22 @@
-/** The store as the control plane sees it: `ClusterStorage` over a worker thread. */
-import {Worker} from 'node:worker_threads';
+/**
+ * The store as the control plane sees it: `ClusterStorage` over two worker threads.
+ *
+ *     storage    volume numbers, idle forks, removal: short calls that a clone waits for
+ *     reclaim    usage and sweep: as long as the store is large
+ */
 import type {ForkResult, ZoneConfig} from '../attachment/attachment.ts';
-import {entryPoint} from '../base/entry-point.ts';
-import {BorealisError, type ErrorKind} from '../base/errors.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
-import type {ClusterStorage, StoreUsage} from './storage-types.ts';
+import type {SweepReport} from '../volume/sweeper.ts';
+import type {ReclaimCall} from './reclaim-worker.ts';
+import type {ClusterStorage, StoreUsage, SweepNeed} from './storage-types.ts';
+import {WorkerCalls} from './worker-calls.ts';
 
 export type StorageWorkerData = {readonly zone: ZoneConfig; readonly nodeCacheBytes: number};
 
-type Method =
-  | {method: 'allocateVolume' | 'volumes' | 'sweep' | 'usage' | 'close'}
+export type StorageCall =
+  | {method: 'allocateVolume' | 'volumes' | 'ready'}
   | {method: 'exists' | 'remove'; volume: VolumeNumber}
   | {method: 'forkIdle'; volume: VolumeNumber; child: VolumeNumber};
-export type StorageCall = {id: number} & Method;
-export type StorageReply =
-  | {id: number; result: unknown}
-  | {id: number; error: {kind: ErrorKind; code: string; message: string}};
-
-type Waiting = {resolve: (result: unknown) => void; reject: (error: Error) => void};
 
 /** Makes the store if the zone holds none. */
 export function openClusterStorage(data: StorageWorkerData): ClusterStorage {
@@ -25,78 +24,54 @@ export function openClusterStorage(data: StorageWorkerData): ClusterStorage {
 }
 
 class WorkerStorage implements ClusterStorage {
-  readonly #worker: Worker;
-  readonly #waiting = new Map<number, Waiting>();
-  #nextId = 1;
-  #ended: Error | null = null;
+  readonly #storage: WorkerCalls<StorageCall>;
+  readonly #reclaim: WorkerCalls<ReclaimCall>;
 
   constructor(data: StorageWorkerData) {
-    this.#worker = new Worker(entryPoint('cluster/storage-worker'), {workerData: data});
-    this.#worker.on('message', (reply: StorageReply) => this.#settle(reply));
-    this.#worker.on('error', error => this.#end(error));
-    this.#worker.on('exit', () => this.#end(new Error('the storage thread ended')));
+    this.#storage = new WorkerCalls('cluster/storage-worker', data);
+    this.#reclaim = new WorkerCalls('cluster/reclaim-worker', data);
   }
 
   allocateVolume(): Promise<VolumeNumber> {
-    return this.#call({method: 'allocateVolume'});
+    return this.#storage.call({method: 'allocateVolume'});
   }
 
   exists(volume: VolumeNumber): Promise<boolean> {
-    return this.#call({method: 'exists', volume});
+    return this.#storage.call({method: 'exists', volume});
   }
 
   volumes(): Promise<readonly VolumeNumber[]> {
-    return this.#call({method: 'volumes'});
+    return this.#storage.call({method: 'volumes'});
   }
 
   forkIdle(source: VolumeNumber, child: VolumeNumber): Promise<ForkResult> {
-    return this.#call({method: 'forkIdle', volume: source, child});
+    return this.#storage.call({method: 'forkIdle', volume: source, child});
   }
 
   remove(volume: VolumeNumber): Promise<void> {
-    return this.#call({method: 'remove', volume});
+    return this.#storage.call({method: 'remove', volume});
   }
 
-  sweep(): Promise<{segmentsDeleted: number; bytesFreed: number}> {
-    return this.#call({method: 'sweep'});
+  sweep(): Promise<SweepReport> {
+    return this.#reclaim.call({method: 'sweep'});
+  }
+
+  sweepNeed(): Promise<SweepNeed> {
+    return this.#reclaim.call({method: 'sweepNeed'});
   }
 
   usage(): Promise<StoreUsage> {
-    return this.#call({method: 'usage'});
+    return this.#reclaim.call({method: 'usage'});
+  }
+
+  async endReclaim(): Promise<void> {
+    await this.#reclaim.end();
   }
 
   async close(): Promise<void> {
-    if (this.#ended === null) await this.#call({method: 'close'});
-    await this.#worker.terminate();
-  }
-
-  #call<T>(method: Method): Promise<T> {
-    if (this.#ended !== null) return Promise.reject(this.#closed(this.#ended));
-    const id = this.#nextId++;
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.set(id, {resolve: result => resolve(result as T), reject});
-      this.#worker.postMessage({id, ...method} satisfies StorageCall);
-    });
-  }
-
-  #settle(reply: StorageReply): void {
-    const waiting = this.#waiting.get(reply.id);
-    this.#waiting.delete(reply.id);
-    if ('result' in reply) {
-      waiting?.resolve(reply.result);
-    } else {
-      const {kind, code, message} = reply.error;
-      waiting?.reject(new BorealisError(kind, code, message));
-    }
-  }
-
-  #end(cause: Error): void {
-    this.#ended ??= cause;
-    for (const waiting of this.#waiting.values()) waiting.reject(this.#closed(cause));
-    this.#waiting.clear();
-  }
-
-  #closed(cause: Error): BorealisError {
-    return new BorealisError('closed', 'storage-closed', 'the storage thread has ended', cause);
+    // A sweep may be cut off anywhere, an idle fork should be let finish.
+    await this.#reclaim.end();
+    await this.#storage.call({method: 'ready'}).catch(() => undefined);
+    await this.#storage.end();
   }
 }

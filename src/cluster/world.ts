@@ -5,7 +5,7 @@ import type {ZoneConfig} from '../attachment/attachment.ts';
 import type {Catalog} from './catalog.ts';
 import type {EndpointSet} from './endpoint-set.ts';
 import type {EngineOffers} from './engine-versions.ts';
-import type {KeyedLock, SharedLock} from './keyed-lock.ts';
+import type {KeyedLock} from './keyed-lock.ts';
 import type {InstanceLauncher} from '../instance/instance-process.ts';
 import type {Reconciler} from './reconciler.ts';
 import type {EventSource} from './records.ts';
@@ -37,8 +37,6 @@ export type World = Surroundings & {
   readonly volumeLocks: KeyedLock;
   /** Held while a resource is driven. Key: as the reconciler's. */
   readonly resourceLocks: KeyedLock;
-  /** Forks share it; the sweeper is alone in it. */
-  readonly forks: SharedLock;
   readonly supervisor: Supervisor;
   readonly space: SpaceMonitor;
   readonly reconciler: Reconciler;

@@ -13,13 +13,16 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import {crashPoint} from '../base/crash-point.ts';
 import {BorealisError, systemErrorCode} from '../base/errors.ts';
 import {acquireProcessLock} from '../base/process-lock.ts';
+import {recognizeSegment, writeCompact} from './compact-segment.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
-import type {SegmentFile, SegmentListing, Zone} from './zone.ts';
+import type {SegmentFile, SegmentListing, SegmentRange, Zone} from './zone.ts';
 
 const SEGMENT_SUFFIX = '.seg';
 const TEMPORARY_SUFFIX = '.tmp';
+const COMPACTING_SUFFIX: string = SEGMENT_SUFFIX + TEMPORARY_SUFFIX;
 const REMOVED_MARKER = 'removed';
 const DISK_BLOCK_BYTES = 512;
 
@@ -91,10 +94,16 @@ class DirectoryZone implements Zone {
 
   openSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
     const file = this.#segmentPath(volume, segment);
-    return attempt(
+    const raw = attempt(
       `open segment ${file}`,
       () => new DirectorySegment(file, fs.openSync(file, 'r+')),
     );
+    try {
+      return recognizeSegment({volume, segment}, raw);
+    } catch (error) {
+      raw.close();
+      throw error;
+    }
   }
 
   listSegments(volume: VolumeNumber): SegmentListing[] {
@@ -114,6 +123,59 @@ class DirectoryZone implements Zone {
 
   deleteSegment(volume: VolumeNumber, segment: SegmentNumber): void {
     removeFile(this.#segmentPath(volume, segment));
+  }
+
+  compactSegment(
+    volume: VolumeNumber,
+    segment: SegmentNumber,
+    live: readonly SegmentRange[],
+  ): number {
+    const file = this.#segmentPath(volume, segment);
+    const temporary = file + TEMPORARY_SUFFIX;
+    const source = this.openSegment(volume, segment);
+    try {
+      const target = attempt(
+        `create ${temporary}`,
+        () => new DirectorySegment(temporary, fs.openSync(temporary, 'w+', 0o600)),
+      );
+      try {
+        writeCompact({volume, segment}, source, target, live);
+        crashPoint('compact.before-sync');
+        target.sync();
+      } finally {
+        target.close();
+      }
+    } finally {
+      source.close();
+    }
+    crashPoint('compact.before-rename');
+    attempt(`replace ${file}`, () => {
+      fs.renameSync(temporary, file);
+      crashPoint('compact.after-rename');
+      syncDirectory(path.dirname(file));
+    });
+    return attempt(`look at ${file}`, () => fs.statSync(file)).blocks * DISK_BLOCK_BYTES;
+  }
+
+  discardUnfinished(volume: VolumeNumber): void {
+    const directory = this.#volumeDirectory(volume);
+    for (const name of listIfExists(directory)) {
+      if (name.endsWith(COMPACTING_SUFFIX)) removeFile(path.join(directory, name));
+    }
+  }
+
+  leftovers(): string[] {
+    const of = (folder: string): string[] =>
+      listIfExists(path.join(this.#directory, folder))
+        .filter(name => name.endsWith(TEMPORARY_SUFFIX))
+        .map(name => path.join(folder, name));
+    return ['.', ...this.listVolumes().map(volume => path.join('volumes', hex8(volume)))].flatMap(
+      of,
+    );
+  }
+
+  removeLeftover(name: string): void {
+    removeFile(path.join(this.#directory, name));
   }
 
   lockVolume(volume: VolumeNumber): () => void {
@@ -150,6 +212,7 @@ class DirectoryZone implements Zone {
 
 class DirectorySegment implements SegmentFile {
   readonly syncDescriptor: number;
+  readonly ranges = null;
   readonly #file: string;
 
   constructor(file: string, descriptor: number) {
@@ -214,6 +277,15 @@ class DirectorySegment implements SegmentFile {
 
 function hex8(value: number): string {
   return value.toString(16).padStart(8, '0');
+}
+
+function listIfExists(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory);
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return [];
+    throw ioError(`list ${directory}`, error);
+  }
 }
 
 function readIfExists(file: string): Buffer | null {

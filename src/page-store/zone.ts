@@ -4,7 +4,8 @@
  *
  *     zone ─┬─ store record           identity and format of the store, and the next volume number
  *           └─ volume N ─┬─ record    the volume's root of everything; replaced by compare-and-swap
- *                        └─ segments  1, 2, 3 …: written once from front to back, then only read
+ *                        └─ segments  1, 2, 3 …: written once from front to back, then only read;
+ *                                     a sealed one may be compacted to what is still reachable
  *
  * Rules:  a segment is created once (creating it again is a conflict: that is how two writers of one
  *         volume find out); its bytes below the last sync survive a power cut; those above may be
@@ -15,10 +16,18 @@
  */
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 
+/** Bytes `start` up to but not including `end` of a segment; multiples of 512. */
+export type SegmentRange = {readonly start: number; readonly end: number};
+
 export type SegmentFile = {
   /** Descriptor for fdatasync on another thread, or null where the driver has none. */
   readonly syncDescriptor: number | null;
-  /** Fills `into[intoOffset … +length]` from `position`; returns the bytes read, fewer at the end. */
+  /** What a compacted segment still holds, in ascending order; null for a segment as it was written. */
+  readonly ranges: readonly SegmentRange[] | null;
+  /**
+   * Fills `into[intoOffset … +length]` from `position`; returns the bytes read, fewer at the end and
+   * before what a compaction dropped.
+   */
   read(position: number, into: Uint8Array, intoOffset: number, length: number): number;
   /** Writes all buffers one after the other at `position`. */
   write(buffers: readonly Uint8Array[], position: number): void;
@@ -26,7 +35,7 @@ export type SegmentFile = {
   sync(): void;
   /** Cuts off what follows `sizeBytes`. */
   truncate(sizeBytes: number): void;
-  /** True once the segment was deleted from the zone while this file was open. */
+  /** True once the segment was deleted from the zone, or compacted, while this file was open. */
   isDeleted(): boolean;
   close(): void;
 };
@@ -51,10 +60,27 @@ export type Zone = {
   /** Idempotent. */
   deleteSegment(volume: VolumeNumber, segment: SegmentNumber): void;
   /**
+   * Rewrites a sealed segment, compacted before or not, so that it holds `live` and nothing else, each
+   * byte at the position that it had. Atomic and durable on return; files that are open go on with the
+   * old one. `live` is ascending, its ranges do not touch, and all of it is there: else corrupt.
+   * Returns the bytes that the segment takes on disk now.
+   */
+  compactSegment(
+    volume: VolumeNumber,
+    segment: SegmentNumber,
+    live: readonly SegmentRange[],
+  ): number;
+  /** Removes what compactions that were cut off left. Only for the one process that compacts. */
+  discardUnfinished(volume: VolumeNumber): void;
+  /**
    * Claims the volume for a writer in this process until the returned function is called or the
    * process dies. Conflict `volume-locked` while another process holds it.
    */
   lockVolume(volume: VolumeNumber): () => void;
+  /** Names of files that a crash left behind and that mean nothing, for people to read. */
+  leftovers(): string[];
+  /** Removes one of `leftovers`. Only while nobody writes to the store. */
+  removeLeftover(name: string): void;
   /** Forgets a volume that has neither record nor segments. Idempotent; does nothing otherwise. */
   deleteEmptyVolume(volume: VolumeNumber): void;
   /** Free bytes that an unprivileged writer could still use. */

@@ -37,6 +37,7 @@ export function createStubControlPlane(): StubControlPlane {
       deleteDBInstance: method('deleteDBInstance'),
       describeDBEngineVersions: method('describeDBEngineVersions'),
       clusterReports: method('clusterReports'),
+      storageReport: method('storageReport'),
     },
   };
 }

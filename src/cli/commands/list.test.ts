@@ -31,6 +31,9 @@ function cluster(identifier: string, changes: Partial<ClusterReport> = {}): Clus
       logicalPages: 196608,
       sharedPages: 196480,
       ownedPages: 128,
+      logicalNodes: 400,
+      sharedNodes: 390,
+      ownedNodes: 10,
     },
     ...changes,
   };

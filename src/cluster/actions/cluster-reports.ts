@@ -1,16 +1,12 @@
 /** What RDS has no action for: lineage, steps with durations, exact shares of the store. */
-import {withDeadline} from '../../base/clock.ts';
-import {errorChain} from '../../base/errors.ts';
 import {ENDPOINT_ADDRESS} from '../../endpoint/endpoint.ts';
+import {checkpointWriters} from '../checkpoint-writers.ts';
 import {instancesOf} from '../cluster-lifecycle.ts';
 import type {ClusterReport, ClusterReports} from '../control-plane.ts';
 import {ENGINE} from '../engine-versions.ts';
 import type {ClusterRecord} from '../records.ts';
 import type {StoreUsage} from '../storage-types.ts';
 import type {World} from '../world.ts';
-
-/** A checkpoint of a volume is bounded by what changed since the last one; a stuck one must not hold up a report. */
-const CHECKPOINT_MS_MAX = 20_000;
 
 export async function clusterReports(
   world: World,
@@ -22,28 +18,6 @@ export async function clusterReports(
     clusters: world.catalog.clusters.list().map(cluster => report(world, cluster, usage)),
     store: {bytesOnDisk: usage.bytesOnDisk, bytesFree: await world.freeBytes()},
   };
-}
-
-/** A cluster whose writer cannot answer now is shown as of its last checkpoint. */
-async function checkpointWriters(world: World): Promise<void> {
-  const writers = world.catalog.clusters.list().flatMap(({identifier}) => {
-    const names = instancesOf(world, identifier).map(instance => instance.identifier);
-    const writer = world.supervisor.writer(names);
-    return typeof writer === 'string' ? [] : [{identifier, writer}];
-  });
-  await Promise.all(
-    writers.map(async ({identifier, writer}) => {
-      try {
-        await withDeadline(
-          writer.request('checkpoint', {}),
-          CHECKPOINT_MS_MAX,
-          () => new Error(`no answer within ${CHECKPOINT_MS_MAX} ms`),
-        );
-      } catch (error) {
-        world.logger.warn({cluster: identifier}, `not checkpointed: ${errorChain(error)}`);
-      }
-    }),
-  );
 }
 
 function report(world: World, cluster: ClusterRecord, usage: StoreUsage): ClusterReport {

@@ -150,6 +150,10 @@ function cloneRecord(world: World, clone: CloneIdentity, seen: ClusterRecord): C
       sourceResourceId: source.resourceId,
       sourceVolume: source.volume,
     },
+    ancestors: [
+      {identifier: source.identifier, volume: source.volume},
+      ...(source.ancestors ?? []),
+    ],
     volumeReady: false,
     firstStart: true,
     cloneSteps: [],
@@ -165,7 +169,7 @@ async function forkOrUndo(
 ): Promise<ClusterRecord> {
   try {
     crashPoint('cluster.clone.before-fork');
-    const outcome = await world.forks.share(() => forkCluster(world, source, volume));
+    const outcome = await forkCluster(world, source, volume);
     crashPoint('cluster.clone.after-fork');
     const available = becomeAvailable(
       world,

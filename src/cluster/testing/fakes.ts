@@ -48,6 +48,8 @@ export class FakeStorage implements ClusterStorage {
   /** Volumes that an instance has open. */
   readonly open: Set<number> = new Set();
   sweeps = 0;
+  /** What `usage` says of removed volumes. */
+  removed: Awaited<ReturnType<ClusterStorage['usage']>>['removed'] = [];
 
   constructor(directory: string) {
     this.directory = join(directory, 'volumes');
@@ -79,9 +81,14 @@ export class FakeStorage implements ClusterStorage {
     rmSync(this.#path(volume), {force: true});
   }
 
-  async sweep(): Promise<{segmentsDeleted: number; bytesFreed: number}> {
+  async sweep(): ReturnType<ClusterStorage['sweep']> {
     this.sweeps++;
-    return {segmentsDeleted: 0, bytesFreed: 0};
+    const nothing = {segmentsDeleted: 0, segmentsCompacted: 0, bytesFreed: 0};
+    return {...nothing, bytesOnDisk: 0, bytesReachable: 0, more: false};
+  }
+
+  async sweepNeed(): ReturnType<ClusterStorage['sweepNeed']> {
+    return {isDue: false, unsettled: []};
   }
 
   async usage(): ReturnType<ClusterStorage['usage']> {
@@ -91,8 +98,21 @@ export class FakeStorage implements ClusterStorage {
       logicalPages: this.read(volume).length,
       sharedPages: 0,
       ownedPages: this.read(volume).length,
+      logicalNodes: 2,
+      sharedNodes: 0,
+      ownedNodes: 2,
     }));
-    return {bytesOnDisk: 0, volumes};
+    return {
+      bytesOnDisk: 0,
+      bytesReachable: 0,
+      bytesFree: 1e12,
+      volumes,
+      removed: this.removed,
+    };
+  }
+
+  async endReclaim(): Promise<void> {
+    await Promise.resolve();
   }
 
   async close(): Promise<void> {

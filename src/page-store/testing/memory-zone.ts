@@ -7,8 +7,9 @@
  */
 import {assert} from '../../base/assert.ts';
 import {BorealisError} from '../../base/errors.ts';
+import {recognizeSegment, writeCompact} from '../compact-segment.ts';
 import type {SegmentNumber, VolumeNumber} from '../ids.ts';
-import type {SegmentFile, SegmentListing, Zone} from '../zone.ts';
+import type {SegmentFile, SegmentListing, SegmentRange, Zone} from '../zone.ts';
 
 const SECTOR_BYTES = 512;
 
@@ -134,7 +135,7 @@ export class MemoryZone implements Zone {
   }
 
   openSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
-    return new MemorySegment(this.#data(volume, segment));
+    return recognizeSegment({volume, segment}, new MemorySegment(this.#data(volume, segment)));
   }
 
   listSegments(volume: VolumeNumber): SegmentListing[] {
@@ -148,6 +149,29 @@ export class MemoryZone implements Zone {
     if (data !== undefined) data.deleted = true;
     this.#segments.get(volume)?.delete(segment);
   }
+
+  compactSegment(
+    volume: VolumeNumber,
+    segment: SegmentNumber,
+    live: readonly SegmentRange[],
+  ): number {
+    const compacted = new MemorySegmentData();
+    const target = new MemorySegment(compacted);
+    writeCompact({volume, segment}, this.openSegment(volume, segment), target, live);
+    target.sync();
+    this.#data(volume, segment).deleted = true;
+    this.#segments.get(volume)?.set(segment, compacted);
+    return compacted.current.length;
+  }
+
+  /** Here a compaction is whole or was not begun. */
+  discardUnfinished(): void {}
+
+  leftovers(): string[] {
+    return [];
+  }
+
+  removeLeftover(): void {}
 
   lockVolume(volume: VolumeNumber): () => void {
     if (this.#locks.has(volume)) {
@@ -176,6 +200,7 @@ export class MemoryZone implements Zone {
 
 class MemorySegment implements SegmentFile {
   readonly syncDescriptor = null;
+  readonly ranges = null;
   readonly #data: MemorySegmentData;
   #isOpen = true;
 
