@@ -3,6 +3,7 @@ import {writeSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 import {Command, CommanderError} from 'commander';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
+import {checkCommand} from './commands/check.ts';
 import {cloneCommand} from './commands/clone.ts';
 import {createCommand} from './commands/create.ts';
 import {deleteCommand} from './commands/delete.ts';
@@ -50,6 +51,7 @@ export function borealisProgram(): Command {
     urlCommand(),
     psqlCommand(),
     deleteCommand(),
+    checkCommand(),
     envCommand(),
     doctorCommand(),
     demoCommand(),

@@ -165,17 +165,24 @@ class DirectoryZone implements Zone {
   }
 
   leftovers(): string[] {
-    const of = (folder: string): string[] =>
-      listIfExists(path.join(this.#directory, folder))
-        .filter(name => name.endsWith(TEMPORARY_SUFFIX))
+    const volumes = this.listVolumes().map(volume => path.join('volumes', hex8(volume)));
+    return ['', ...volumes].flatMap(folder => {
+      const names = listIfExists(path.join(this.#directory, folder));
+      // Its number was taken, and then the process died before there was a record.
+      const isBare = folder !== '' && !names.some(name => meansSomething(name));
+      if (isBare) return [folder];
+      return names
+        .filter(name => name.endsWith(TEMPORARY_SUFFIX) || name.startsWith('lock.new-'))
         .map(name => path.join(folder, name));
-    return ['.', ...this.listVolumes().map(volume => path.join('volumes', hex8(volume)))].flatMap(
-      of,
-    );
+    });
   }
 
   removeLeftover(name: string): void {
-    removeFile(path.join(this.#directory, name));
+    const file = path.join(this.#directory, name);
+    attempt(`remove ${file}`, () => {
+      fs.rmSync(file, {recursive: true, force: true});
+      syncDirectory(path.dirname(file));
+    });
   }
 
   lockVolume(volume: VolumeNumber): () => void {
@@ -192,7 +199,7 @@ class DirectoryZone implements Zone {
     const directory = this.#volumeDirectory(volume);
     if (!fs.existsSync(path.join(directory, REMOVED_MARKER))) return;
     const names = fs.readdirSync(directory);
-    if (names.some(name => name === 'record' || name.endsWith(SEGMENT_SUFFIX))) return;
+    if (names.some(name => name !== REMOVED_MARKER && meansSomething(name))) return;
     attempt(`remove ${directory}`, () => fs.rmSync(directory, {recursive: true, force: true}));
   }
 
@@ -273,6 +280,10 @@ class DirectorySegment implements SegmentFile {
   close(): void {
     fs.closeSync(this.syncDescriptor);
   }
+}
+
+function meansSomething(name: string): boolean {
+  return name === 'record' || name === REMOVED_MARKER || name.endsWith(SEGMENT_SUFFIX);
 }
 
 function hex8(value: number): string {

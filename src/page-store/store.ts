@@ -23,16 +23,24 @@ export function openStore(zone: Zone): {readonly storeId: string} {
   return {storeId: record.storeId};
 }
 
+/** The highest volume number that was handed out; 0 for none. */
+export function highestVolume(zone: Zone): number {
+  return decodeStore(zone, readStoreRecord(zone)).nextVolume - 1;
+}
+
 /** Hands out the next volume number. Durable on return. */
 export function allocateVolume(zone: Zone): VolumeNumber {
-  const bytes = zone.readStoreRecord();
-  if (bytes === null) {
-    throw new BorealisError('not-found', 'no-store', `zone ${zone.name} holds no store`);
-  }
+  const bytes = readStoreRecord(zone);
   const record = decodeStore(zone, bytes);
   const next: StoreRecord = {...record, nextVolume: record.nextVolume + 1};
   zone.writeStoreRecord(encodeRecord(next), bytes);
   return record.nextVolume as VolumeNumber;
+}
+
+function readStoreRecord(zone: Zone): Buffer {
+  const bytes = zone.readStoreRecord();
+  if (bytes !== null) return bytes;
+  throw new BorealisError('not-found', 'no-store', `zone ${zone.name} holds no store`);
 }
 
 function decodeStore(zone: Zone, bytes: Buffer): StoreRecord {
