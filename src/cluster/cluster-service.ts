@@ -52,7 +52,10 @@ export function createClusterService(surroundings: Surroundings): ClusterService
   const space = new SpaceMonitor({
     ...surroundings,
     onChange: (isLow, message) => {
-      if (isLow) surroundings.logger.error(message);
+      if (isLow) {
+        surroundings.logger.error(message);
+        reconciler.enqueue('sweep');
+      }
       surroundings.catalog.transaction(() => addEvent(surroundings, 'service', 'storage', message));
     },
   });

@@ -68,7 +68,6 @@ function usage(): StoreUsage {
   return {
     bytesOnDisk: bytesOnDisk(),
     bytesReachable: live.total * PAGE_SIZE_BYTES,
-    bytesFree: zone.freeBytes(),
     volumes: records.map((record, index) => {
       const share = shares[index];
       assert(share !== undefined, 'every volume was counted');

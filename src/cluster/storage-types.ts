@@ -18,8 +18,6 @@ export type StoreUsage = {
   readonly bytesOnDisk: number;
   /** Pages and nodes that some volume reaches, each once. */
   readonly bytesReachable: number;
-  /** Bytes that could still be written. */
-  readonly bytesFree: number;
   readonly volumes: readonly VolumeUsage[];
   /** Volumes that were removed and whose pages others still reach. */
   readonly removed: readonly {

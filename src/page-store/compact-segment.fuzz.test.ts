@@ -113,8 +113,6 @@ test('what is to be kept and is not there stops a compaction, and the segment st
   const file = zone.openSegment(VOLUME, SEGMENT);
   expect(file.read(0, into, 0, into.length)).toBe(bytes.length);
   file.close();
-  expect(zone.leftovers()).toEqual(['volumes/00000001/00000001.seg.tmp']);
-  zone.discardUnfinished(VOLUME);
   expect(zone.leftovers()).toEqual([]);
 });
 

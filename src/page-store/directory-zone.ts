@@ -132,6 +132,27 @@ class DirectoryZone implements Zone {
   ): number {
     const file = this.#segmentPath(volume, segment);
     const temporary = file + TEMPORARY_SUFFIX;
+    try {
+      this.#writeCompact(volume, segment, live, temporary);
+      crashPoint('compact.before-rename');
+      attempt(`replace ${file}`, () => {
+        fs.renameSync(temporary, file);
+        crashPoint('compact.after-rename');
+        syncDirectory(path.dirname(file));
+      });
+    } finally {
+      // After a failure, above all on a full disk.
+      fs.rmSync(temporary, {force: true});
+    }
+    return attempt(`look at ${file}`, () => fs.statSync(file)).blocks * DISK_BLOCK_BYTES;
+  }
+
+  #writeCompact(
+    volume: VolumeNumber,
+    segment: SegmentNumber,
+    live: readonly SegmentRange[],
+    temporary: string,
+  ): void {
     const source = this.openSegment(volume, segment);
     try {
       const target = attempt(
@@ -148,13 +169,6 @@ class DirectoryZone implements Zone {
     } finally {
       source.close();
     }
-    crashPoint('compact.before-rename');
-    attempt(`replace ${file}`, () => {
-      fs.renameSync(temporary, file);
-      crashPoint('compact.after-rename');
-      syncDirectory(path.dirname(file));
-    });
-    return attempt(`look at ${file}`, () => fs.statSync(file)).blocks * DISK_BLOCK_BYTES;
   }
 
   discardUnfinished(volume: VolumeNumber): void {

@@ -51,6 +51,8 @@ export const SWEEP_POLICY: SweepPolicy = {
   deadBytesMin: 64 * 2 ** 10,
   turnBytesMax: 256 * 2 ** 20,
 };
+/** Free bytes that a compaction leaves on the disk while the old file and the new one are there. */
+const FREE_BYTES_MIN: number = 64 * 2 ** 20;
 /** Bounds the memory of a turn: a segment has at most some 8,000 pages to be located. */
 const COMPACTED_PER_TURN_MAX = 256;
 
@@ -111,24 +113,28 @@ export function* sweepSteps(
   const bytesLeft = sum(listed.map(({bytesOnDisk}) => bytesOnDisk)) - deadBytes;
   const chosen = choose(candidates, live, bytesLeft, bytesReachable, policy);
   let compactedBytes = 0;
+  let segmentsCompacted = 0;
   if (chosen.victims.length > 0) {
     const located = locate(census, records, chosen.victims);
     for (const victim of chosen.victims) {
       const {volume, segment, bytesOnDisk, liveBytes} = victim;
+      // The worst take the least room and give back the most: so on a full disk it begins with them.
+      if (zone.freeBytes() < liveBytes + FREE_BYTES_MIN) break;
       const sectors = located.get(volume)?.get(segment) ?? [];
       assert(sectors.length * PAGE_SIZE_BYTES === liveBytes, 'what was counted was located');
       crashPoint('sweep.before-compact');
       compactedBytes += bytesOnDisk - zone.compactSegment(volume, segment, rangesOf(sectors));
+      segmentsCompacted++;
       yield 2 * liveBytes;
     }
   }
   return {
     segmentsDeleted: dead.length,
-    segmentsCompacted: chosen.victims.length,
+    segmentsCompacted,
     bytesFreed: deadBytes + compactedBytes,
     bytesOnDisk: bytesLeft - compactedBytes,
     bytesReachable,
-    more: chosen.more,
+    more: chosen.more && segmentsCompacted === chosen.victims.length,
   };
 }
 

@@ -15,12 +15,12 @@ export async function storageReport(
   const nameOf = (volume: number): string | null => names.get(volume) ?? null;
   const usageOf = (volume: number | null): VolumeUsage[] =>
     usage.volumes.filter(each => each.volume === volume);
-  const {bytesOnDisk, bytesReachable, bytesFree} = usage;
+  const {bytesOnDisk, bytesReachable} = usage;
   return {
     store: {
       bytesOnDisk,
       bytesReachable,
-      bytesFree,
+      bytesFree: await world.freeBytes(),
       amplification: bytesReachable === 0 ? null : bytesOnDisk / bytesReachable,
     },
     clusters: world.catalog.clusters.list().flatMap(({identifier, volume}) =>

@@ -105,7 +105,6 @@ export class FakeStorage implements ClusterStorage {
     return {
       bytesOnDisk: 0,
       bytesReachable: 0,
-      bytesFree: 1e12,
       volumes,
       removed: this.removed,
     };
