@@ -6,6 +6,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {Client} from 'pg';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {sleep} from '../base/clock.ts';
 import {probeFuse} from '../attachment/fuse/probe.ts';
 import {entryPoint} from '../base/entry-point.ts';
 
@@ -217,12 +218,62 @@ describe.each(['native', 'pglite'] as const)('the command on the %s runtime', ru
       expect(await query(out.trim(), 'SELECT a FROM t')).toEqual([{a: 1}]);
     });
 
+    test('storage adds up, and names what a clone holds of the deleted cluster', async () => {
+      const report = await json('storage', '--fresh');
+      expect(report).toMatchObject({clusters: [{identifier: 'orders-dev', historyBytes: 0}]});
+      const [one] = report['clusters'] as Record<string, number>[];
+      expect(one?.['logicalBytes']).toBe(
+        (one?.['exclusiveBytes'] ?? 0) + (one?.['sharedBytes'] ?? 0),
+      );
+      expect(report).toMatchObject({
+        deleted: [{identifier: 'orders', heldBy: [{identifier: 'orders-dev'}]}],
+      });
+      expect((await borealis(['storage'])).out).toMatch(/of deleted orders .* held by orders-dev/);
+      expect(await json('storage', 'orders-dev')).toMatchObject({
+        heldOfDeleted: [{identifier: 'orders'}],
+      });
+      expect((await borealis(['storage', 'nope'])).status).toBe(3);
+    });
+
+    test('check is refused while a service runs, exit status 4', async () => {
+      const {status, err} = await borealis(['check']);
+      expect(err).toContain('is in use by the Borealis service');
+      expect(status).toBe(4);
+    });
+
+    test('when everything is deleted the store is as it was before the first cluster', async () => {
+      const storeOf = async (): Promise<number> => {
+        const {store} = (await json('storage')) as {store: {bytesOnDisk: number}};
+        return store.bytesOnDisk;
+      };
+      // The golden volume stays: it is what the first cluster was cloned from.
+      const golden = async (): Promise<number> => {
+        const names = await readdir(join(directory, 'store/us-east-1a/volumes'));
+        const volume = join(directory, 'store/us-east-1a/volumes', names.sort()[0] ?? '');
+        const segments = (await readdir(volume)).filter(name => name.endsWith('.seg'));
+        const sizes = segments.map(async name => (await stat(join(volume, name))).blocks * 512);
+        return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0);
+      };
+      expect(await borealis(['delete', 'orders-dev', '--yes'])).toMatchObject({status: 0});
+      const empty = await golden();
+      for (let tries = 0; tries < 100 && (await storeOf()) !== empty; tries++) await sleep(100);
+      expect(await storeOf()).toBe(empty);
+      expect(await json('storage')).toMatchObject({clusters: [], deleted: []});
+    });
+
     test('down stops the service, which ends with 0; then nothing runs', async () => {
       const exited = once(service, 'exit');
       expect(await json('down')).toMatchObject({stopped: true, pid: service.pid});
       expect(await exited).toEqual([0, null]);
       expect((await borealis(['status'])).status).toBe(5);
       expect((await borealis(['list'])).status).toBe(5);
+    });
+
+    test('check finds the stopped store sound', async () => {
+      const {status, out, err} = await borealis(['check']);
+      expect(err).toBe('');
+      expect(out).toContain('Nothing is wrong.');
+      expect(status).toBe(0);
     });
   });
 });
