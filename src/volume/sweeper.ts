@@ -21,7 +21,6 @@
  * A turn reads and writes at most the policy's `turnBytesMax` for compaction, so space comes back over several.
  */
 import {assert} from '../base/assert.ts';
-import {crashPoint} from '../base/crash-point.ts';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import type {SegmentRange, Zone} from '../page-store/zone.ts';
 import type {Census, LiveSectors} from './census.ts';
@@ -102,7 +101,6 @@ export function* sweepSteps(
   const candidates = candidatesOf(listed, records);
   const dead = candidates.filter(({volume, segment}) => live.get(volume, segment) === 0);
   for (const {volume, segment} of dead) {
-    crashPoint('sweep.before-delete');
     zone.deleteSegment(volume, segment);
   }
   const existing = new Set(records.map(record => record.volume));
@@ -122,7 +120,6 @@ export function* sweepSteps(
       if (zone.freeBytes() < liveBytes + FREE_BYTES_MIN) break;
       const sectors = located.get(volume)?.get(segment) ?? [];
       assert(sectors.length * PAGE_SIZE_BYTES === liveBytes, 'what was counted was located');
-      crashPoint('sweep.before-compact');
       compactedBytes += bytesOnDisk - zone.compactSegment(volume, segment, rangesOf(sectors));
       segmentsCompacted++;
       yield 2 * liveBytes;

@@ -48,6 +48,9 @@ export class FakeStorage implements ClusterStorage {
   /** Volumes that an instance has open. */
   readonly open: Set<number> = new Set();
   sweeps = 0;
+  /** Turns that say that there is more. */
+  turnsLeft = 0;
+  unsettled: readonly VolumeNumber[] = [];
   /** What `usage` says of removed volumes. */
   removed: Awaited<ReturnType<ClusterStorage['usage']>>['removed'] = [];
 
@@ -84,11 +87,11 @@ export class FakeStorage implements ClusterStorage {
   async sweep(): ReturnType<ClusterStorage['sweep']> {
     this.sweeps++;
     const nothing = {segmentsDeleted: 0, segmentsCompacted: 0, bytesFreed: 0};
-    return {...nothing, bytesOnDisk: 0, bytesReachable: 0, more: false};
+    return {...nothing, bytesOnDisk: 0, bytesReachable: 0, more: this.turnsLeft-- > 0};
   }
 
   async sweepNeed(): ReturnType<ClusterStorage['sweepNeed']> {
-    return {isDue: false, unsettled: []};
+    return {isDue: false, unsettled: this.unsettled};
   }
 
   async usage(): ReturnType<ClusterStorage['usage']> {
@@ -155,6 +158,7 @@ export type FakeInstances = {
   failWith: string | null;
   /** Called as a fork begins; may throw. */
   onFork: () => void;
+  checkpoints: number;
   /** Verifiers that were handed to running instances. */
   readonly masters: string[];
 };
@@ -166,6 +170,7 @@ export function fakeInstances(storage: FakeStorage): FakeInstances {
     failWith: null,
     onFork: () => undefined,
     masters: [],
+    checkpoints: 0,
     launch: config => {
       fake.launched.push(config);
       const handle = launchFake(storage, fake, config);
@@ -247,6 +252,7 @@ function launchFake(
     if (method === 'setMaster' && 'master' in params) {
       fake.masters.push((params.master as {verifier: string}).verifier);
     }
+    if (method === 'checkpoint') fake.checkpoints++;
     if (method === 'stop') child.kill('SIGTERM');
     return {};
   }
