@@ -7,11 +7,13 @@ import {parseArgs} from 'node:util';
 import {errorChain} from '../src/base/errors.ts';
 import {benchClone} from './clone.ts';
 import {printReport, type BenchOptions, type Report} from './report.ts';
+import {benchSpace} from './space.ts';
 import {benchTps} from './tps.ts';
 import {benchVolume} from './volume.ts';
 
 const BENCHES: Record<string, (options: BenchOptions) => Promise<Report>> = {
   clone: benchClone,
+  space: benchSpace,
   tps: benchTps,
   volume: benchVolume,
 };

@@ -11,7 +11,7 @@ import {openStore} from '../src/page-store/store.ts';
 import type {Zone} from '../src/page-store/zone.ts';
 import {openVolume} from '../src/volume/open-volume.ts';
 import {PAGE_SIZE_BYTES} from '../src/volume/pointer.ts';
-import {Reachability} from '../src/volume/reachability.ts';
+import {Census} from '../src/volume/census.ts';
 import {sweep} from '../src/volume/sweeper.ts';
 import type {Volume} from '../src/volume/volume.ts';
 
@@ -87,11 +87,11 @@ export class VolumeSide implements Side {
   /** Deletes what nothing reaches; returns bytes. The checkpoint lets go of what was overwritten. */
   sweep(): number {
     this.#volume.checkpoint();
-    const reachability = new Reachability(this.#zone);
+    const census = new Census(this.#zone);
     try {
-      return sweep(this.#zone, reachability).bytesFreed;
+      return sweep(this.#zone, census).bytesFreed;
     } finally {
-      reachability.close();
+      census.close();
     }
   }
 
