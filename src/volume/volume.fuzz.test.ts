@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import {expect, test} from 'vitest';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
-import {MemoryZone, seeded} from '../page-store/testing/memory-zone.ts';
+import {MemoryZone} from '../page-store/testing/memory-zone.ts';
+import {seeded} from '../page-store/testing/zone-faults.ts';
 import {openVolumeIn} from './open-volume.ts';
 import {PAGE_SIZE_BYTES} from './pointer.ts';
 import type {Volume} from './volume.ts';
