@@ -22,6 +22,8 @@ export type Member = {
   barriers: Barrier[];
   /** A writer that was taken for dead, and goes on. */
   stale: Opened | null;
+  /** True once there was one: a segment may be there that it created. */
+  hadStale: boolean;
   /** Pages changed since the last flush, at most. */
   unflushedPages: number;
   /** What was found to be corrupt: the volume is left alone from then on. */

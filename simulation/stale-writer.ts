@@ -13,6 +13,7 @@ export function leaveStaleWriter(world: World, member: Member): void {
   world.log(`    the writer of ${member.number} stalls`);
   world.killWriter(member);
   member.stale = stale;
+  member.hadStale = true;
   world.open(member);
 }
 
@@ -30,7 +31,7 @@ function act(world: World, member: Member, {volume, content}: Opened): void {
   const what = pick(world.random, ['operate', 'operate', 'barrier', 'checkpoint', 'idle', 'close']);
   world.log(`    stale writer of ${member.number}: ${what}`);
   try {
-    if (what === 'operate') content.plan(member.kind.empty, world.random).run();
+    if (what === 'operate') operate(world, member, {volume, content});
     else if (what === 'barrier') volume.barrier();
     else if (what === 'checkpoint') volume.checkpoint();
     else if (what === 'idle') volume.onIdle();
@@ -40,4 +41,10 @@ function act(world: World, member: Member, {volume, content}: Opened): void {
     if (!(error instanceof BorealisError || error instanceof Violation)) throw error;
   }
   if (what === 'close') member.stale = null;
+}
+
+function operate(world: World, member: Member, {volume, content}: Opened): void {
+  const operation = content.plan(member.kind.empty, world.random);
+  volume.flush();
+  if (world.fits(operation.pagesMax)) operation.run();
 }

@@ -113,14 +113,20 @@ export function create(world: World): void {
   if (world.members.length >= MEMBERS_MAX) return;
   const kind: ContentKind<State> = pick(world.random, [pageContent, fileContent]);
   let number: VolumeNumber | null = null;
-  world.attempt(null, () => {
+  const isDone = world.attempt(null, () => {
     number = world.newNumber();
+    world.log(`    volume ${number} (${kind.name})`);
     const volume = world.openVolume(number, true);
     kind.format(volume, world.clock);
     volume.close();
     world.addMember(number, kind, [kind.empty]);
-    world.log(`    volume ${number} (${kind.name})`);
   });
+  // Cut off: whoever made it is gone, and the service removes what it made.
+  if (!isDone && number !== null) {
+    const left = number;
+    world.store.kill(left);
+    world.attempt(null, () => world.store.zone.deleteVolumeRecord(left));
+  }
 }
 
 /** Runs a step on a volume that is open; opens it first. */

@@ -56,6 +56,7 @@ export class World {
   #struck = 0;
   /** Above 0 while one process runs in the middle of a call of another. */
   #depth = 0;
+  #endedInside = false;
   #numbers = new Set<number>();
 
   constructor(factory: StoreFactory, random: Random, log: (line: string) => void) {
@@ -91,8 +92,12 @@ export class World {
     } catch (error) {
       // In the middle of another's call: the machine or the outer process ended, and it will see to it.
       if (error instanceof ProcessEnded) {
-        if (this.#depth > 1) throw error;
-        this.#ended(member);
+        if (this.#depth > 1) {
+          this.#endedInside = true;
+          throw error;
+        }
+        this.#ended(this.#endedInside ? null : member);
+        this.#endedInside = false;
       } else if (error instanceof BorealisError) {
         this.#refused(member, error, this.#struck > struckBefore);
       } else {
@@ -160,6 +165,7 @@ export class World {
       opened: null,
       barriers: [],
       stale: null,
+      hadStale: false,
       unflushedPages: 0,
       corrupt: null,
     };
@@ -295,25 +301,29 @@ export class World {
 
   #refused(member: Member | null, error: BorealisError, byFault: boolean): void {
     this.log(`    refused: ${errorChain(error)}`);
-    if (error.kind === 'corrupt' && this.damage !== null) {
+    const isDamage = error.kind === 'corrupt' || error.code === 'record-changed';
+    if (isDamage && this.damage !== null) {
       if (member !== null) {
         member.corrupt = errorMessage(error);
         this.killWriter(member);
       }
       return;
     }
-    if (error.kind !== 'unavailable' || !byFault)
+    // The stale writer was first to create a segment: whoever comes second must stop.
+    const isFenced = error.code === 'already-exists' && member?.hadStale === true;
+    if (!isFenced && (error.kind !== 'unavailable' || !byFault))
       throw new Violation(`an error without a cause: ${errorChain(error)}`);
-    const opened = member?.opened ?? null;
-    if (member === null || opened === null) return;
-    if (hasFailed(opened.volume)) this.killWriter(member);
-    else this.#demandUnchanged(member, opened);
+    if (member === null) return;
+    if (member.opened === null || hasFailed(member.opened.volume)) this.killWriter(member);
+    else this.#demandUnchanged(member, member.opened);
   }
 
   /** After a refusal the volume goes on as if nothing had been asked. */
   #demandUnchanged(member: Member, opened: Opened): void {
     const {faults} = this.store;
-    faults.disarm('read-error');
+    for (const fault of ['end', 'read-error', 'write-error', 'sync-error'] as const) {
+      faults.disarm(fault);
+    }
     this.check(member, opened);
   }
 
@@ -328,17 +338,15 @@ export class World {
   }
 }
 
-function isFailure(error: BorealisError): boolean {
-  return error.code === 'volume-failed';
-}
-
 /** True when the volume refuses everything until it is opened again. */
 function hasFailed(volume: Volume): boolean {
   try {
     volume.readPages(0, 0, 0, new Uint8Array(0), 0);
     return false;
   } catch (error) {
-    if (error instanceof BorealisError && isFailure(error)) return true;
+    // A close that fails lets go of the volume all the same.
+    const codes = ['volume-failed', 'volume-closed'];
+    if (error instanceof BorealisError && codes.includes(error.code)) return true;
     throw error;
   }
 }

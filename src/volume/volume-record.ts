@@ -2,8 +2,8 @@
  * A volume's record: the durable name of its root. A volume exists from the moment its record does,
  * and the record is what keeps its pages alive.
  *
- *     {"format":1,"volume":42,"source":{"volume":41,"lsn":900},"createdMs":…,"epoch":3,"clean":false,
- *      "checkpoint":{"lsn":905,"timestampMs":…,"root":[41,7,33554944,123456],"segment":1,"offset":512}}
+ *     {"format":1,"volume":42,"source":{"volume":41,"lsn":900},"createdMs":…,"epoch":3,
+ *      "startLsn":905,"clean":false,"checkpoint":{"lsn":905,"timestampMs":…,"root":[41,7,33554944,123456],"segment":1,"offset":512}}
  *
  * `segment` and `offset` say where the log goes on after the checkpoint; `clean` that nothing does.
  * Source: docs/formats/records.md.
@@ -33,6 +33,8 @@ export type VolumeRecord = {
   readonly createdMs: number;
   /** Number of the last writer. The next one takes the number after it before it writes. */
   readonly epoch: number;
+  /** Where that writer began: what an earlier one appended behind it was never part of the log. */
+  readonly startLsn: Lsn;
   /** True when the log holds nothing after the checkpoint. */
   readonly clean: boolean;
   readonly checkpoint: Checkpoint;
@@ -55,6 +57,7 @@ export function newVolumeRecord(
     source,
     createdMs: timestampMs,
     epoch: 0,
+    startLsn: source?.lsn ?? (0 as Lsn),
     clean: true,
     checkpoint: {
       lsn: source?.lsn ?? (0 as Lsn),
