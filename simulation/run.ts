@@ -5,15 +5,19 @@
 import {Command, InvalidArgumentError} from 'commander';
 import {errorChain} from '../src/base/errors.ts';
 import {systemClock} from '../src/base/clock.ts';
+import {runMutations, type Verdict} from './mutate.ts';
 import {simulate, type Failure} from './simulate.ts';
 
 const SEEDS_DEFAULT = 1000;
+/** Tried until a mutation is caught. */
+const MUTATION_SEEDS_DEFAULT = 2000;
 
 type Options = {
   readonly seeds?: number;
   readonly seed?: number;
   readonly trace: boolean;
   readonly failFast: boolean;
+  readonly mutations: boolean;
   readonly json: boolean;
 };
 
@@ -24,8 +28,28 @@ function main(argv: readonly string[]): number {
     .option('--seed <s>', 'the first one (default: 1)', wholeNumber)
     .option('--trace', 'print every step', false)
     .option('--fail-fast', 'end with the first seed that fails', false)
+    .option('--mutations', 'put known faults into a copy of the source; each must be caught', false)
     .option('--json', 'print the result as JSON', false);
-  return runSeeds(program.parse(argv).opts<Options>());
+  const options = program.parse(argv).opts<Options>();
+  return options.mutations ? showTeeth(options) : runSeeds(options);
+}
+
+function showTeeth(options: Options): number {
+  const seedsMax = options.seeds ?? MUTATION_SEEDS_DEFAULT;
+  const show = (verdict: Verdict): void => {
+    if (!options.json) console.log(describeVerdict(verdict, seedsMax));
+  };
+  const verdicts = runMutations(seedsMax, options.seed ?? 1, show);
+  const caught = verdicts.filter(({seeds}) => seeds !== null).length;
+  const survived = verdicts.length - caught;
+  if (options.json) console.log(JSON.stringify({passed: caught, failed: survived, verdicts}));
+  else console.log(`${caught} passed, ${survived} failed`);
+  return survived > 0 ? 1 : 0;
+}
+
+function describeVerdict({name, seeds, message}: Verdict, seedsMax: number): string {
+  if (seeds === null) return `${name.padEnd(50)} SURVIVED ${seedsMax} seeds`;
+  return `${name.padEnd(50)} ${String(seeds).padStart(5)}  ${message.slice(0, 120)}`;
 }
 
 function runSeeds(options: Options): number {

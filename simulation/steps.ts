@@ -65,7 +65,7 @@ const STEPS: readonly Step[] = [
   {name: 'operate', weight: 44, run: opened(operate)},
   {name: 'check', weight: 4, run: opened((world, member, open) => world.check(member, open))},
   {name: 'probe', weight: 4, run: opened(probe)},
-  {name: 'barrier', weight: 10, run: opened((world, member, open) => world.barrier(member, open))},
+  {name: 'barrier', weight: 10, run: settled((world, member, open) => world.barrier(member, open))},
   {
     name: 'begin barrier',
     weight: 6,
@@ -79,16 +79,16 @@ const STEPS: readonly Step[] = [
   {
     name: 'checkpoint',
     weight: 5,
-    run: opened((world, member, open) => world.checkpoint(member, open)),
+    run: settled((world, member, open) => world.checkpoint(member, open)),
   },
-  {name: 'idle', weight: 5, run: opened(idle)},
-  {name: 'commits', weight: 1, run: opened(commits)},
+  {name: 'idle', weight: 5, run: settled(idle)},
+  {name: 'commits', weight: 1, run: settled(commits)},
   {name: 'create', weight: 2, run: world => create(world)},
-  {name: 'fork', weight: 5, run: opened(fork)},
+  {name: 'fork', weight: 5, run: settled(fork)},
   {name: 'idle fork', weight: 3, run: idleFork},
   {name: 'remove', weight: 2, run: remove},
   {name: 'sweep', weight: 5, run: world => sweepStore(world)},
-  {name: 'close', weight: 4, run: opened(close)},
+  {name: 'close', weight: 4, run: settled(close)},
   {name: 'kill', weight: 4, run: kill},
   {name: 'kill all', weight: 1, run: world => world.killAll()},
   {name: 'power cut', weight: 3, run: world => world.powerCut()},
@@ -96,7 +96,7 @@ const STEPS: readonly Step[] = [
 
 /** What other processes do in the middle of a call. */
 const TURNS: readonly Step[] = STEPS.filter(({name}) =>
-  ['operate', 'barrier', 'checkpoint', 'idle', 'close', 'check'].includes(name),
+  ['operate', 'barrier', 'checkpoint', 'idle', 'close', 'check', 'create'].includes(name),
 );
 
 export function chooseStep(steps: readonly Step[], random: Random): Step {
@@ -138,6 +138,16 @@ function opened(
     if (member.opened === null && !openAmongOthers(world, member)) return;
     if (member.opened !== null) run(world, member, member.opened);
   };
+}
+
+/** The same, with no barrier under way. */
+function settled(
+  run: (world: World, member: Member, opened: Opened) => void,
+): (world: World, member: Member) => void {
+  return opened((world, member, open) => {
+    world.finishBarriers(member, open);
+    if (member.opened !== null) run(world, member, member.opened);
+  });
 }
 
 function openAmongOthers(world: World, member: Member): boolean {
@@ -212,7 +222,7 @@ function idleFork(world: World, member: Member): void {
   if (world.members.length >= MEMBERS_MAX || member.corrupt !== null) return;
   if (member.opened !== null) {
     if (random(2) === 0) world.killWriter(member);
-    else close(world, member, member.opened);
+    else settled(close)(world, member);
   }
   if (member.opened !== null) return;
   const candidates = member.history.candidates(world.damage);
@@ -238,7 +248,7 @@ function remove(world: World, member: Member): void {
   const {random, store} = world;
   if (member.opened !== null) {
     if (random(2) === 0) world.killWriter(member);
-    else close(world, member, member.opened);
+    else settled(close)(world, member);
   }
   if (member.opened !== null) return;
   member.stale = null;

@@ -81,9 +81,9 @@ export class World {
 
   /**
    * Runs a piece of one process: of `member`'s writer, or of the service. Returns false when it did
-   * not get to its end: then the process is gone.
+   * not get to its end: then the process is gone, or it goes on as if nothing had been asked.
    */
-  attempt(member: Member | null, run: () => void): boolean {
+  attempt(member: Member | null, run: () => void, onRefusal: 'go on' | 'end' = 'go on'): boolean {
     const struckBefore = this.#struck;
     this.#depth++;
     try {
@@ -99,7 +99,7 @@ export class World {
         this.#ended(this.#endedInside ? null : member);
         this.#endedInside = false;
       } else if (error instanceof BorealisError) {
-        this.#refused(member, error, this.#struck > struckBefore);
+        this.#refused(member, error, this.#struck > struckBefore, onRefusal);
       } else {
         throw error;
       }
@@ -266,18 +266,21 @@ export class World {
     });
   }
 
-  /** The sync thread: one sync for each descriptor, for all barriers that wait. */
+  /**
+   * The sync thread: one sync for each descriptor, for all barriers that wait. To be done before the
+   * volume syncs by itself, for it closes what is durable.
+   */
   finishBarriers(member: Member, {volume}: Opened): void {
     const waiting = member.barriers;
     member.barriers = [];
-    const isSynced = this.attempt(member, () => {
+    const sync = (): void => {
       const descriptors = new Set(waiting.flatMap(barrier => barrier.descriptors));
       for (const descriptor of descriptors) this.store.syncDescriptor(descriptor);
       for (const {index, lsn} of waiting) member.history.acknowledge(index, lsn, false);
       for (const {lsn} of waiting) volume.noteDurable(lsn as Lsn);
-    });
-    // A sync that failed ends the instance, whatever the volume would still do.
-    if (!isSynced && member.opened !== null) this.killWriter(member);
+    };
+    // A sync that fails ends the instance, whatever the volume would still do.
+    this.attempt(member, sync, 'end');
   }
 
   #demandLast(member: Member, {content}: Opened): void {
@@ -299,7 +302,12 @@ export class World {
     }
   }
 
-  #refused(member: Member | null, error: BorealisError, byFault: boolean): void {
+  #refused(
+    member: Member | null,
+    error: BorealisError,
+    byFault: boolean,
+    onRefusal: 'go on' | 'end',
+  ): void {
     this.log(`    refused: ${errorChain(error)}`);
     const isDamage = error.kind === 'corrupt' || error.code === 'record-changed';
     if (isDamage && this.damage !== null) {
@@ -314,8 +322,12 @@ export class World {
     if (!isFenced && (error.kind !== 'unavailable' || !byFault))
       throw new Violation(`an error without a cause: ${errorChain(error)}`);
     if (member === null) return;
-    if (member.opened === null || hasFailed(member.opened.volume)) this.killWriter(member);
-    else this.#demandUnchanged(member, member.opened);
+    const {opened} = member;
+    if (onRefusal === 'end' || opened === null || hasFailed(opened.volume)) {
+      this.killWriter(member);
+    } else {
+      this.#demandUnchanged(member, opened);
+    }
   }
 
   /** After a refusal the volume goes on as if nothing had been asked. */
