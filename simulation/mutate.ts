@@ -30,7 +30,7 @@ export function runMutations(
   firstSeed: number,
   onVerdict: (verdict: Verdict) => void,
 ): Verdict[] {
-  for (const mutation of MUTATIONS) mutated(mutation);
+  checkMutations();
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'borealis-mutations-'));
   try {
     for (const name of COPIED) {
@@ -45,6 +45,11 @@ export function runMutations(
   } finally {
     fs.rmSync(directory, {recursive: true, force: true});
   }
+}
+
+/** @throws BorealisError invalid, naming a mutation that no longer fits the source. */
+export function checkMutations(): void {
+  for (const mutation of MUTATIONS) mutated(mutation);
 }
 
 function tryMutation(

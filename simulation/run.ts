@@ -6,7 +6,7 @@ import {Command, InvalidArgumentError} from 'commander';
 import {errorChain} from '../src/base/errors.ts';
 import {systemClock} from '../src/base/clock.ts';
 import {runMutations, type Verdict} from './mutate.ts';
-import {simulate, type Failure} from './simulate.ts';
+import {simulate, type Failure, type Run} from './simulate.ts';
 
 const SEEDS_DEFAULT = 1000;
 /** Tried until a mutation is caught. */
@@ -54,33 +54,46 @@ function describeVerdict({name, seeds, message}: Verdict, seedsMax: number): str
 
 function runSeeds(options: Options): number {
   const first = options.seed ?? 1;
-  const count = options.seeds ?? (options.seed === undefined ? SEEDS_DEFAULT : 1);
+  const seedsMax = options.seeds ?? (options.seed === undefined ? SEEDS_DEFAULT : 1);
   const startMs = systemClock.monotonicMs();
-  const failures: Failure[] = [];
-  let seeds = 0;
-  let steps = 0;
-  let calls = 0;
-  for (let seed = first; seed < first + count; seed++) {
+  const totals: Totals = {passed: 0, steps: 0, calls: 0, faults: {}, failures: []};
+  for (let seed = first; seed < first + seedsMax; seed++) {
     const run = simulate({seed, ...(options.trace && {trace: line => console.error(line)})});
-    seeds++;
-    steps += run.steps;
-    calls += run.calls;
+    add(totals, run);
     if (run.failure === null) continue;
-    failures.push(run.failure);
     if (!options.json) console.log(describe(run.failure));
     if (options.failFast) break;
   }
   const seconds = (systemClock.monotonicMs() - startMs) / 1000;
-  const passed = seeds - failures.length;
+  const failed = totals.failures.length;
   if (options.json) {
-    console.log(JSON.stringify({passed, failed: failures.length, seconds, steps, calls, failures}));
+    console.log(JSON.stringify({...totals, failed, seconds}));
   } else {
-    console.log(
-      `${seeds} seeds, ${steps} steps, ${calls} calls of a zone in ${seconds.toFixed(1)} s`,
-    );
-    console.log(`${passed} passed, ${failures.length} failed`);
+    const faults = Object.entries(totals.faults).map(([fault, times]) => `${fault} ${times}`);
+    console.log(`faults: ${faults.join(', ')}`);
+    console.log(`${totals.steps} steps, ${totals.calls} calls of a zone, ${seconds.toFixed(1)} s`);
+    console.log(`${totals.passed} passed, ${failed} failed`);
   }
-  return failures.length > 0 ? 1 : 0;
+  return failed > 0 ? 1 : 0;
+}
+
+type Totals = {
+  passed: number;
+  steps: number;
+  calls: number;
+  /** How often each fault struck. */
+  faults: Record<string, number>;
+  failures: Failure[];
+};
+
+function add(totals: Totals, run: Run): void {
+  totals.steps += run.steps;
+  totals.calls += run.calls;
+  for (const [fault, times] of run.faults) {
+    totals.faults[fault] = (totals.faults[fault] ?? 0) + times;
+  }
+  if (run.failure === null) totals.passed++;
+  else totals.failures.push(run.failure);
 }
 
 function describe({seed, step, name, message}: Failure): string {

@@ -21,7 +21,10 @@ export type Failure = {
 
 export type Run = {
   readonly steps: number;
+  /** Calls of a zone. */
   readonly calls: number;
+  /** How often each fault struck. */
+  readonly faults: ReadonlyMap<string, number>;
   readonly failure: Failure | null;
 };
 
@@ -38,7 +41,7 @@ export function simulate({seed, store = oneZone, trace = () => undefined}: Simul
   for (let skip = 0; skip < 8; skip++) random(2);
   let step = 0;
   let name = 'begin';
-  let calls = (): number => 0;
+  let world: World | null = null;
   const at = (next: string): void => {
     step++;
     name = next;
@@ -47,8 +50,7 @@ export function simulate({seed, store = oneZone, trace = () => undefined}: Simul
   try {
     const plan = randomPlan(random);
     trace(`seed ${seed}: ${JSON.stringify(plan)}`);
-    const world = new World(store, random, trace);
-    calls = () => world.store.faults.calls;
+    world = new World(store, random, trace);
     create(world);
     const steps = stepsOf(plan);
     for (let left = STEPS_MIN + random(STEPS_SPREAD); left > 0; left--) {
@@ -60,12 +62,16 @@ export function simulate({seed, store = oneZone, trace = () => undefined}: Simul
       else chosen.run(world, member);
     }
     finish(world, random, at);
-    return {steps: step, calls: calls(), failure: null};
+    return {...countsOf(world, step), failure: null};
   } catch (error) {
     const known = error instanceof Violation;
     const message = known ? error.message : describe(error);
-    return {steps: step, calls: calls(), failure: {seed, step, name, message}};
+    return {...countsOf(world, step), failure: {seed, step, name, message}};
   }
+}
+
+function countsOf(world: World | null, steps: number): Omit<Run, 'failure'> {
+  return {steps, calls: world?.store.faults.calls ?? 0, faults: world?.faults ?? new Map()};
 }
 
 /** No more faults: what there is must be as the models say, and goes when nobody wants it any more. */
@@ -90,7 +96,8 @@ function finish(world: World, random: Random, at: (name: string) => void): void 
   }
   at('remove all');
   world.killAll();
-  for (const {number} of members) store.zone.deleteVolumeRecord(number);
+  // Those as well that nobody lived to hear of.
+  for (const volume of store.zone.listVolumes()) store.zone.deleteVolumeRecord(volume);
   members.length = 0;
   sweepStore(world);
   demand(

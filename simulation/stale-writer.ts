@@ -14,6 +14,7 @@ export function leaveStaleWriter(world: World, member: Member): void {
   world.killWriter(member);
   member.stale = stale;
   member.hadStale = true;
+  world.count('stale-writer');
   world.open(member);
 }
 

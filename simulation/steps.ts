@@ -56,7 +56,7 @@ export function stepsOf(plan: Plan): Step[] {
   }
   const {damage} = plan;
   if (damage !== null) {
-    steps.push({name: 'damage', weight: 2, run: world => inflict(world, damage)});
+    steps.push({name: 'damage', weight: 5, run: world => inflict(world, damage)});
   }
   return steps;
 }
@@ -305,5 +305,6 @@ function inflict(world: World, kind: DamageKind): void {
   const place = store.rot(kind, random);
   if (place === null) return;
   world.damage = kind;
+  world.count(kind);
   world.log(`    a bit rots: ${place}`);
 }

@@ -52,6 +52,8 @@ export class World {
   readonly segmentBytes: number;
   reachability: Reachability;
   damage: DamageKind | null = null;
+  /** How often each fault struck, for the one who counts. */
+  readonly faults: Map<string, number> = new Map();
   /** Faults that struck since the last attempt began: an error needs one. */
   #struck = 0;
   /** Above 0 while one process runs in the middle of a call of another. */
@@ -66,6 +68,7 @@ export class World {
     this.segmentBytes = random(2) === 0 ? SMALL_SEGMENT_BYTES : LARGE_SEGMENT_BYTES;
     this.store.faults.onFault = fault => {
       this.#struck++;
+      this.count(fault);
       this.log(`    fault: ${fault}`);
       if (fault === 'lose-write') this.damage = 'lost-write';
       if (fault === 'misdirect-write') this.damage = 'misdirected-write';
@@ -129,7 +132,12 @@ export class World {
     }
   }
 
+  count(fault: string): void {
+    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
+  }
+
   powerCut(): void {
+    this.count('power-cut');
     this.log('    power cut');
     this.store.powerCut(this.random);
     this.#forgetProcesses();
