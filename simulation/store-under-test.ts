@@ -57,6 +57,9 @@ export const oneZone: StoreFactory = random => {
   };
 };
 
+/** The part of a batch's header that most have: its fields and the first entries. */
+const HEADER_BYTES = 160;
+
 function rotSegment(zone: MemoryZone, random: Random): string | null {
   const filled = zone
     .contents()
@@ -67,7 +70,7 @@ function rotSegment(zone: MemoryZone, random: Random): string | null {
   const {volume, segment, bytesOnDisk} = target;
   // Headers of batches begin at sectors, and are a small part of the bytes: they get their share.
   const anywhere = random(bytesOnDisk);
-  const position = random(2) === 0 ? anywhere : anywhere - (anywhere % 512) + random(48);
+  const position = random(2) === 0 ? anywhere : anywhere - (anywhere % 512) + random(HEADER_BYTES);
   zone.corrupt(volume, segment, position);
   return `volume ${volume}, segment ${segment}, byte ${position}`;
 }

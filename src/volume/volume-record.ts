@@ -40,8 +40,9 @@ export type VolumeRecord = {
   readonly checkpoint: Checkpoint;
 };
 
-type StoredRecord = Omit<VolumeRecord, 'checkpoint'> & {
+type StoredRecord = Omit<VolumeRecord, 'checkpoint' | 'startLsn'> & {
   format: number;
+  startLsn?: Lsn;
   checkpoint: Omit<Checkpoint, 'root'> & {root: number[]};
 };
 
@@ -97,5 +98,7 @@ export function readVolumeRecord(
   const {format: _, ...record} = value;
   const words = Uint32Array.from(value.checkpoint.root);
   const checkpoint = {...record.checkpoint, root: readPointer(words, 0)};
-  return {record: {...record, checkpoint}, bytes};
+  // A record from before there was this member cuts nobody off.
+  const startLsn = record.startLsn ?? (Number.MAX_SAFE_INTEGER as Lsn);
+  return {record: {...record, startLsn, checkpoint}, bytes};
 }

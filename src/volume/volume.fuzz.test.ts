@@ -227,6 +227,44 @@ test('a volume that is open cannot be opened a second time', () => {
   expect(() => openVolumeIn({...options, create: false})).toThrow(/is open/);
 });
 
+test('what a fenced-off writer appends never shows, whatever the writer after it did', () => {
+  const options = {volume: 1 as VolumeNumber, nodeCacheBytes: 0, segmentBytes: 3 * 2 ** 20};
+  const write = (volume: Volume, page: number, stamp: number): void => {
+    volume.changePage(5, page, false).fill(stamp);
+    volume.endOperation();
+  };
+  for (const after of ['nothing', 'a write', 'a close'] as const) {
+    const zone = new MemoryZone();
+    const stale = openVolumeIn({...options, zone, create: true});
+    write(stale, 0, 1);
+    stale.barrier();
+    zone.kill();
+    const next = openVolumeIn({...options, zone, create: false});
+    // Two barriers, so that its second batch says that the first was durable.
+    for (const page of [1, 2]) {
+      write(stale, page, 66);
+      stale.barrier();
+    }
+    if (after === 'a close') {
+      next.close();
+    } else {
+      // It is the first to create the next segment.
+      for (let page = 100; page < 500; page++) write(stale, page, 66);
+      stale.barrier();
+    }
+    zone.kill();
+    let again = openVolumeIn({...options, zone, create: false});
+    if (after === 'a write') {
+      write(again, 3, 3);
+      again.barrier();
+      zone.crash(seeded(1));
+      again = openVolumeIn({...options, zone, create: false});
+    }
+    const pages = [0, 1, 2, 3, 100, 499].filter(page => again.isAllocated(5, page));
+    expect(pages).toEqual(after === 'a write' ? [0, 3] : [0]);
+  }
+});
+
 test('a rotten header of a batch that was durable is corruption, not the end of the log', () => {
   const zone = new MemoryZone();
   const options = {zone, volume: 1 as VolumeNumber, nodeCacheBytes: 0};
