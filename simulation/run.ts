@@ -10,7 +10,7 @@ import {simulate, type Failure, type Run} from './simulate.ts';
 
 const SEEDS_DEFAULT = 1000;
 /** Tried until a mutation is caught. */
-const MUTATION_SEEDS_DEFAULT = 2000;
+const MUTATION_SEEDS_DEFAULT = 2500;
 
 type Options = {
   readonly seeds?: number;

@@ -28,7 +28,7 @@ export function randomPlan(random: Random): Plan {
     ends: random(5) > 0,
     failures: random(2) === 0,
     fullDisk: random(4) === 0,
-    staleWriters: random(6) === 0,
+    staleWriters: random(4) === 0,
     damage:
       random(3) > 0
         ? null

@@ -8,6 +8,8 @@ import type {VolumeNumber} from '../src/page-store/ids.ts';
 import {MemoryZone} from '../src/page-store/testing/memory-zone.ts';
 import {ZoneFaults, type Random} from '../src/page-store/testing/zone-faults.ts';
 import type {Zone} from '../src/page-store/zone.ts';
+import {looksLikeHeader} from '../src/volume/batch.ts';
+import {SECTOR_SIZE_BYTES} from '../src/volume/pointer.ts';
 
 /** How silent damage came about; it decides what may be lost without a word. */
 export type DamageKind = 'rot' | 'lost-write' | 'misdirected-write' | 'record-rot';
@@ -34,10 +36,8 @@ export type StoreFactory = (random: Random) => StoreUnderTest;
 export const oneZone: StoreFactory = random => {
   const faults = new ZoneFaults(random);
   const zone = new MemoryZone(faults);
-  const segments = (): {volume: VolumeNumber; segment: number; bytesOnDisk: number}[] =>
-    zone
-      .contents()
-      .flatMap(({volume, segments: found}) => found.map(listing => ({volume, ...listing})));
+  const segments = (): {bytesOnDisk: number}[] =>
+    zone.contents().flatMap(({segments: found}) => found);
   return {
     zone,
     faults,
@@ -59,6 +59,7 @@ export const oneZone: StoreFactory = random => {
 
 /** The part of a batch's header that most have: its fields and the first entries. */
 const HEADER_BYTES = 160;
+const RECENT_BATCHES = 6;
 
 function rotSegment(zone: MemoryZone, random: Random): string | null {
   const filled = zone
@@ -68,11 +69,20 @@ function rotSegment(zone: MemoryZone, random: Random): string | null {
   const target = filled[random(Math.max(1, filled.length))];
   if (target === undefined) return null;
   const {volume, segment, bytesOnDisk} = target;
-  // Headers of batches begin at sectors, and are a small part of the bytes: they get their share.
-  const anywhere = random(bytesOnDisk);
-  const position = random(2) === 0 ? anywhere : anywhere - (anywhere % 512) + random(HEADER_BYTES);
+  // Headers of batches are a small part of the bytes, and most that can go wrong: they get their share.
+  const header = random(2) === 0 ? recentHeader(zone.bytesOf(volume, segment), random) : null;
+  const position = header === null ? random(bytesOnDisk) : header + random(HEADER_BYTES);
   zone.corrupt(volume, segment, position);
   return `volume ${volume}, segment ${segment}, byte ${position}`;
+}
+
+/** Where one of the last batches begins; null when there is none. */
+function recentHeader(bytes: Buffer, random: Random): number | null {
+  const found: number[] = [];
+  for (let at = 0; at < bytes.length; at += SECTOR_SIZE_BYTES) {
+    if (looksLikeHeader(bytes, at)) found.push(at);
+  }
+  return found.at(-1 - random(Math.min(RECENT_BATCHES, Math.max(1, found.length)))) ?? null;
 }
 
 function rotRecord(zone: MemoryZone, random: Random): string | null {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import {expect, test} from 'vitest';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {MemoryZone} from '../page-store/testing/memory-zone.ts';
-import {seeded} from '../page-store/testing/zone-faults.ts';
+import {ProcessEnded, seeded} from '../page-store/testing/zone-faults.ts';
 import {openVolumeIn} from './open-volume.ts';
 import {PAGE_SIZE_BYTES} from './pointer.ts';
 import type {Volume} from './volume.ts';
@@ -263,6 +263,39 @@ test('what a fenced-off writer appends never shows, whatever the writer after it
     const pages = [0, 1, 2, 3, 100, 499].filter(page => again.isAllocated(5, page));
     expect(pages).toEqual(after === 'a write' ? [0, 3] : [0]);
   }
+});
+
+test('the log goes on behind a segment that a fenced-off writer created late', () => {
+  const zone = new MemoryZone();
+  const options = {zone, volume: 1 as VolumeNumber, nodeCacheBytes: 0, segmentBytes: 3 * 2 ** 20};
+  const write = (volume: Volume, from: number, to: number): void => {
+    for (let page = from; page < to; page++) {
+      volume.changePage(5, page, false).fill(1);
+      volume.endOperation();
+    }
+  };
+  const stale = openVolumeIn({...options, create: true});
+  write(stale, 0, 1);
+  stale.barrier();
+  zone.kill();
+  const second = openVolumeIn({...options, create: false});
+  write(second, 1, 2);
+  // It creates segment 2, and dies before there is anything in it.
+  zone.faults.arm('end', 1);
+  expect(() => second.barrier()).toThrow(ProcessEnded);
+  zone.faults.restart();
+  zone.kill();
+  const third = openVolumeIn({...options, create: false});
+  const isThere = third.isAllocated(5, 1);
+  write(stale, 100, 500);
+  stale.barrier();
+  write(third, 2, 3);
+  third.barrier();
+  expect(zone.listSegments(1 as VolumeNumber).map(({segment}) => segment)).toEqual([1, 2, 3]);
+  zone.crash(seeded(1));
+  const fourth = openVolumeIn({...options, create: false});
+  const pages = [0, 1, 2, 100, 499].filter(page => fourth.isAllocated(5, page));
+  expect(pages).toEqual(isThere ? [0, 1, 2] : [0, 2]);
 });
 
 test('a rotten header of a batch that was durable is corruption, not the end of the log', () => {

@@ -70,8 +70,9 @@ export class MemorySegmentData {
     return this.#current.bytes(from, to);
   }
 
-  write(bytes: Uint8Array, position: number): void {
-    this.#change({position, bytes: Buffer.from(bytes)});
+  /** `bytes` must not change any more. */
+  write(bytes: Buffer, position: number): void {
+    this.#change({position, bytes});
   }
 
   truncate(sizeBytes: number): void {

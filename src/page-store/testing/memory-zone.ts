@@ -71,6 +71,12 @@ export class MemoryZone implements Zone {
     }));
   }
 
+  /** The bytes of a segment as a read would see them: no call of the zone. */
+  bytesOf(volume: VolumeNumber, segment: SegmentNumber): Buffer {
+    const data = this.#data(volume, segment);
+    return data.read(0, data.length);
+  }
+
   /** fdatasync of another thread. */
   syncDescriptor(descriptor: number): void {
     const file = this.#descriptors.get(descriptor);
