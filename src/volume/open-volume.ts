@@ -117,12 +117,9 @@ function recoverAndOpen(options: OpenVolumeOptions, clock: Clock, unlock: () => 
   rewriteTail(zone, recovered.undurable);
   syncSegments(zone, volume, recovered.toSync);
   for (const segment of recovered.garbage) zone.deleteSegment(volume, segment);
-  const record: VolumeRecord = {
-    ...found.record,
-    epoch: found.record.epoch + 1,
-    startLsn: recovered.lsn,
-    clean: false,
-  };
+  const epoch = found.record.epoch + 1;
+  const fence = {epoch, lsn: recovered.lsn};
+  const record: VolumeRecord = {...found.record, epoch, fence, clean: false};
   const recordBytes = encodeVolumeRecord(record);
   zone.writeVolumeRecord(volume, recordBytes, found.bytes);
 

@@ -2,8 +2,9 @@
  * Recovery: finds the end of a volume's log and what its batches say, from the last checkpoint on.
  *
  * 1. Headers are followed from the checkpoint: a header counts when its checksum, place, volume and
- *    LSN are right. A segment's header says where the one before ended, and the record where its writer
- *    began (`startLsn`): what a fenced-off writer appended beyond that is not followed.
+ *    LSN are right. A segment's header says where the one before ended (`startLsn`), and the record's
+ *    fence beyond which LSN nothing of an earlier epoch counts: what a fenced-off writer appended beyond
+ *    either is not followed.
  * 2. The pages of batches that were not known to be durable when the last header was written are
  *    verified in order, and the log is cut before the first batch with a bad page.
  *
@@ -19,7 +20,7 @@ import type {SegmentFile, Zone} from '../page-store/zone.ts';
 import {decodeHeader, looksLikeHeader, type BatchHeader} from './batch.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES} from './pointer.ts';
 import {decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader} from './segment-header.ts';
-import type {VolumeRecord} from './volume-record.ts';
+import type {Fence, VolumeRecord} from './volume-record.ts';
 
 export type RecoveredLog = {
   /** To be applied in order. */
@@ -67,7 +68,7 @@ function followHeaders(
   record: VolumeRecord,
   files: ReadonlyMap<SegmentNumber, SegmentFile>,
 ): BatchHeader[] {
-  const {volume, checkpoint} = record;
+  const {volume, checkpoint, fence} = record;
   const batches: BatchHeader[] = [];
   let lsn = checkpoint.lsn;
   const headers = new Map(
@@ -81,11 +82,11 @@ function followHeaders(
     const isFirst = segment === checkpoint.segment;
     // It follows what was not found, or a fenced-off writer created it; a later one may go on from here.
     if (!isFirst && header.startLsn !== lsn) continue;
-    const limit = endOf(record, header, numbers.slice(index + 1), headers);
+    const limit = nextStart(numbers.slice(index + 1), headers);
     const read = reader(files.get(segment) as SegmentFile);
     let offset = isFirst ? checkpoint.offset : SEGMENT_HEADER_BYTES;
     for (;;) {
-      if (lsn >= limit) break;
+      if (lsn >= limit || isFenced(fence, header.epoch, lsn + 1)) break;
       const batch = decodeHeader({volume, segment, offset}, read);
       if (batch === null || batch.lsn !== lsn + 1 || batch.epoch !== header.epoch) break;
       batches.push(batch);
@@ -136,27 +137,24 @@ function highestDurableLsn(
       if (!looksLikeHeader(bytes, at)) continue;
       const place = {volume: record.volume, segment, offset: offset + at};
       const batch = decodeHeader(place, read);
-      if (batch === null || isFencedOff(record, batch)) continue;
+      if (batch === null || isFenced(record.fence, batch.epoch, batch.lsn)) continue;
       highest = Math.max(highest, batch.durableLsn);
     }
     if (bytes.length < SEARCH_BYTES) return highest;
   }
 }
 
-/** The LSN at which a later segment takes over, or at which the writer of this one was fenced off. */
-function endOf(
-  record: VolumeRecord,
-  header: SegmentHeader,
+/** The LSN at which a later segment takes over; a fenced-off writer may have created some of them. */
+function nextStart(
   later: readonly SegmentNumber[],
   headers: ReadonlyMap<SegmentNumber, SegmentHeader | null>,
 ): number {
-  const starts = later.map(segment => headers.get(segment)?.startLsn ?? Infinity);
-  return Math.min(header.epoch < record.epoch ? record.startLsn : Infinity, ...starts);
+  return Math.min(...later.map(segment => headers.get(segment)?.startLsn ?? Infinity));
 }
 
-/** True when the batch was written by an earlier writer after the last one had begun. */
-function isFencedOff(record: VolumeRecord, batch: BatchHeader): boolean {
-  return batch.epoch < record.epoch && batch.lsn > record.startLsn;
+/** What a writer of `epoch` appended as `lsn` is not part of the log. */
+function isFenced(fence: Fence | null, epoch: number, lsn: number): boolean {
+  return fence !== null && epoch < fence.epoch && lsn > fence.lsn;
 }
 
 function cutAtBadPage(
