@@ -30,7 +30,7 @@ export function randomPlan(random: Random): Plan {
     fullDisk: random(4) === 0,
     staleWriters: random(4) === 0,
     damage:
-      random(3) > 0
+      random(2) === 0
         ? null
         : pick(random, ['rot', 'rot', 'lost-write', 'misdirected-write', 'record-rot']),
   };
@@ -307,4 +307,6 @@ function inflict(world: World, kind: DamageKind): void {
   world.damage = kind;
   world.count(kind);
   world.log(`    a bit rots: ${place}`);
+  // Headers are read when a volume is opened, and no more once there was another checkpoint.
+  if (random(2) === 0) world.killAll();
 }

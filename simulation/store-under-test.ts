@@ -59,12 +59,15 @@ export const oneZone: StoreFactory = random => {
 
 /** The part of a batch's header that most have: its fields and the first entries. */
 const HEADER_BYTES = 160;
-const RECENT_BATCHES = 6;
+const RECENT_BATCHES = 3;
 
 function rotSegment(zone: MemoryZone, random: Random): string | null {
   const filled = zone
     .contents()
-    .flatMap(({volume, segments}) => segments.map(listing => ({volume, ...listing})))
+    .flatMap(({volume, segments}) =>
+      // The end of the log has its share too: it is what recovery reads.
+      (random(2) === 0 ? segments : segments.slice(-1)).map(listing => ({volume, ...listing})),
+    )
     .filter(({bytesOnDisk}) => bytesOnDisk > 0);
   const target = filled[random(Math.max(1, filled.length))];
   if (target === undefined) return null;
