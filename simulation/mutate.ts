@@ -12,17 +12,17 @@ import {MUTATIONS, type Mutation} from './mutations.ts';
 const REPOSITORY: string = path.resolve(import.meta.dirname, '..');
 const COPIED = ['src', 'simulation', 'package.json', 'tsconfig.json'];
 const OUTPUT_BYTES_MAX = 2 ** 24;
-/** A mutation may make a loop endless: that is caught as well. */
+/** Many times what the seeds take; a mutation may make a loop endless. */
 const HANG_MS = 15 * 60_000;
 
-export type Verdict = {
-  readonly name: string;
-  readonly why: string;
-  /** Seeds until the first that failed; null when the mutation survived. */
+type Outcome = {
+  /** Seeds until the first that failed; null when none did. */
   readonly seeds: number | null;
   /** What the simulation said. */
   readonly message: string;
 };
+
+export type Verdict = Outcome & {readonly name: string; readonly why: string};
 
 /** @throws BorealisError invalid when a mutation no longer fits the source. */
 export function runMutations(
@@ -37,11 +37,14 @@ export function runMutations(
       fs.cpSync(path.join(REPOSITORY, name), path.join(directory, name), {recursive: true});
     }
     fs.symlinkSync(path.join(REPOSITORY, 'node_modules'), path.join(directory, 'node_modules'));
-    return MUTATIONS.map(mutation => {
+    const verdicts = MUTATIONS.map(mutation => {
       const verdict = tryMutation(directory, mutation, seedsMax, firstSeed);
       onVerdict(verdict);
       return verdict;
     });
+    const seeds = Math.max(1, ...verdicts.map(verdict => verdict.seeds ?? 0));
+    requireSound(runSeeds(directory, seeds, firstSeed, 'none'));
+    return verdicts;
   } finally {
     fs.rmSync(directory, {recursive: true, force: true});
   }
@@ -62,24 +65,39 @@ function tryMutation(
   const original = fs.readFileSync(file);
   fs.writeFileSync(file, mutated(mutation));
   try {
-    const script = path.join(directory, 'simulation', 'run.ts');
-    const options = ['--seeds', String(seedsMax), '--seed', String(firstSeed)];
-    const run = spawnSync(
-      process.execPath,
-      ['--import', 'tsx', script, ...options, '--fail-fast', '--json'],
-      {cwd: directory, encoding: 'utf8', maxBuffer: OUTPUT_BYTES_MAX, timeout: HANG_MS},
-    );
-    return {name: mutation.name, why: mutation.why, ...outcomeOf(run, mutation.name)};
+    const outcome = runSeeds(directory, seedsMax, firstSeed, mutation.name);
+    return {name: mutation.name, why: mutation.why, ...outcome};
   } finally {
     fs.writeFileSync(file, original);
   }
 }
 
-function outcomeOf(
-  run: {readonly stdout: string; readonly stderr: string; readonly signal: string | null},
-  name: string,
-): Pick<Verdict, 'seeds' | 'message'> {
-  if (run.signal !== null) return {seeds: 1, message: `no end after ${HANG_MS / 60_000} minutes`};
+/** Without a mutation the same seeds must pass, or what was caught proves nothing. */
+function requireSound({seeds, message}: Outcome): void {
+  if (seeds === null) return;
+  throw new BorealisError(
+    'internal',
+    'simulation-fails',
+    `without a mutation the simulation fails as well, after ${seeds} seeds: ${message}`,
+  );
+}
+
+function runSeeds(directory: string, seedsMax: number, firstSeed: number, name: string): Outcome {
+  const script = path.join(directory, 'simulation', 'run.ts');
+  const options = ['--seeds', String(seedsMax), '--seed', String(firstSeed)];
+  const run = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', script, ...options, '--fail-fast', '--json'],
+    {cwd: directory, encoding: 'utf8', maxBuffer: OUTPUT_BYTES_MAX, timeout: HANG_MS},
+  );
+  // An endless loop and a slow machine look the same: it counts as neither caught nor survived.
+  if (run.signal !== null) {
+    throw new BorealisError(
+      'internal',
+      'mutation-did-not-end',
+      `mutation ${JSON.stringify(name)} did not end within ${HANG_MS / 60_000} minutes`,
+    );
+  }
   const lastLine = run.stdout.trim().split('\n').at(-1) ?? '';
   if (!lastLine.startsWith('{')) {
     throw new BorealisError(

@@ -5,7 +5,7 @@ import {checkMutations} from './mutate.ts';
 import {simulate} from './simulate.ts';
 import {oneZone, type StoreFactory} from './store-under-test.ts';
 
-const SEEDS = 120;
+const SEEDS = 150;
 
 test(`volumes on failing disks lose nothing in ${SEEDS} seeds`, () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
