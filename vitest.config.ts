@@ -2,7 +2,7 @@ import {defineConfig, type ViteUserConfig} from 'vitest/config';
 
 const config: ViteUserConfig = defineConfig({
   test: {
-    include: ['{src,conformance,torture,test}/**/*.test.ts'],
+    include: ['{src,conformance,simulation,torture,test}/**/*.test.ts'],
     reporters: ['default', './scripts/totals-reporter.ts'],
     pool: 'forks',
     maxWorkers: 2,

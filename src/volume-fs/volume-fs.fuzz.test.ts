@@ -1,29 +1,25 @@
 import fc from 'fast-check';
 import {expect, test} from 'vitest';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
-import {MemoryZone, seeded} from '../page-store/testing/memory-zone.ts';
+import {MemoryZone} from '../page-store/testing/memory-zone.ts';
+import {seeded} from '../page-store/testing/zone-faults.ts';
 import {openVolumeIn} from '../volume/open-volume.ts';
 import type {Volume} from '../volume/volume.ts';
+import {listing, operate, outcomeOf, OWNER, type FileOperation} from './testing/file-operations.ts';
 import {ModelFs} from './testing/model-fs.ts';
 import {
   FALLOC_FL_KEEP_SIZE,
   FALLOC_FL_PUNCH_HOLE,
   FALLOC_FL_ZERO_RANGE,
-  FsError,
   RENAME_EXCHANGE,
   RENAME_NOREPLACE,
   ROOT_INO,
-  S_IFDIR,
-  S_IFLNK,
-  S_IFMT,
   S_IFREG,
   type FileSystem,
-  type Ino,
 } from './types.ts';
 import {formatVolumeFs} from './format-volume-fs.ts';
 import {openVolumeFs} from './volume-fs.ts';
 
-const OWNER = {uid: 0, gid: 0};
 const NAMES = ['a', 'b', 'long-'.repeat(40), '\xff\x01'];
 const path = fc.record({
   directory: fc.constantFrom('/', '/d', '/d/e'),
@@ -32,13 +28,8 @@ const path = fc.record({
 const offset = fc.oneof(fc.constantFrom(0, 1, 8191, 8192, 8193, 4_194_304), fc.nat(40_000));
 const length = fc.oneof(fc.constantFrom(1, 512, 8192, 16_384), fc.nat({max: 20_000}));
 
-type Path = {directory: string; name: string};
 type Command =
-  | {kind: 'create' | 'mkdir' | 'symlink' | 'unlink' | 'rmdir'; at: Path}
-  | {kind: 'write'; at: Path; offset: number; length: number}
-  | {kind: 'truncate'; at: Path; size: number}
-  | {kind: 'allocate'; at: Path; mode: number; offset: number; length: number}
-  | {kind: 'link' | 'rename'; from: Path; to: Path; flags: number}
+  | FileOperation
   | {kind: 'barrier' | 'checkpoint' | 'reopen' | 'fork'}
   | {kind: 'crash'; seed: number};
 
@@ -153,7 +144,7 @@ class Pair {
   }
 
   /** Runs the operation on both and expects the same outcome: done, or the same errno. */
-  #operate(step: Exclude<Command, {kind: 'barrier' | 'checkpoint' | 'reopen' | 'fork' | 'crash'}>) {
+  #operate(step: FileOperation): void {
     const stamp = ++this.#stamp % 255;
     const outcome = outcomeOf(() => operate(this.#real, step, stamp));
     const next = this.#model.clone();
@@ -185,86 +176,6 @@ class Pair {
     const volume = number as VolumeNumber;
     return openVolumeIn({zone: this.#zone, volume, create, nodeCacheBytes: 0});
   }
-}
-
-function outcomeOf(run: () => void): string {
-  try {
-    run();
-    return 'done';
-  } catch (error) {
-    if (error instanceof FsError) return error.code;
-    throw error;
-  }
-}
-
-function operate(
-  fs: FileSystem,
-  step: Exclude<Command, {kind: 'barrier' | 'checkpoint' | 'reopen' | 'fork' | 'crash'}>,
-  stamp: number,
-): void {
-  switch (step.kind) {
-    case 'create':
-      fs.makeNode(walk(fs, step.at.directory), step.at.name, S_IFREG | 0o600, 0, OWNER);
-      return;
-    case 'mkdir':
-      fs.makeDirectory(walk(fs, step.at.directory), step.at.name, 0o700, OWNER);
-      return;
-    case 'symlink':
-      fs.makeSymlink(walk(fs, step.at.directory), step.at.name, 'target/'.repeat(stamp), OWNER);
-      return;
-    case 'unlink':
-      return fs.unlink(walk(fs, step.at.directory), step.at.name);
-    case 'rmdir':
-      return fs.removeDirectory(walk(fs, step.at.directory), step.at.name);
-    case 'write':
-      return fs.write(find(fs, step.at), step.offset, Buffer.alloc(step.length, stamp));
-    case 'truncate':
-      fs.setAttributes(find(fs, step.at), {sizeBytes: step.size});
-      return;
-    case 'allocate':
-      return fs.allocate(find(fs, step.at), step.mode, step.offset, step.length);
-    case 'link':
-      fs.link(find(fs, step.from), walk(fs, step.to.directory), step.to.name);
-      return;
-    case 'rename':
-      return fs.rename(
-        walk(fs, step.from.directory),
-        step.from.name,
-        walk(fs, step.to.directory),
-        step.to.name,
-        step.flags,
-      );
-  }
-}
-
-function walk(fs: FileSystem, directory: string): Ino {
-  return directory
-    .split('/')
-    .filter(part => part !== '')
-    .reduce((ino, part) => fs.lookup(ino, part).ino, ROOT_INO);
-}
-
-function find(fs: FileSystem, at: Path): Ino {
-  return fs.lookup(walk(fs, at.directory), at.name).ino;
-}
-
-/** Everything that can be seen, as text: names, types, links, sizes and bytes. */
-function listing(fs: FileSystem, ino: Ino = ROOT_INO): string {
-  const {mode, nlink, sizeBytes} = fs.attributes(ino);
-  const type = mode & S_IFMT;
-  if (type === S_IFLNK) return `link ${fs.readLink(ino)}`;
-  if (type !== S_IFDIR) {
-    const bytes = Buffer.alloc(sizeBytes + 1);
-    expect(fs.read(ino, 0, bytes)).toBe(sizeBytes);
-    return `file ${nlink} ${sizeBytes} ${ModelFs.digest(bytes.subarray(0, sizeBytes))}`;
-  }
-  const entries: string[] = [];
-  fs.readDirectory(ino, 2, entry => {
-    expect(fs.lookup(ino, entry.name).ino).toBe(entry.ino);
-    entries.push(`${JSON.stringify(entry.name)}: ${listing(fs, entry.ino)}`);
-    return true;
-  });
-  return `directory ${nlink} {${entries.sort().join(', ')}}`;
 }
 
 test('a file that lost its last name lives while it is referenced, and is gone after a crash', () => {

@@ -149,8 +149,9 @@ class ZoneChecker {
   }
 
   /** Recovery would take these batches: those that a barrier covered must be whole. */
-  #verifyLog({volume, checkpoint}: VolumeRecord): void {
-    const {batches} = recoverLog(this.#zone, volume, checkpoint);
+  #verifyLog(record: VolumeRecord): void {
+    const {volume} = record;
+    const {batches} = recoverLog(this.#zone, record);
     for (const {segment, offset, headerBytes, entries} of batches) {
       this.#reached.add(`${volume}:${segment}`);
       const source = this.#zone.openSegment(volume, segment);

@@ -113,11 +113,13 @@ function recoverAndOpen(options: OpenVolumeOptions, clock: Clock, unlock: () => 
   const {zone, volume, nodeCacheBytes, segmentBytes = SEGMENT_BYTES} = options;
   const found = readVolumeRecord(zone, volume);
   if (found === null) throw noSuchVolume(zone, volume);
-  const recovered = recoverLog(zone, volume, found.record.checkpoint);
+  const recovered = recoverLog(zone, found.record);
   rewriteTail(zone, recovered.undurable);
   syncSegments(zone, volume, recovered.toSync);
   for (const segment of recovered.garbage) zone.deleteSegment(volume, segment);
-  const record: VolumeRecord = {...found.record, epoch: found.record.epoch + 1, clean: false};
+  const epoch = found.record.epoch + 1;
+  const fence = {epoch, lsn: recovered.lsn};
+  const record: VolumeRecord = {...found.record, epoch, fence, clean: false};
   const recordBytes = encodeVolumeRecord(record);
   zone.writeVolumeRecord(volume, recordBytes, found.bytes);
 

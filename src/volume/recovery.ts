@@ -2,8 +2,9 @@
  * Recovery: finds the end of a volume's log and what its batches say, from the last checkpoint on.
  *
  * 1. Headers are followed from the checkpoint: a header counts when its checksum, place, volume and
- *    LSN are right. A segment's header says where the one before ended (`startLsn`): what a fenced-off
- *    writer appended beyond that is not followed.
+ *    LSN are right. A segment's header says where the one before ended (`startLsn`), and the record's
+ *    fence beyond which LSN nothing of an earlier epoch counts: what a fenced-off writer appended beyond
+ *    either is not followed.
  * 2. The pages of batches that were not known to be durable when the last header was written are
  *    verified in order, and the log is cut before the first batch with a bad page.
  *
@@ -19,7 +20,7 @@ import type {SegmentFile, Zone} from '../page-store/zone.ts';
 import {decodeHeader, looksLikeHeader, type BatchHeader} from './batch.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES} from './pointer.ts';
 import {decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader} from './segment-header.ts';
-import type {Checkpoint} from './volume-record.ts';
+import type {Fence, VolumeRecord} from './volume-record.ts';
 
 export type RecoveredLog = {
   /** To be applied in order. */
@@ -37,15 +38,16 @@ export type RecoveredLog = {
   readonly nextSegment: SegmentNumber;
 };
 
-export function recoverLog(zone: Zone, volume: VolumeNumber, checkpoint: Checkpoint): RecoveredLog {
+export function recoverLog(zone: Zone, record: VolumeRecord): RecoveredLog {
+  const {volume, checkpoint} = record;
   const segments = zone.listSegments(volume).map(listing => listing.segment);
   const after = segments.filter(segment => segment >= checkpoint.segment);
   const files = new Map(after.map(segment => [segment, zone.openSegment(volume, segment)]));
   try {
-    const followed = followHeaders(volume, checkpoint, files);
+    const followed = followHeaders(record, files);
     const batches = cutAtBadPage(followed, files);
     const last = batches.at(-1);
-    checkNothingLost(volume, checkpoint, last ?? null, files);
+    checkNothingLost(record, last ?? null, files);
     const end = last?.segment ?? checkpoint.segment;
     const durable = highestDurable(batches);
     return {
@@ -63,10 +65,10 @@ export function recoverLog(zone: Zone, volume: VolumeNumber, checkpoint: Checkpo
 }
 
 function followHeaders(
-  volume: VolumeNumber,
-  checkpoint: Checkpoint,
+  record: VolumeRecord,
   files: ReadonlyMap<SegmentNumber, SegmentFile>,
 ): BatchHeader[] {
+  const {volume, checkpoint, fence} = record;
   const batches: BatchHeader[] = [];
   let lsn = checkpoint.lsn;
   const headers = new Map(
@@ -78,12 +80,13 @@ function followHeaders(
     // Created, and the power went before its header was durable: nothing in it counts.
     if (header === null || header === undefined) continue;
     const isFirst = segment === checkpoint.segment;
-    if (!isFirst && header.startLsn !== lsn) break;
+    // It follows what was not found, or a fenced-off writer created it; a later one may go on from here.
+    if (!isFirst && header.startLsn !== lsn) continue;
     const limit = nextStart(numbers.slice(index + 1), headers);
     const read = reader(files.get(segment) as SegmentFile);
     let offset = isFirst ? checkpoint.offset : SEGMENT_HEADER_BYTES;
     for (;;) {
-      if (limit !== null && lsn >= limit) break;
+      if (lsn >= limit || isFenced(fence, header.epoch, lsn + 1)) break;
       const batch = decodeHeader({volume, segment, offset}, read);
       if (batch === null || batch.lsn !== lsn + 1 || batch.epoch !== header.epoch) break;
       batches.push(batch);
@@ -98,18 +101,18 @@ const SEARCH_BYTES = 2 ** 20;
 
 /** @throws BorealisError corrupt when a header behind the end knows of durable batches that were not found. */
 function checkNothingLost(
-  volume: VolumeNumber,
-  checkpoint: Checkpoint,
+  record: VolumeRecord,
   last: BatchHeader | null,
   files: ReadonlyMap<SegmentNumber, SegmentFile>,
 ): void {
+  const {volume, checkpoint} = record;
   const lsn = last?.lsn ?? checkpoint.lsn;
   const endSegment = last?.segment ?? checkpoint.segment;
   const endOffset = last === null ? checkpoint.offset : last.offset + last.batchBytes;
   for (const [segment, file] of files) {
     if (segment < endSegment) continue;
     const from = segment === endSegment ? endOffset : SEGMENT_HEADER_BYTES;
-    const durableLsn = highestDurableLsn(volume, segment, file, from);
+    const durableLsn = highestDurableLsn(record, segment, file, from);
     if (durableLsn <= lsn) continue;
     throw new BorealisError(
       'corrupt',
@@ -121,7 +124,7 @@ function checkNothingLost(
 
 /** Looks for batch headers at every sector; most segments end with a few zeros. */
 function highestDurableLsn(
-  volume: VolumeNumber,
+  record: VolumeRecord,
   segment: SegmentNumber,
   file: SegmentFile,
   from: number,
@@ -132,23 +135,26 @@ function highestDurableLsn(
     const bytes = read(offset, SEARCH_BYTES);
     for (let at = 0; at < bytes.length; at += SECTOR_SIZE_BYTES) {
       if (!looksLikeHeader(bytes, at)) continue;
-      const batch = decodeHeader({volume, segment, offset: offset + at}, read);
-      highest = Math.max(highest, batch?.durableLsn ?? 0);
+      const place = {volume: record.volume, segment, offset: offset + at};
+      const batch = decodeHeader(place, read);
+      if (batch === null || isFenced(record.fence, batch.epoch, batch.lsn)) continue;
+      highest = Math.max(highest, batch.durableLsn);
     }
     if (bytes.length < SEARCH_BYTES) return highest;
   }
 }
 
-/** The LSN at which the next segment takes over, or null when none does. */
+/** The LSN at which a later segment takes over; a fenced-off writer may have created some of them. */
 function nextStart(
   later: readonly SegmentNumber[],
   headers: ReadonlyMap<SegmentNumber, SegmentHeader | null>,
-): Lsn | null {
-  for (const segment of later) {
-    const header = headers.get(segment);
-    if (header !== null && header !== undefined) return header.startLsn;
-  }
-  return null;
+): number {
+  return Math.min(...later.map(segment => headers.get(segment)?.startLsn ?? Infinity));
+}
+
+/** What a writer of `epoch` appended as `lsn` is not part of the log. */
+function isFenced(fence: Fence | null, epoch: number, lsn: number): boolean {
+  return fence !== null && epoch < fence.epoch && lsn > fence.lsn;
 }
 
 function cutAtBadPage(

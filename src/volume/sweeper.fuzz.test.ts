@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import {expect, test} from 'vitest';
 import type {VolumeNumber} from '../page-store/ids.ts';
-import {seeded} from '../page-store/testing/memory-zone.ts';
+import {seeded} from '../page-store/testing/zone-faults.ts';
 import type {Zone} from '../page-store/zone.ts';
 import {Census, type Counts, type Share} from './census.ts';
 import {openVolumeIn} from './open-volume.ts';

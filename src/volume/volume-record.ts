@@ -2,8 +2,8 @@
  * A volume's record: the durable name of its root. A volume exists from the moment its record does,
  * and the record is what keeps its pages alive.
  *
- *     {"format":1,"volume":42,"source":{"volume":41,"lsn":900},"createdMs":…,"epoch":3,"clean":false,
- *      "checkpoint":{"lsn":905,"timestampMs":…,"root":[41,7,33554944,123456],"segment":1,"offset":512}}
+ *     {"format":1,"volume":42,"source":{"volume":41,"lsn":900},"createdMs":…,"epoch":3,
+ *      "fence":{"epoch":3,"lsn":904},"clean":false,"checkpoint":{"lsn":905,"timestampMs":…,"root":[41,7,33554944,123456],"segment":1,"offset":512}}
  *
  * `segment` and `offset` say where the log goes on after the checkpoint; `clean` that nothing does.
  * Source: docs/formats/records.md.
@@ -27,19 +27,26 @@ export type Checkpoint = {
   readonly offset: number;
 };
 
+/** Nothing that a writer of an earlier epoch appended beyond `lsn` is part of the log. */
+export type Fence = {readonly epoch: number; readonly lsn: Lsn};
+
 export type VolumeRecord = {
   readonly volume: VolumeNumber;
   readonly source: {readonly volume: VolumeNumber; readonly lsn: Lsn} | null;
   readonly createdMs: number;
   /** Number of the last writer. The next one takes the number after it before it writes. */
   readonly epoch: number;
+  /** Where the last opening of the volume found the end of the log; null before the first. */
+  readonly fence: Fence | null;
   /** True when the log holds nothing after the checkpoint. */
   readonly clean: boolean;
   readonly checkpoint: Checkpoint;
 };
 
-type StoredRecord = Omit<VolumeRecord, 'checkpoint'> & {
+type StoredRecord = Omit<VolumeRecord, 'checkpoint' | 'fence'> & {
   format: number;
+  /** Not in records from before there was one. */
+  fence?: Fence | null;
   checkpoint: Omit<Checkpoint, 'root'> & {root: number[]};
 };
 
@@ -55,6 +62,7 @@ export function newVolumeRecord(
     source,
     createdMs: timestampMs,
     epoch: 0,
+    fence: null,
     clean: true,
     checkpoint: {
       lsn: source?.lsn ?? (0 as Lsn),
@@ -94,5 +102,5 @@ export function readVolumeRecord(
   const {format: _, ...record} = value;
   const words = Uint32Array.from(value.checkpoint.root);
   const checkpoint = {...record.checkpoint, root: readPointer(words, 0)};
-  return {record: {...record, checkpoint}, bytes};
+  return {record: {...record, fence: record.fence ?? null, checkpoint}, bytes};
 }

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import {expect, test} from 'vitest';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
-import {MemoryZone, seeded} from '../page-store/testing/memory-zone.ts';
+import {MemoryZone} from '../page-store/testing/memory-zone.ts';
+import {ProcessEnded, seeded} from '../page-store/testing/zone-faults.ts';
 import {openVolumeIn} from './open-volume.ts';
 import {PAGE_SIZE_BYTES} from './pointer.ts';
 import type {Volume} from './volume.ts';
@@ -224,6 +225,77 @@ test('a volume that is open cannot be opened a second time', () => {
   const options = {zone, volume: 1 as VolumeNumber, nodeCacheBytes: 0};
   openVolumeIn({...options, create: true});
   expect(() => openVolumeIn({...options, create: false})).toThrow(/is open/);
+});
+
+test('what a fenced-off writer appends never shows, whatever the writer after it did', () => {
+  const options = {volume: 1 as VolumeNumber, nodeCacheBytes: 0, segmentBytes: 3 * 2 ** 20};
+  const write = (volume: Volume, page: number, stamp: number): void => {
+    volume.changePage(5, page, false).fill(stamp);
+    volume.endOperation();
+  };
+  for (const after of ['nothing', 'a write', 'a close'] as const) {
+    const zone = new MemoryZone();
+    const stale = openVolumeIn({...options, zone, create: true});
+    write(stale, 0, 1);
+    stale.barrier();
+    zone.kill();
+    const next = openVolumeIn({...options, zone, create: false});
+    // Two barriers, so that its second batch says that the first was durable.
+    for (const page of [1, 2]) {
+      write(stale, page, 66);
+      stale.barrier();
+    }
+    if (after === 'a close') {
+      next.close();
+    } else {
+      // It is the first to create the next segment.
+      for (let page = 100; page < 500; page++) write(stale, page, 66);
+      stale.barrier();
+    }
+    zone.kill();
+    let again = openVolumeIn({...options, zone, create: false});
+    if (after === 'a write') {
+      write(again, 3, 3);
+      again.barrier();
+      zone.crash(seeded(1));
+      again = openVolumeIn({...options, zone, create: false});
+    }
+    const pages = [0, 1, 2, 3, 100, 499].filter(page => again.isAllocated(5, page));
+    expect(pages).toEqual(after === 'a write' ? [0, 3] : [0]);
+  }
+});
+
+test('the log goes on behind a segment that a fenced-off writer created late', () => {
+  const zone = new MemoryZone();
+  const options = {zone, volume: 1 as VolumeNumber, nodeCacheBytes: 0, segmentBytes: 3 * 2 ** 20};
+  const write = (volume: Volume, from: number, to: number): void => {
+    for (let page = from; page < to; page++) {
+      volume.changePage(5, page, false).fill(1);
+      volume.endOperation();
+    }
+  };
+  const stale = openVolumeIn({...options, create: true});
+  write(stale, 0, 1);
+  stale.barrier();
+  zone.kill();
+  const second = openVolumeIn({...options, create: false});
+  write(second, 1, 2);
+  // It creates segment 2, and dies before there is anything in it.
+  zone.faults.arm('end', 1);
+  expect(() => second.barrier()).toThrow(ProcessEnded);
+  zone.faults.restart();
+  zone.kill();
+  const third = openVolumeIn({...options, create: false});
+  const isThere = third.isAllocated(5, 1);
+  write(stale, 100, 500);
+  stale.barrier();
+  write(third, 2, 3);
+  third.barrier();
+  expect(zone.listSegments(1 as VolumeNumber).map(({segment}) => segment)).toEqual([1, 2, 3]);
+  zone.crash(seeded(1));
+  const fourth = openVolumeIn({...options, create: false});
+  const pages = [0, 1, 2, 100, 499].filter(page => fourth.isAllocated(5, page));
+  expect(pages).toEqual(isThere ? [0, 1, 2] : [0, 2]);
 });
 
 test('a rotten header of a batch that was durable is corruption, not the end of the log', () => {

@@ -1,82 +1,36 @@
 /**
- * A zone in memory that can lose power: for simulations.
+ * A zone in memory that can lose power and fail: for simulations.
  *
- * What was written since a segment's last sync is kept as a list of writes. `crash` lets each of them
- * survive whole, vanish, or survive in part, sector by sector, independently of the others: so writes
- * are lost, torn and reordered as a real disk's cache would. Records are atomic and durable.
+ * What was written since a segment's last sync is lost, torn and reordered by a power cut
+ * (memory-segment.ts). Any call can be the last of its process, or fail (zone-faults.ts). Records are
+ * atomic and durable.
  */
 import {assert} from '../../base/assert.ts';
 import {BorealisError} from '../../base/errors.ts';
 import {recognizeSegment, writeCompact} from '../compact-segment.ts';
 import type {SegmentNumber, VolumeNumber} from '../ids.ts';
 import type {SegmentFile, SegmentListing, SegmentRange, Zone} from '../zone.ts';
+import {MemorySegmentData} from './memory-segment.ts';
+import {inputOutputError, ZoneFaults, type Random} from './zone-faults.ts';
 
 const SECTOR_BYTES = 512;
-
-/** A random whole number from 0 up to but not including `below`. */
-export type Random = (below: number) => number;
-
-/** A small generator (mulberry32): the same seed gives the same crash. */
-export function seeded(seed: number): Random {
-  let state = seed;
-  return below => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
-type PendingWrite = {position: number; bytes: Buffer};
-
-class MemorySegmentData {
-  durable: Buffer = Buffer.alloc(0);
-  current: Buffer = Buffer.alloc(0);
-  pending: PendingWrite[] = [];
-  deleted = false;
-
-  write(bytes: Buffer, position: number): void {
-    this.current = overlay(this.current, bytes, position);
-    this.pending.push({position, bytes: Buffer.from(bytes)});
-  }
-
-  sync(): void {
-    this.durable = Buffer.from(this.current);
-    this.pending = [];
-  }
-
-  truncate(sizeBytes: number): void {
-    this.current = this.current.subarray(0, sizeBytes);
-  }
-
-  crash(random: Random): void {
-    let survived: Buffer = Buffer.from(this.durable);
-    for (const {position, bytes} of this.pending) {
-      const fate = random(3);
-      if (fate === 0) continue;
-      if (fate === 1) {
-        survived = overlay(survived, bytes, position);
-        continue;
-      }
-      for (let at = 0; at < bytes.length; at += SECTOR_BYTES) {
-        if (random(2) === 0) continue;
-        survived = overlay(survived, bytes.subarray(at, at + SECTOR_BYTES), position + at);
-      }
-    }
-    this.current = Buffer.from(survived);
-    // What survived may still lie in the cache of the host: only a sync makes it durable.
-    this.pending = this.current.equals(this.durable)
-      ? []
-      : [{position: 0, bytes: Buffer.from(this.current)}];
-  }
-}
+/** What a driver needs to replace a record: a block for the temporary file. */
+const RECORD_BYTES = 4096;
 
 export class MemoryZone implements Zone {
   readonly name = 'memory';
+  readonly faults: ZoneFaults;
   #storeRecord: Buffer | null = null;
   readonly #records = new Map<VolumeNumber, Buffer>();
   readonly #segments = new Map<VolumeNumber, Map<SegmentNumber, MemorySegmentData>>();
-  readonly #locks = new Set<VolumeNumber>();
+  /** The holder of each lock; one that is gone releases nothing any more. */
+  readonly #locks = new Map<VolumeNumber, symbol>();
+  readonly #descriptors = new Map<number, MemorySegment>();
+  #nextDescriptor = 3;
+
+  constructor(faults: ZoneFaults = new ZoneFaults()) {
+    this.faults = faults;
+  }
 
   /** The power goes: every open volume is dead, unsynced bytes survive by chance. */
   crash(random: Random): void {
@@ -86,68 +40,112 @@ export class MemoryZone implements Zone {
     }
   }
 
-  /** The process dies and the machine goes on: nothing is lost, the locks are free. */
-  kill(): void {
-    this.#locks.clear();
+  /**
+   * The process that writes to `volume`, or every process, dies and the machine goes on: nothing is
+   * lost, the locks are free.
+   */
+  kill(volume?: VolumeNumber): void {
+    if (volume === undefined) this.#locks.clear();
+    else this.#locks.delete(volume);
   }
 
-  /** Flips one bit. */
+  /** Flips one bit of a segment. */
   corrupt(volume: VolumeNumber, segment: SegmentNumber, position: number): void {
-    const bytes = this.#data(volume, segment).current;
-    bytes.writeUInt8(bytes.readUInt8(position) ^ 1, position);
+    this.#data(volume, segment).flipBit(position);
+  }
+
+  /** Flips one bit of a volume's record. */
+  corruptRecord(volume: VolumeNumber, position: number): void {
+    const record = this.#records.get(volume);
+    if (record === undefined) return;
+    const rotten = Buffer.from(record);
+    rotten.writeUInt8(rotten.readUInt8(position % rotten.length) ^ 1, position % rotten.length);
+    this.#records.set(volume, rotten);
+  }
+
+  /** What is there, looked at from outside: no call of the zone. */
+  contents(): {volume: VolumeNumber; hasRecord: boolean; segments: SegmentListing[]}[] {
+    return [...new Set([...this.#records.keys(), ...this.#segments.keys()])].map(volume => ({
+      volume,
+      hasRecord: this.#records.has(volume),
+      segments: this.#listing(volume),
+    }));
+  }
+
+  /** The bytes of a segment as a read would see them: no call of the zone. */
+  bytesOf(volume: VolumeNumber, segment: SegmentNumber): Buffer {
+    const data = this.#data(volume, segment);
+    return data.read(0, data.length);
+  }
+
+  /** fdatasync of another thread. */
+  syncDescriptor(descriptor: number): void {
+    const file = this.#descriptors.get(descriptor);
+    assert(file !== undefined, `descriptor ${descriptor} is open`);
+    file.sync();
   }
 
   readStoreRecord(): Buffer | null {
-    return this.#storeRecord;
+    return this.faults.call('read', () => this.#storeRecord);
   }
 
   writeStoreRecord(bytes: Uint8Array, expected: Uint8Array | null): void {
-    checkExpected(this.#storeRecord, expected);
-    this.#storeRecord = Buffer.from(bytes);
+    this.#change(() => {
+      checkExpected(this.#storeRecord, expected);
+      this.#storeRecord = Buffer.from(bytes);
+    }, RECORD_BYTES);
   }
 
   listVolumes(): VolumeNumber[] {
-    return [...new Set([...this.#records.keys(), ...this.#segments.keys()])].sort((a, b) => a - b);
+    return this.faults.call('read', () =>
+      [...new Set([...this.#records.keys(), ...this.#segments.keys()])].sort((a, b) => a - b),
+    );
   }
 
   readVolumeRecord(volume: VolumeNumber): Buffer | null {
-    return this.#records.get(volume) ?? null;
+    return this.faults.call('read', () => this.#records.get(volume) ?? null);
   }
 
   writeVolumeRecord(volume: VolumeNumber, bytes: Uint8Array, expected: Uint8Array | null): void {
-    checkExpected(this.#records.get(volume) ?? null, expected);
-    this.#records.set(volume, Buffer.from(bytes));
+    this.#change(() => {
+      checkExpected(this.#records.get(volume) ?? null, expected);
+      this.#records.set(volume, Buffer.from(bytes));
+    }, RECORD_BYTES);
   }
 
   deleteVolumeRecord(volume: VolumeNumber): void {
-    this.#records.delete(volume);
+    this.#change(() => this.#records.delete(volume));
   }
 
   createSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
-    const segments = this.#segments.get(volume) ?? new Map<SegmentNumber, MemorySegmentData>();
-    if (segments.has(segment)) {
-      throw new BorealisError('conflict', 'already-exists', `segment ${segment} exists`);
-    }
-    const data = new MemorySegmentData();
-    segments.set(segment, data);
-    this.#segments.set(volume, segments);
-    return new MemorySegment(data);
+    return this.#change(() => {
+      const segments = this.#segments.get(volume) ?? new Map<SegmentNumber, MemorySegmentData>();
+      if (segments.has(segment)) {
+        throw new BorealisError('conflict', 'already-exists', `segment ${segment} exists`);
+      }
+      const data = new MemorySegmentData();
+      segments.set(segment, data);
+      this.#segments.set(volume, segments);
+      return this.#open(data);
+    }, RECORD_BYTES);
   }
 
   openSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
-    return recognizeSegment({volume, segment}, new MemorySegment(this.#data(volume, segment)));
+    return this.faults.call('read', () =>
+      recognizeSegment({volume, segment}, this.#open(this.#data(volume, segment))),
+    );
   }
 
   listSegments(volume: VolumeNumber): SegmentListing[] {
-    return [...(this.#segments.get(volume) ?? [])]
-      .map(([segment, data]) => ({segment, bytesOnDisk: data.current.length}))
-      .sort((a, b) => a.segment - b.segment);
+    return this.faults.call('read', () => this.#listing(volume));
   }
 
   deleteSegment(volume: VolumeNumber, segment: SegmentNumber): void {
-    const data = this.#segments.get(volume)?.get(segment);
-    if (data !== undefined) data.deleted = true;
-    this.#segments.get(volume)?.delete(segment);
+    this.#change(() => {
+      const data = this.#segments.get(volume)?.get(segment);
+      if (data !== undefined) data.deleted = true;
+      this.#segments.get(volume)?.delete(segment);
+    });
   }
 
   compactSegment(
@@ -156,12 +154,20 @@ export class MemoryZone implements Zone {
     live: readonly SegmentRange[],
   ): number {
     const compacted = new MemorySegmentData();
-    const target = new MemorySegment(compacted);
-    writeCompact({volume, segment}, this.openSegment(volume, segment), target, live);
-    target.sync();
-    this.#data(volume, segment).deleted = true;
-    this.#segments.get(volume)?.set(segment, compacted);
-    return compacted.current.length;
+    const source = this.openSegment(volume, segment);
+    const target = this.#open(compacted);
+    try {
+      writeCompact({volume, segment}, source, target, live);
+      target.sync();
+    } finally {
+      source.close();
+      target.close();
+    }
+    this.#change(() => {
+      this.#data(volume, segment).deleted = true;
+      this.#segments.get(volume)?.set(segment, compacted);
+    });
+    return compacted.length;
   }
 
   /** Here a compaction is whole or was not begun. */
@@ -174,19 +180,70 @@ export class MemoryZone implements Zone {
   removeLeftover(): void {}
 
   lockVolume(volume: VolumeNumber): () => void {
-    if (this.#locks.has(volume)) {
-      throw new BorealisError('conflict', 'volume-locked', `volume ${volume} is open`);
-    }
-    this.#locks.add(volume);
-    return () => this.#locks.delete(volume);
+    return this.faults.call('metadata', () => {
+      if (this.#locks.has(volume)) {
+        throw new BorealisError('conflict', 'volume-locked', `volume ${volume} is open`);
+      }
+      const holder = Symbol('holder');
+      this.#locks.set(volume, holder);
+      return () => {
+        if (this.#locks.get(volume) === holder) this.#locks.delete(volume);
+      };
+    });
   }
 
   deleteEmptyVolume(volume: VolumeNumber): void {
-    if (this.#segments.get(volume)?.size === 0) this.#segments.delete(volume);
+    this.#change(() => {
+      if (this.#records.has(volume)) return;
+      if (this.#segments.get(volume)?.size === 0) this.#segments.delete(volume);
+    });
   }
 
   freeBytes(): number {
-    return 2 ** 40;
+    return Math.min(2 ** 40, this.faults.capacityBytes - this.#usedBytes());
+  }
+
+  /** Where a write goes that misses its place: any segment there is. */
+  #anySegment(): MemorySegmentData {
+    const all = [...this.#segments.values()].flatMap(segments => [...segments.values()]);
+    return all[this.faults.random(all.length)] as MemorySegmentData;
+  }
+
+  #open(data: MemorySegmentData): MemorySegment {
+    const descriptor = this.#nextDescriptor++;
+    const file = new MemorySegment(data, descriptor, {
+      faults: this.faults,
+      roomBytes: () => this.faults.capacityBytes - this.#usedBytes(),
+      anySegment: () => this.#anySegment(),
+      closed: () => this.#descriptors.delete(descriptor),
+    });
+    this.#descriptors.set(descriptor, file);
+    return file;
+  }
+
+  /** A change of names or records: atomic. */
+  #change<T>(effect: () => T, neededBytes = 0): T {
+    if (neededBytes > 0 && this.#usedBytes() + neededBytes > this.faults.capacityBytes) {
+      return this.faults.call('metadata', () => {
+        throw this.faults.full();
+      });
+    }
+    return this.faults.call('metadata', effect);
+  }
+
+  #usedBytes(): number {
+    if (this.faults.capacityBytes === Infinity) return 0;
+    let used = 0;
+    for (const segments of this.#segments.values()) {
+      for (const data of segments.values()) used += data.length;
+    }
+    return used;
+  }
+
+  #listing(volume: VolumeNumber): SegmentListing[] {
+    return [...(this.#segments.get(volume) ?? [])]
+      .map(([segment, data]) => ({segment, bytesOnDisk: data.length}))
+      .sort((a, b) => a.segment - b.segment);
   }
 
   #data(volume: VolumeNumber, segment: SegmentNumber): MemorySegmentData {
@@ -198,34 +255,57 @@ export class MemoryZone implements Zone {
   }
 }
 
+type Disk = {
+  readonly faults: ZoneFaults;
+  roomBytes(): number;
+  anySegment(): MemorySegmentData;
+  closed(): void;
+};
+
 class MemorySegment implements SegmentFile {
-  readonly syncDescriptor = null;
+  readonly syncDescriptor: number;
   readonly ranges = null;
   readonly #data: MemorySegmentData;
+  readonly #disk: Disk;
   #isOpen = true;
 
-  constructor(data: MemorySegmentData) {
+  constructor(data: MemorySegmentData, descriptor: number, disk: Disk) {
     this.#data = data;
+    this.syncDescriptor = descriptor;
+    this.#disk = disk;
   }
 
   read(position: number, into: Uint8Array, intoOffset: number, length: number): number {
     assert(this.#isOpen, 'a segment is read while it is open');
-    const bytes = this.#data.current.subarray(position, position + length);
-    into.set(bytes, intoOffset);
-    return bytes.length;
+    return this.#disk.faults.call('read', () => {
+      const bytes = this.#data.read(position, position + length);
+      into.set(bytes, intoOffset);
+      return bytes.length;
+    });
   }
 
   write(buffers: readonly Uint8Array[], position: number): void {
     assert(this.#isOpen, 'a segment is written while it is open');
-    this.#data.write(Buffer.concat(buffers), position);
+    const {faults} = this.#disk;
+    const bytes = Buffer.concat(buffers);
+    const writePart = (): void => {
+      const sectors = Math.floor(bytes.length / SECTOR_BYTES);
+      this.#data.write(bytes.subarray(0, faults.random(sectors + 1) * SECTOR_BYTES), position);
+    };
+    faults.call('write', () => this.#write(bytes, position), writePart);
   }
 
   sync(): void {
-    this.#data.sync();
+    const {faults} = this.#disk;
+    faults.call('sync', () => {
+      if (!faults.strikes('sync-error')) return this.#data.sync();
+      this.#data.failSync(faults.random(2) === 0);
+      throw inputOutputError('sync');
+    });
   }
 
   truncate(sizeBytes: number): void {
-    this.#data.truncate(sizeBytes);
+    this.#disk.faults.call('metadata', () => this.#data.truncate(sizeBytes));
   }
 
   isDeleted(): boolean {
@@ -234,14 +314,31 @@ class MemorySegment implements SegmentFile {
 
   close(): void {
     this.#isOpen = false;
+    this.#disk.closed();
   }
-}
 
-function overlay(base: Buffer, bytes: Buffer, position: number): Buffer {
-  const end = position + bytes.length;
-  const result = end > base.length ? Buffer.concat([base, Buffer.alloc(end - base.length)]) : base;
-  bytes.copy(result, position);
-  return result;
+  #write(bytes: Buffer, position: number): void {
+    const {faults} = this.#disk;
+    const room = this.#disk.roomBytes() + this.#data.length - position;
+    if (bytes.length > room) {
+      const fits = Math.max(0, Math.floor(room / SECTOR_BYTES) * SECTOR_BYTES);
+      this.#data.write(bytes.subarray(0, fits), position);
+      throw faults.full();
+    }
+    const isLost = faults.strikes('lose-write');
+    const isMisdirected = faults.strikes('misdirect-write');
+    if (!isLost && !isMisdirected) return this.#data.write(bytes, position);
+    // Its place keeps what it had; where there was nothing, there are zeros.
+    const missing = position + bytes.length - this.#data.length;
+    if (missing > 0) {
+      const zeros = Math.min(missing, bytes.length);
+      this.#data.write(Buffer.alloc(zeros), position + bytes.length - zeros);
+    }
+    if (!isMisdirected) return;
+    const target = this.#disk.anySegment();
+    const sectors = Math.floor(target.length / SECTOR_BYTES);
+    target.write(bytes, faults.random(sectors + 1) * SECTOR_BYTES);
+  }
 }
 
 function checkExpected(found: Buffer | null, expected: Uint8Array | null): void {

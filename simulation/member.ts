@@ -1,0 +1,31 @@
+/** One volume of a simulation: the real one while a process has it open, and its history. */
+import type {VolumeNumber} from '../src/page-store/ids.ts';
+import type {Volume} from '../src/volume/volume.ts';
+import type {Content, ContentKind, State} from './content.ts';
+import type {History} from './history.ts';
+
+/** A barrier whose sync is on its way, on another thread. */
+export type Barrier = {
+  readonly descriptors: readonly number[];
+  readonly lsn: number;
+  readonly index: number;
+};
+
+export type Opened = {readonly volume: Volume; readonly content: Content<State>};
+
+export type Member = {
+  readonly number: VolumeNumber;
+  readonly kind: ContentKind<State>;
+  history: History<State>;
+  opened: Opened | null;
+  /** Oldest first. */
+  barriers: Barrier[];
+  /** A writer that was taken for dead, and goes on. */
+  stale: Opened | null;
+  /** True once there was one: a segment may be there that it created. */
+  hadStale: boolean;
+  /** Pages changed since the last flush, at most. */
+  unflushedPages: number;
+  /** What was found to be corrupt: the volume is left alone from then on. */
+  corrupt: string | null;
+};

@@ -1,0 +1,113 @@
+/**
+ * One seed is one run: the same history of operations and faults each time, whatever the machine does.
+ */
+import {errorChain} from '../src/base/errors.ts';
+import {ProcessEnded, seeded, type Random} from '../src/page-store/testing/zone-faults.ts';
+import {demand, Violation} from './content.ts';
+import {chooseStep, close, create, randomPlan, stepsOf, sweepStore} from './steps.ts';
+import {oneZone, type StoreFactory} from './store-under-test.ts';
+import {World} from './world.ts';
+
+const STEPS_MIN = 15;
+const STEPS_SPREAD = 60;
+
+export type Failure = {
+  readonly seed: number;
+  readonly step: number;
+  /** What was going on. */
+  readonly name: string;
+  readonly message: string;
+};
+
+export type Run = {
+  readonly steps: number;
+  /** Calls of a zone. */
+  readonly calls: number;
+  /** How often each fault struck. */
+  readonly faults: ReadonlyMap<string, number>;
+  readonly failure: Failure | null;
+};
+
+export type SimulateOptions = {
+  readonly seed: number;
+  readonly store?: StoreFactory;
+  /** Told of each step, fault and outcome. */
+  readonly trace?: (line: string) => void;
+};
+
+export function simulate({seed, store = oneZone, trace = () => undefined}: SimulateOptions): Run {
+  const random = seeded(seed);
+  // The first numbers of neighbouring seeds are alike.
+  for (let skip = 0; skip < 8; skip++) random(2);
+  let step = 0;
+  let name = 'begin';
+  let world: World | null = null;
+  const at = (next: string): void => {
+    step++;
+    name = next;
+    trace(`${step} ${next}`);
+  };
+  try {
+    const plan = randomPlan(random);
+    trace(`seed ${seed}: ${JSON.stringify(plan)}`);
+    world = new World(store, random, trace);
+    create(world);
+    const steps = stepsOf(plan);
+    for (let left = STEPS_MIN + random(STEPS_SPREAD); left > 0; left--) {
+      const chosen = chooseStep(steps, random);
+      const member = world.members[random(world.members.length)];
+      at(member === undefined ? chosen.name : `${chosen.name}, volume ${member.number}`);
+      world.clock.advance(random);
+      if (member === undefined) create(world);
+      else chosen.run(world, member);
+    }
+    finish(world, random, at);
+    return {...countsOf(world, step), failure: null};
+  } catch (error) {
+    const known = error instanceof Violation;
+    const message = known ? error.message : describe(error);
+    return {...countsOf(world, step), failure: {seed, step, name, message}};
+  }
+}
+
+function countsOf(world: World | null, steps: number): Omit<Run, 'failure'> {
+  return {steps, calls: world?.store.faults.calls ?? 0, faults: world?.faults ?? new Map()};
+}
+
+/** No more faults: what there is must be as the models say, and goes when nobody wants it any more. */
+function finish(world: World, random: Random, at: (name: string) => void): void {
+  const {store, members} = world;
+  store.faults.disarmAll();
+  at('end of the faults');
+  if (random(2) === 0) world.powerCut();
+  else world.killAll();
+  for (const round of ['first', 'second']) {
+    for (const member of members.filter(({corrupt}) => corrupt === null)) {
+      at(`${round} look at volume ${member.number}`);
+      const {damage} = world;
+      const isOpen = world.open(member);
+      demand(isOpen || damage !== null, () => `volume ${member.number} cannot be opened`);
+      if (member.opened !== null) world.operate(member, member.opened);
+      if (member.opened !== null) world.check(member, member.opened);
+      if (member.opened !== null) close(world, member, member.opened);
+    }
+    at('sweep');
+    sweepStore(world);
+  }
+  at('remove all');
+  world.killAll();
+  // Those as well that nobody lived to hear of.
+  for (const volume of store.zone.listVolumes()) store.zone.deleteVolumeRecord(volume);
+  members.length = 0;
+  sweepStore(world);
+  demand(
+    store.segmentCount() === 0,
+    () => `${store.segmentCount()} segments stay that nothing reaches`,
+  );
+}
+
+function describe(error: unknown): string {
+  if (error instanceof ProcessEnded) return 'a process ended where none runs';
+  const stack = error instanceof Error ? (error.stack ?? '') : '';
+  return `${errorChain(error)}\n${stack.split('\n').slice(1, 6).join('\n')}`;
+}

@@ -1,0 +1,372 @@
+/**
+ * A store with several volumes, the processes that write to them, and what must hold.
+ *
+ *     attempt ──▶ done | the process or the machine ended | refused by a fault ──▶ opened again later
+ *
+ * Demands:  a volume is opened at one of its history's candidates; reads give what the model says; an
+ *           error is the answer to a fault and to nothing else; corrupt is said only of damage.
+ */
+import type {Clock} from '../src/base/clock.ts';
+import {BorealisError, errorChain, errorMessage} from '../src/base/errors.ts';
+import type {Lsn, VolumeNumber} from '../src/page-store/ids.ts';
+import {allocateVolume, openStore} from '../src/page-store/store.ts';
+import {ProcessEnded, type Random} from '../src/page-store/testing/zone-faults.ts';
+import {openVolumeIn} from '../src/volume/open-volume.ts';
+import {Census} from '../src/volume/census.ts';
+import type {Volume} from '../src/volume/volume.ts';
+import {demand, difference, Violation, type ContentKind, type State} from './content.ts';
+import {History} from './history.ts';
+import type {Member, Opened} from './member.ts';
+import type {DamageKind, StoreFactory, StoreUnderTest} from './store-under-test.ts';
+
+/** What is left of a batch's room when segments are small. */
+const SMALL_SEGMENT_PAGES_MAX = 120;
+const SMALL_SEGMENT_BYTES = 1_150_000;
+const LARGE_SEGMENT_BYTES = 6 * 2 ** 20;
+
+export class SimulatedClock implements Clock {
+  #nowMs = 1_700_000_000_000;
+  #monotonicMs = 0;
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#monotonicMs;
+  }
+
+  /** Now and then the machine's clock is set back. */
+  advance(random: Random): void {
+    this.#monotonicMs += random(2000);
+    this.#nowMs += random(50) === 0 ? -random(100_000) : random(2000);
+  }
+}
+
+export class World {
+  readonly store: StoreUnderTest;
+  readonly random: Random;
+  readonly clock: SimulatedClock = new SimulatedClock();
+  readonly members: Member[] = [];
+  readonly log: (line: string) => void;
+  readonly segmentBytes: number;
+  census: Census;
+  damage: DamageKind | null = null;
+  /** How often each fault struck, for the one who counts. */
+  readonly faults: Map<string, number> = new Map();
+  /** Faults that struck since the last attempt began: an error needs one. */
+  #struck = 0;
+  /** Above 0 while one process runs in the middle of a call of another. */
+  #depth = 0;
+  #endedInside = false;
+  #numbers = new Set<number>();
+
+  constructor(factory: StoreFactory, random: Random, log: (line: string) => void) {
+    this.random = random;
+    this.log = log;
+    this.store = factory(random);
+    this.segmentBytes = random(2) === 0 ? SMALL_SEGMENT_BYTES : LARGE_SEGMENT_BYTES;
+    this.store.faults.onFault = fault => {
+      this.#struck++;
+      this.count(fault);
+      this.log(`    fault: ${fault}`);
+      if (fault === 'lose-write') this.damage = 'lost-write';
+      if (fault === 'misdirect-write') this.damage = 'misdirected-write';
+    };
+    openStore(this.store.zone);
+    this.census = new Census(this.store.zone);
+  }
+
+  /** True when an operation on so many pages fits what is left of the open batch and a segment. */
+  fits(pages: number): boolean {
+    return this.segmentBytes === LARGE_SEGMENT_BYTES || pages <= SMALL_SEGMENT_PAGES_MAX;
+  }
+
+  /**
+   * Runs a piece of one process: of `member`'s writer, or of the service. Returns false when it did
+   * not get to its end: then the process is gone, or it goes on as if nothing had been asked.
+   */
+  attempt(member: Member | null, run: () => void, onRefusal: 'go on' | 'end' = 'go on'): boolean {
+    const struckBefore = this.#struck;
+    this.#depth++;
+    try {
+      run();
+      return true;
+    } catch (error) {
+      // In the middle of another's call: the machine or the outer process ended, and it will see to it.
+      if (error instanceof ProcessEnded) {
+        if (this.#depth > 1) {
+          this.#endedInside = true;
+          throw error;
+        }
+        this.#ended(this.#endedInside ? null : member);
+        this.#endedInside = false;
+      } else if (error instanceof BorealisError) {
+        this.#refused(member, error, this.#struck > struckBefore, onRefusal);
+      } else {
+        throw error;
+      }
+      return false;
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  /** Runs `run` with other processes taking turns in the middle of it. */
+  interleaved(turn: () => void, run: () => void): void {
+    const {faults} = this.store;
+    let isTaken = false;
+    faults.interleave = () => {
+      if (isTaken || this.random(12) > 0) return;
+      isTaken = true;
+      try {
+        turn();
+      } finally {
+        isTaken = false;
+      }
+    };
+    try {
+      run();
+    } finally {
+      faults.interleave = () => undefined;
+    }
+  }
+
+  count(fault: string): void {
+    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
+  }
+
+  powerCut(): void {
+    this.count('power-cut');
+    this.log('    power cut');
+    this.store.powerCut(this.random);
+    this.#forgetProcesses();
+  }
+
+  killAll(): void {
+    this.log('    all processes killed');
+    this.store.kill();
+    this.#forgetProcesses();
+  }
+
+  /** The writer of `member` is gone, whatever it was doing. */
+  killWriter(member: Member): void {
+    this.store.kill(member.number);
+    member.opened = null;
+    member.barriers = [];
+    member.unflushedPages = 0;
+  }
+
+  newNumber(): VolumeNumber {
+    const number = allocateVolume(this.store.zone);
+    demand(!this.#numbers.has(number), () => `volume number ${number} was handed out twice`);
+    this.#numbers.add(number);
+    return number;
+  }
+
+  /** A member whose volume exists, durably, at one of `versions`. */
+  addMember(number: VolumeNumber, kind: ContentKind<State>, versions: readonly State[]): Member {
+    const member: Member = {
+      number,
+      kind,
+      history: new History(versions, -1),
+      opened: null,
+      barriers: [],
+      stale: null,
+      hadStale: false,
+      unflushedPages: 0,
+      corrupt: null,
+    };
+    this.members.push(member);
+    return member;
+  }
+
+  removeMember(member: Member): void {
+    this.members.splice(this.members.indexOf(member), 1);
+  }
+
+  /** Opens the volume of `member` and demands that recovery found a state that may be. */
+  open(member: Member): boolean {
+    this.log(`  open ${member.number}`);
+    return this.attempt(member, () => {
+      const volume = this.openVolume(member.number, false);
+      const opened = {volume, content: member.kind.open(volume, this.clock)};
+      const found = opened.content.read();
+      const candidates = member.history.candidates(this.damage);
+      const state = candidates.findLast(candidate => candidate.text() === found);
+      demand(
+        state !== undefined,
+        () =>
+          `volume ${member.number} (${member.kind.name}) was opened at none of ${candidates.length} states that it may have: against the newest, ${difference(found, candidates.at(-1)?.text() ?? '')}; against the oldest, ${difference(found, candidates[0]?.text() ?? '')}`,
+      );
+      member.opened = opened;
+      member.unflushedPages = 0;
+      member.history.recovered(state, volume.lsn);
+    });
+  }
+
+  openVolume(number: VolumeNumber, create: boolean): Volume {
+    return openVolumeIn({
+      zone: this.store.zone,
+      volume: number,
+      create,
+      nodeCacheBytes: 0,
+      clock: this.clock,
+      segmentBytes: this.segmentBytes,
+    });
+  }
+
+  /** Demands that an open volume is what its model says. */
+  check(member: Member, opened: Opened): void {
+    this.attempt(member, () => this.#demandLast(member, opened));
+  }
+
+  barrier(member: Member, {volume}: Opened): void {
+    const index = member.history.lastIndex;
+    this.attempt(member, () => {
+      const before = volume.lsn;
+      const lsn = volume.barrier();
+      member.history.acknowledge(index, lsn, lsn > before);
+      member.unflushedPages = 0;
+    });
+  }
+
+  checkpoint(member: Member, {volume}: Opened): void {
+    this.attempt(member, () => {
+      const lsn = volume.checkpoint();
+      member.history.settle(member.history.last, lsn);
+      member.barriers = [];
+      member.unflushedPages = 0;
+    });
+  }
+
+  /** Runs one operation of the content; the next state may be found from its first step on. */
+  operate(member: Member, {volume, content}: Opened): void {
+    let operation = content.plan(member.history.last, this.random);
+    while (!this.fits(operation.pagesMax)) {
+      operation = content.plan(member.history.last, this.random);
+    }
+    this.log(`    ${operation.label}`);
+    member.history.push(operation.next);
+    this.attempt(member, () => {
+      try {
+        if (!this.fits(member.unflushedPages + operation.pagesMax)) {
+          volume.flush();
+          member.unflushedPages = 0;
+        }
+        member.unflushedPages += operation.pagesMax;
+        operation.run();
+      } catch (error) {
+        if (!(error instanceof BorealisError)) throw error;
+        // Refused, and the volume goes on: then nothing was changed.
+        if (!hasFailed(volume)) member.history.takeBack();
+        throw error;
+      }
+    });
+  }
+
+  beginBarrier(member: Member, {volume}: Opened): void {
+    const index = member.history.lastIndex;
+    this.attempt(member, () => {
+      const {fds, lsn} = volume.barrierTarget();
+      member.unflushedPages = 0;
+      member.barriers.push({descriptors: fds, lsn, index});
+    });
+  }
+
+  /**
+   * The sync thread: one sync for each descriptor, for all barriers that wait. To be done before the
+   * volume syncs by itself, for it closes what is durable.
+   */
+  finishBarriers(member: Member, {volume}: Opened): void {
+    const waiting = member.barriers;
+    member.barriers = [];
+    const sync = (): void => {
+      const descriptors = new Set(waiting.flatMap(barrier => barrier.descriptors));
+      for (const descriptor of descriptors) this.store.syncDescriptor(descriptor);
+      for (const {index, lsn} of waiting) member.history.acknowledge(index, lsn, false);
+      for (const {lsn} of waiting) volume.noteDurable(lsn as Lsn);
+    };
+    // A sync that fails ends the instance, whatever the volume would still do.
+    this.attempt(member, sync, 'end');
+  }
+
+  #demandLast(member: Member, {content}: Opened): void {
+    const found = content.read();
+    const expected = member.history.last.text();
+    demand(
+      found === expected,
+      () => `volume ${member.number} (${member.kind.name}): ${difference(found, expected)}`,
+    );
+  }
+
+  #ended(member: Member | null): void {
+    const isPower = this.random(3) > 0;
+    if (isPower) this.powerCut();
+    else if (member === null) this.killAll();
+    else {
+      this.log(`    writer of ${member.number} killed`);
+      this.killWriter(member);
+    }
+  }
+
+  #refused(
+    member: Member | null,
+    error: BorealisError,
+    byFault: boolean,
+    onRefusal: 'go on' | 'end',
+  ): void {
+    this.log(`    refused: ${errorChain(error)}`);
+    const isDamage = error.kind === 'corrupt' || error.code === 'record-changed';
+    if (isDamage && this.damage !== null) {
+      if (member !== null) {
+        member.corrupt = errorMessage(error);
+        this.killWriter(member);
+      }
+      return;
+    }
+    // The stale writer was first to create a segment: whoever comes second must stop.
+    const isFenced = error.code === 'already-exists' && member?.hadStale === true;
+    if (!isFenced && (error.kind !== 'unavailable' || !byFault))
+      throw new Violation(`an error without a cause: ${errorChain(error)}`);
+    if (member === null) return;
+    const {opened} = member;
+    if (onRefusal === 'end' || opened === null || hasFailed(opened.volume)) {
+      this.killWriter(member);
+    } else {
+      this.#demandUnchanged(member, opened);
+    }
+  }
+
+  /** After a refusal the volume goes on as if nothing had been asked. */
+  #demandUnchanged(member: Member, opened: Opened): void {
+    const {faults} = this.store;
+    for (const fault of ['end', 'read-error', 'write-error', 'sync-error'] as const) {
+      faults.disarm(fault);
+    }
+    this.check(member, opened);
+  }
+
+  #forgetProcesses(): void {
+    for (const member of this.members) {
+      member.opened = null;
+      member.stale = null;
+      member.barriers = [];
+      member.unflushedPages = 0;
+    }
+    this.census = new Census(this.store.zone);
+  }
+}
+
+/** True when the volume refuses everything until it is opened again. */
+function hasFailed(volume: Volume): boolean {
+  try {
+    volume.readPages(0, 0, 0, new Uint8Array(0), 0);
+    return false;
+  } catch (error) {
+    // A close that fails lets go of the volume all the same.
+    const codes = ['volume-failed', 'volume-closed'];
+    if (error instanceof BorealisError && codes.includes(error.code)) return true;
+    throw error;
+  }
+}
