@@ -102,9 +102,19 @@ const STEPS: readonly Step[] = [
 ];
 
 /** What other processes do in the middle of a call. */
-const TURNS: readonly Step[] = STEPS.filter(({name}) =>
-  ['operate', 'barrier', 'checkpoint', 'idle', 'close', 'check', 'create'].includes(name),
-);
+const TURN_NAMES = [
+  'operate',
+  'check',
+  'barrier',
+  'checkpoint',
+  'idle',
+  'close',
+  'create',
+  'fork',
+  'idle fork',
+  'remove',
+];
+const TURNS: readonly Step[] = STEPS.filter(({name}) => TURN_NAMES.includes(name));
 
 export function chooseStep(steps: readonly Step[], random: Random): Step {
   let left = random(steps.reduce((sum, {weight}) => sum + weight, 0));
