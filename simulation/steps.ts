@@ -114,7 +114,11 @@ const TURN_NAMES = [
   'idle fork',
   'remove',
 ];
-const TURNS: readonly Step[] = STEPS.filter(({name}) => TURN_NAMES.includes(name));
+/** A new volume is what a sweep can take for garbage: it is made often. */
+const TURN_CREATE_WEIGHT = 12;
+const TURNS: readonly Step[] = STEPS.filter(({name}) => TURN_NAMES.includes(name)).map(step =>
+  step.name === 'create' ? {...step, weight: TURN_CREATE_WEIGHT} : step,
+);
 
 export function chooseStep(steps: readonly Step[], random: Random): Step {
   let left = random(steps.reduce((sum, {weight}) => sum + weight, 0));
