@@ -102,8 +102,22 @@ const STEPS: readonly Step[] = [
 ];
 
 /** What other processes do in the middle of a call. */
-const TURNS: readonly Step[] = STEPS.filter(({name}) =>
-  ['operate', 'barrier', 'checkpoint', 'idle', 'close', 'check', 'create'].includes(name),
+const TURN_NAMES = [
+  'operate',
+  'check',
+  'barrier',
+  'checkpoint',
+  'idle',
+  'close',
+  'create',
+  'fork',
+  'idle fork',
+  'remove',
+];
+/** A new volume is what a sweep can take for garbage: it is made often. */
+const TURN_CREATE_WEIGHT = 12;
+const TURNS: readonly Step[] = STEPS.filter(({name}) => TURN_NAMES.includes(name)).map(step =>
+  step.name === 'create' ? {...step, weight: TURN_CREATE_WEIGHT} : step,
 );
 
 export function chooseStep(steps: readonly Step[], random: Random): Step {

@@ -298,6 +298,30 @@ test('the log goes on behind a segment that a fenced-off writer created late', (
   expect(pages).toEqual(isThere ? [0, 1, 2] : [0, 2]);
 });
 
+test('a batch of a clone that was written behind the end of its source is not taken for the next one', () => {
+  const zone = new MemoryZone();
+  const source = 1 as VolumeNumber;
+  const clone = 2 as VolumeNumber;
+  const options = {zone, nodeCacheBytes: 0};
+  const volume = openVolumeIn({...options, volume: source, create: true});
+  volume.changePage(5, 0, false).fill(1);
+  volume.endOperation();
+  volume.fork(clone);
+  // Both are in epoch 1 and go on from the same LSN.
+  const other = openVolumeIn({...options, volume: clone, create: false});
+  other.changePage(5, 1, false).fill(2);
+  other.endOperation();
+  other.barrier();
+  const segment = 1 as SegmentNumber;
+  const batch = zone.bytesOf(clone, segment).subarray(512);
+  const file = zone.openSegment(source, segment);
+  file.write([batch], zone.bytesOf(source, segment).length);
+  file.sync();
+  zone.kill();
+  const again = openVolumeIn({...options, volume: source, create: false});
+  expect([0, 1].filter(page => again.isAllocated(5, page))).toEqual([0]);
+});
+
 test('a rotten header of a batch that was durable is corruption, not the end of the log', () => {
   const zone = new MemoryZone();
   const options = {zone, volume: 1 as VolumeNumber, nodeCacheBytes: 0};
