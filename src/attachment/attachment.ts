@@ -1,11 +1,13 @@
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
+import type {StoreConfig} from '../page-store/open-zones.ts';
+import type {DirectoryZoneConfig} from '../page-store/thread-channel.ts';
+import type {VolumeStatistics} from '../volume/statistics.ts';
 
 /** One complete copy of the store, standing for an Availability Zone: today a directory. */
-export type ZoneConfig = {readonly name: string; readonly directory: string};
+export type ZoneConfig = DirectoryZoneConfig;
 
 /** What an attachment needs to open a volume as its one writer. */
-export type AttachmentConfig = {
-  readonly zones: readonly ZoneConfig[];
+export type AttachmentConfig = StoreConfig & {
   readonly volume: VolumeNumber;
   /** The volume is empty: make a file system on it first. */
   readonly format: boolean;
@@ -25,13 +27,7 @@ export type ForkResult = {
   readonly durationMs: number;
 };
 
-export type AttachmentStatistics = {
-  readonly lsn: Lsn;
-  readonly durableLsn: Lsn;
-  readonly pagesRead: number;
-  readonly pagesWritten: number;
-  readonly bytesAppended: number;
-  readonly barriers: number;
+export type AttachmentStatistics = VolumeStatistics & {
   readonly requests: number;
   /** Writes that wait for free space now. */
   readonly waitingWrites: number;

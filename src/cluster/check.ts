@@ -137,12 +137,12 @@ function checkOne(zone: Zone, catalog: Known): Checked {
 
 /** Returns what is found afterwards. Nobody opens a volume meanwhile: the locks are held. */
 function repairZone({zone, orphans}: Checked, catalog: Known): readonly Finding[] {
-  const releases = zone.listVolumes().map(volume => zone.lockVolume(volume));
+  const claims = zone.listVolumes().map(volume => zone.lockVolume(volume));
   try {
     for (const volume of orphans) zone.deleteVolumeRecord(volume);
     for (const name of zone.leftovers()) zone.removeLeftover(name);
   } finally {
-    for (const release of releases) release();
+    for (const claim of claims) claim.release();
   }
   const census = new Census(zone);
   sweep(zone, census);

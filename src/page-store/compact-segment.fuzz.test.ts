@@ -65,7 +65,7 @@ test.each(['memory', 'directory'])(
         live = new Set(second.filter(sector => live.has(sector)));
         const size = zone.compactSegment(VOLUME, SEGMENT, rangesOf(live));
         expect(size).toBeGreaterThanOrEqual(live.size * SECTOR);
-        expect(zone.listSegments(VOLUME)).toEqual([{segment: SEGMENT, bytesOnDisk: size}]);
+        expect(zone.listSegments(VOLUME)).toMatchObject([{segment: SEGMENT, bytesOnDisk: size}]);
         const file = zone.openSegment(VOLUME, SEGMENT);
         expect(file.ranges).toEqual(rangesOf(live));
         for (const {at, length} of reads) {

@@ -145,6 +145,10 @@ class CompactSegment implements SegmentFile {
     return this.#file.syncDescriptor;
   }
 
+  get copies(): readonly string[] {
+    return this.#file.copies;
+  }
+
   read(position: number, into: Uint8Array, intoOffset: number, length: number): number {
     const index = this.#rangeAt(position);
     if (index === null) return 0;
@@ -169,6 +173,24 @@ class CompactSegment implements SegmentFile {
 
   truncate(): void {
     assert(false, 'a compact segment is sealed');
+  }
+
+  readCopy(
+    _copy: number,
+    position: number,
+    into: Uint8Array,
+    intoOffset: number,
+    length: number,
+  ): number {
+    return this.read(position, into, intoOffset, length);
+  }
+
+  writeCopy(_copy: number, position: number, bytes: Uint8Array): void {
+    this.write([bytes], position);
+  }
+
+  repairCopy(): void {
+    assert(false, 'the only copy cannot be repaired from another one');
   }
 
   isDeleted(): boolean {

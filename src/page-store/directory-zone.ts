@@ -13,15 +13,25 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import {assert} from '../base/assert.ts';
 import {crashPoint} from '../base/crash-point.ts';
 import {BorealisError, systemErrorCode} from '../base/errors.ts';
 import {acquireProcessLock} from '../base/process-lock.ts';
+import {attempt, DirectoryHold, DirectorySegment, ioError} from './directory-files.ts';
 import {recognizeSegment, writeCompact} from './compact-segment.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
-import type {SegmentFile, SegmentListing, SegmentRange, Zone} from './zone.ts';
+import type {
+  RecordHold,
+  SegmentFile,
+  SegmentListing,
+  SegmentRange,
+  VolumeClaim,
+  Zone,
+} from './zone.ts';
 
 const SEGMENT_SUFFIX = '.seg';
 const TEMPORARY_SUFFIX = '.tmp';
+const ADOPTING_SUFFIX: string = `.copy${TEMPORARY_SUFFIX}`;
 const COMPACTING_SUFFIX: string = SEGMENT_SUFFIX + TEMPORARY_SUFFIX;
 const REMOVED_MARKER = 'removed';
 const DISK_BLOCK_BYTES = 512;
@@ -35,6 +45,7 @@ export function openDirectoryZone(name: string, directory: string): Zone {
 
 class DirectoryZone implements Zone {
   readonly name: string;
+  readonly mirror = null;
   readonly #directory: string;
 
   constructor(name: string, directory: string) {
@@ -83,12 +94,30 @@ class DirectoryZone implements Zone {
     });
   }
 
+  isRemoved(volume: VolumeNumber): boolean {
+    const directory = this.#volumeDirectory(volume);
+    return (
+      fs.existsSync(path.join(directory, REMOVED_MARKER)) &&
+      !fs.existsSync(path.join(directory, 'record'))
+    );
+  }
+
+  holdRecord(volume: VolumeNumber, expected: Uint8Array): RecordHold {
+    const file = path.join(this.#volumeDirectory(volume), 'record');
+    return attempt(`hold ${file}`, () => {
+      const descriptor = fs.openSync(file, 'r');
+      if (fs.readFileSync(descriptor).equals(expected)) return new DirectoryHold(descriptor);
+      fs.closeSync(descriptor);
+      throw recordChanged(file);
+    });
+  }
+
   createSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
     const file = this.#segmentPath(volume, segment);
     return attempt(`create segment ${file}`, () => {
       const descriptor = fs.openSync(file, 'wx+', 0o600);
       syncDirectory(path.dirname(file));
-      return new DirectorySegment(file, descriptor);
+      return new DirectorySegment(this.name, file, descriptor);
     });
   }
 
@@ -96,7 +125,7 @@ class DirectoryZone implements Zone {
     const file = this.#segmentPath(volume, segment);
     const raw = attempt(
       `open segment ${file}`,
-      () => new DirectorySegment(file, fs.openSync(file, 'r+')),
+      () => new DirectorySegment(this.name, file, fs.openSync(file, 'r+')),
     );
     try {
       return recognizeSegment({volume, segment}, raw);
@@ -104,6 +133,20 @@ class DirectoryZone implements Zone {
       raw.close();
       throw error;
     }
+  }
+
+  ensureSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
+    const file = this.#segmentPath(volume, segment);
+    attempt(`make segment ${file}`, () => {
+      const directory = path.dirname(file);
+      if (fs.mkdirSync(directory, {recursive: true, mode: 0o700}) !== undefined) {
+        syncDirectory(path.dirname(directory));
+      }
+      const {O_RDWR, O_CREAT} = fs.constants;
+      fs.closeSync(fs.openSync(file, O_RDWR | O_CREAT, 0o600));
+      syncDirectory(directory);
+    });
+    return this.openSegment(volume, segment);
   }
 
   listSegments(volume: VolumeNumber): SegmentListing[] {
@@ -117,7 +160,8 @@ class DirectoryZone implements Zone {
         // Deleted by the sweeper since the directory was read.
         if (status === undefined) return [];
         const segment = Number.parseInt(name.slice(0, 8), 16) as SegmentNumber;
-        return [{segment, bytesOnDisk: status.blocks * DISK_BLOCK_BYTES}];
+        const bytesOnDisk = status.blocks * DISK_BLOCK_BYTES;
+        return [{segment, bytesOnDisk, sizeBytes: status.size}];
       });
   }
 
@@ -131,9 +175,42 @@ class DirectoryZone implements Zone {
     live: readonly SegmentRange[],
   ): number {
     const file = this.#segmentPath(volume, segment);
-    const temporary = file + TEMPORARY_SUFFIX;
+    const source = this.openSegment(volume, segment);
     try {
-      this.#writeCompact(volume, segment, live, temporary);
+      this.#replaceCompact({volume, segment}, source, live, file + TEMPORARY_SUFFIX);
+    } finally {
+      source.close();
+    }
+    return attempt(`look at ${file}`, () => fs.statSync(file)).blocks * DISK_BLOCK_BYTES;
+  }
+
+  adoptSegment(volume: VolumeNumber, segment: SegmentNumber, source: SegmentFile): void {
+    const {ranges} = source;
+    assert(ranges !== null, 'a segment as it was written is copied in place');
+    const file = this.#segmentPath(volume, segment);
+    // Not the name that a compaction uses: this may run beside one.
+    this.#replaceCompact({volume, segment}, source, ranges, file + ADOPTING_SUFFIX);
+  }
+
+  #replaceCompact(
+    {volume, segment}: {volume: VolumeNumber; segment: SegmentNumber},
+    source: SegmentFile,
+    live: readonly SegmentRange[],
+    temporary: string,
+  ): void {
+    const file = this.#segmentPath(volume, segment);
+    try {
+      const target = attempt(
+        `create ${temporary}`,
+        () => new DirectorySegment(this.name, temporary, fs.openSync(temporary, 'w+', 0o600)),
+      );
+      try {
+        writeCompact({volume, segment}, source, target, live);
+        crashPoint('compact.before-sync');
+        target.sync();
+      } finally {
+        target.close();
+      }
       crashPoint('compact.before-rename');
       attempt(`replace ${file}`, () => {
         fs.renameSync(temporary, file);
@@ -143,31 +220,6 @@ class DirectoryZone implements Zone {
     } finally {
       // After a failure, above all on a full disk.
       fs.rmSync(temporary, {force: true});
-    }
-    return attempt(`look at ${file}`, () => fs.statSync(file)).blocks * DISK_BLOCK_BYTES;
-  }
-
-  #writeCompact(
-    volume: VolumeNumber,
-    segment: SegmentNumber,
-    live: readonly SegmentRange[],
-    temporary: string,
-  ): void {
-    const source = this.openSegment(volume, segment);
-    try {
-      const target = attempt(
-        `create ${temporary}`,
-        () => new DirectorySegment(temporary, fs.openSync(temporary, 'w+', 0o600)),
-      );
-      try {
-        writeCompact({volume, segment}, source, target, live);
-        crashPoint('compact.before-sync');
-        target.sync();
-      } finally {
-        target.close();
-      }
-    } finally {
-      source.close();
     }
   }
 
@@ -199,9 +251,9 @@ class DirectoryZone implements Zone {
     });
   }
 
-  lockVolume(volume: VolumeNumber): () => void {
+  lockVolume(volume: VolumeNumber): VolumeClaim {
     const lock = acquireProcessLock(this.#volumeDirectory(volume), 'lock');
-    if ('release' in lock) return () => lock.release();
+    if ('release' in lock) return {recovered: () => undefined, release: () => lock.release()};
     throw new BorealisError(
       'conflict',
       'volume-locked',
@@ -222,77 +274,16 @@ class DirectoryZone implements Zone {
     return status.bavail * status.bsize;
   }
 
+  close(): void {
+    // Nothing is kept open between two calls.
+  }
+
   #volumeDirectory(volume: VolumeNumber): string {
     return path.join(this.#directory, 'volumes', hex8(volume));
   }
 
   #segmentPath(volume: VolumeNumber, segment: SegmentNumber): string {
     return path.join(this.#volumeDirectory(volume), hex8(segment) + SEGMENT_SUFFIX);
-  }
-}
-
-class DirectorySegment implements SegmentFile {
-  readonly syncDescriptor: number;
-  readonly ranges = null;
-  readonly #file: string;
-
-  constructor(file: string, descriptor: number) {
-    this.#file = file;
-    this.syncDescriptor = descriptor;
-  }
-
-  read(position: number, into: Uint8Array, intoOffset: number, length: number): number {
-    let done = 0;
-    try {
-      while (done < length) {
-        const count = fs.readSync(
-          this.syncDescriptor,
-          into,
-          intoOffset + done,
-          length - done,
-          position + done,
-        );
-        if (count === 0) break;
-        done += count;
-      }
-    } catch (error) {
-      throw ioError(`read ${this.#file}`, error);
-    }
-    return done;
-  }
-
-  write(buffers: readonly Uint8Array[], position: number): void {
-    try {
-      let rest = buffers;
-      let at = position;
-      while (rest.length > 0) {
-        let written = fs.writevSync(this.syncDescriptor, rest, at);
-        at += written;
-        rest = rest.flatMap(buffer => {
-          const skipped = Math.min(written, buffer.length);
-          written -= skipped;
-          return skipped === buffer.length ? [] : [buffer.subarray(skipped)];
-        });
-      }
-    } catch (error) {
-      throw ioError(`write ${this.#file}`, error);
-    }
-  }
-
-  sync(): void {
-    attempt(`sync ${this.#file}`, () => fs.fdatasyncSync(this.syncDescriptor));
-  }
-
-  truncate(sizeBytes: number): void {
-    attempt(`truncate ${this.#file}`, () => fs.ftruncateSync(this.syncDescriptor, sizeBytes));
-  }
-
-  isDeleted(): boolean {
-    return fs.fstatSync(this.syncDescriptor).nlink === 0;
-  }
-
-  close(): void {
-    fs.closeSync(this.syncDescriptor);
   }
 }
 
@@ -325,9 +316,7 @@ function readIfExists(file: string): Buffer | null {
 function replaceFile(file: string, bytes: Uint8Array, expected: Uint8Array | null): void {
   const found = readIfExists(file);
   const same = found === null ? expected === null : expected !== null && found.equals(expected);
-  if (!same) {
-    throw new BorealisError('conflict', 'record-changed', `${file} was changed by someone else`);
-  }
+  if (!same) throw recordChanged(file);
   attempt(`replace ${file}`, () => {
     const temporary = `${file}.${process.pid}${TEMPORARY_SUFFIX}`;
     const descriptor = fs.openSync(temporary, 'w', 0o600);
@@ -340,6 +329,10 @@ function replaceFile(file: string, bytes: Uint8Array, expected: Uint8Array | nul
     fs.renameSync(temporary, file);
     syncDirectory(path.dirname(file));
   });
+}
+
+function recordChanged(file: string): BorealisError {
+  return new BorealisError('conflict', 'record-changed', `${file} was changed by someone else`);
 }
 
 function removeFile(file: string): void {
@@ -356,29 +349,4 @@ function syncDirectory(directory: string): void {
   } finally {
     fs.closeSync(descriptor);
   }
-}
-
-function attempt<T>(what: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    throw ioError(what, error);
-  }
-}
-
-function ioError(what: string, cause: unknown): BorealisError {
-  const code = systemErrorCode(cause);
-  if (code === 'EEXIST') {
-    return new BorealisError('conflict', 'already-exists', `cannot ${what}: it exists`, cause);
-  }
-  if (code === 'ENOENT') {
-    return new BorealisError('not-found', 'no-such-file', `cannot ${what}: it is gone`, cause);
-  }
-  const full = code === 'ENOSPC' || code === 'EDQUOT';
-  return new BorealisError(
-    'unavailable',
-    full ? 'zone-full' : 'zone-io',
-    `cannot ${what}: ${full ? 'the disk is full' : (code ?? 'I/O failed')}`,
-    cause,
-  );
 }

@@ -1,7 +1,7 @@
 /**
  * A store: its identity, and the numbers of its volumes.
  *
- * The store record is `{"format":1,"storeId":"…","nextVolume":7}`. A volume number is handed out
+ * The store record is `{"format":1,"storeId":"…","nextVolume":7,"revision":6}`. A volume number is handed out
  * once, durably, before anything is written under it, so an address is never ambiguous.
  */
 import {BorealisError} from '../base/errors.ts';
@@ -12,13 +12,18 @@ import type {Zone} from './zone.ts';
 
 export const STORE_FORMAT = 1;
 
-type StoreRecord = {format: number; storeId: string; nextVolume: number};
+type StoreRecord = {format: number; storeId: string; nextVolume: number; revision?: number};
 
 /** Makes a store in a zone that has none; checks the format of one that is there. */
 export function openStore(zone: Zone): {readonly storeId: string} {
   const bytes = zone.readStoreRecord();
   if (bytes !== null) return {storeId: decodeStore(zone, bytes).storeId};
-  const record: StoreRecord = {format: STORE_FORMAT, storeId: randomHex(16), nextVolume: 1};
+  const record: StoreRecord = {
+    format: STORE_FORMAT,
+    storeId: randomHex(16),
+    nextVolume: 1,
+    revision: 0,
+  };
   zone.writeStoreRecord(encodeRecord(record), null);
   return {storeId: record.storeId};
 }
@@ -32,7 +37,8 @@ export function highestVolume(zone: Zone): number {
 export function allocateVolume(zone: Zone): VolumeNumber {
   const bytes = readStoreRecord(zone);
   const record = decodeStore(zone, bytes);
-  const next: StoreRecord = {...record, nextVolume: record.nextVolume + 1};
+  const revision = (record.revision ?? 0) + 1;
+  const next: StoreRecord = {...record, nextVolume: record.nextVolume + 1, revision};
   zone.writeStoreRecord(encodeRecord(next), bytes);
   return record.nextVolume as VolumeNumber;
 }

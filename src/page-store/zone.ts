@@ -1,6 +1,7 @@
 /**
  * A zone is one complete copy of the store, standing for an Availability Zone. This is the small
- * interface that every driver implements; the volume knows nothing else of where bytes lie.
+ * interface that every driver implements; the volume knows nothing else of where bytes lie. A mirror
+ * is a zone too: one that is made of several, each of which holds a copy.
  *
  *     zone ─┬─ store record           identity and format of the store, and the next volume number
  *           └─ volume N ─┬─ record    the volume's root of everything; replaced by compare-and-swap
@@ -14,7 +15,7 @@
  * Errors: BorealisError: conflict (exists, or the record is not the expected one), unavailable (I/O
  *         failed; `cause` holds the system's error), not-found.
  */
-import type {SegmentNumber, VolumeNumber} from './ids.ts';
+import type {Lsn, SegmentNumber, VolumeNumber} from './ids.ts';
 
 /** Bytes `start` up to but not including `end` of a segment; multiples of 512. */
 export type SegmentRange = {readonly start: number; readonly end: number};
@@ -38,9 +39,84 @@ export type SegmentFile = {
   /** True once the segment was deleted from the zone, or compacted, while this file was open. */
   isDeleted(): boolean;
   close(): void;
+  /** The zones that should hold a copy of this segment; `copy` below is an index of it. */
+  readonly copies: readonly string[];
+  /** As `read`, from one copy alone. Throws not-found or unavailable when it cannot be read. */
+  readCopy(
+    copy: number,
+    position: number,
+    into: Uint8Array,
+    intoOffset: number,
+    length: number,
+  ): number;
+  /** Writes to one copy alone, making it if it is not there. Durable after the next `sync`. */
+  writeCopy(copy: number, position: number, bytes: Uint8Array): void;
+  /**
+   * Puts good bytes over bad ones of one copy, durably, and reports that; `what` names them. A copy
+   * that is not there at all is copied whole, later. Never throws: a repair may fail and be tried again.
+   */
+  repairCopy(copy: number, position: number, bytes: Uint8Array, what: string): void;
 };
 
-export type SegmentListing = {readonly segment: SegmentNumber; readonly bytesOnDisk: number};
+export type SegmentListing = {
+  readonly segment: SegmentNumber;
+  /** What it takes of the disk. */
+  readonly bytesOnDisk: number;
+  /** Its length: where reads end. */
+  readonly sizeBytes: number;
+};
+
+/** A record as it stood when it was taken hold of. */
+export type RecordHold = {
+  /** Descriptor of the record: its link count is 0 once the record was replaced. Null where the driver has none. */
+  readonly descriptor: number | null;
+  /** True while nobody has replaced the record. */
+  isCurrent(): boolean;
+  close(): void;
+};
+
+/** A volume claimed for the writer in this process. */
+export type VolumeClaim = {
+  /** The log was followed to its end, which is durable: what is behind may now be copied from it. */
+  recovered(): void;
+  release(): void;
+};
+
+/** How one zone of a mirror fares. */
+export type ZoneState = {readonly zone: string} & (
+  | {readonly state: 'healthy'}
+  | {readonly state: 'degraded'; readonly reason: string; readonly sinceMs: number}
+  | {readonly state: 'catching-up'; readonly bytesDone: number; readonly bytesTotal: number}
+);
+
+export type ZoneEvent =
+  | {readonly type: 'state'; readonly atMs: number; readonly state: ZoneState}
+  | {
+      readonly type: 'repaired';
+      readonly atMs: number;
+      readonly zone: string;
+      readonly volume: VolumeNumber;
+      readonly segment: SegmentNumber;
+      readonly offset: number;
+      readonly bytes: number;
+      readonly what: string;
+    };
+
+/** What a zone that is made of several can do on top. */
+export type Mirror = {
+  /**
+   * Begins to make segments durable, and returns at once. When a write quorum has done it,
+   * `durableLsn` is at least `lsn`.
+   */
+  requestSync(volume: VolumeNumber, segments: readonly SegmentNumber[], lsn: Lsn): void;
+  /** What a write quorum holds durably, as far as `requestSync` asked. Throws once the writer was fenced off. */
+  durableLsn(): Lsn;
+  /** A write quorum is there: a call that needs it does not wait for a zone to return. */
+  isWritable(): boolean;
+  /** To be called about once a second: notices zones that hang, tries those that failed, catches up. */
+  tick(): void;
+  states(): readonly ZoneState[];
+};
 
 export type Zone = {
   readonly name: string;
@@ -53,8 +129,14 @@ export type Zone = {
   writeVolumeRecord(volume: VolumeNumber, bytes: Uint8Array, expected: Uint8Array | null): void;
   /** Idempotent. The volume's segments stay. */
   deleteVolumeRecord(volume: VolumeNumber): void;
+  /** True once `deleteVolumeRecord` has been here. False again when the volume was forgotten. */
+  isRemoved(volume: VolumeNumber): boolean;
+  /** Takes hold of the record; conflict `record-changed` when it is not `expected`. */
+  holdRecord(volume: VolumeNumber, expected: Uint8Array): RecordHold;
   createSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile;
   openSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile;
+  /** Opens a segment, made if it is not there, of a volume that may have no record here yet: to copy into. */
+  ensureSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile;
   /** In ascending order. Empty when the volume does not exist. */
   listSegments(volume: VolumeNumber): SegmentListing[];
   /** Idempotent. */
@@ -70,13 +152,15 @@ export type Zone = {
     segment: SegmentNumber,
     live: readonly SegmentRange[],
   ): number;
+  /** Puts a compact segment of another zone in the place of this zone's copy, if any. Atomic and durable. */
+  adoptSegment(volume: VolumeNumber, segment: SegmentNumber, source: SegmentFile): void;
   /** Removes what compactions that were cut off left. Only for the one process that compacts. */
   discardUnfinished(volume: VolumeNumber): void;
   /**
-   * Claims the volume for a writer in this process until the returned function is called or the
-   * process dies. Conflict `volume-locked` while another process holds it.
+   * Claims the volume for a writer in this process until the claim is released or the process dies.
+   * Conflict `volume-locked` while another process holds it.
    */
-  lockVolume(volume: VolumeNumber): () => void;
+  lockVolume(volume: VolumeNumber): VolumeClaim;
   /** Names of files that a crash left behind and that mean nothing, for people to read. */
   leftovers(): string[];
   /** Removes one of `leftovers`. Only while nobody writes to the store. */
@@ -85,4 +169,8 @@ export type Zone = {
   deleteEmptyVolume(volume: VolumeNumber): void;
   /** Free bytes that an unprivileged writer could still use. */
   freeBytes(): number;
+  /** Null in a zone that is one by itself. */
+  readonly mirror: Mirror | null;
+  /** Lets go of threads and descriptors. */
+  close(): void;
 };

@@ -34,9 +34,18 @@ export type LogStart = {
   /** The number of the first segment to create. */
   readonly segment: SegmentNumber;
   readonly segmentBytes: number;
+  /** Throws when another writer took over: a segment that it may want must not be made. */
+  readonly checkWriter: () => void;
 };
 
 export type NewBatch = Omit<BatchFields, keyof BatchPlace | 'epoch' | 'lsn' | 'durableLsn'>;
+
+export type SyncTarget = {
+  readonly fds: readonly number[];
+  readonly lsn: Lsn;
+  /** There is nothing to wait for. */
+  readonly isDurable: boolean;
+};
 
 export class LogWriter {
   readonly #start: LogStart;
@@ -49,7 +58,7 @@ export class LogWriter {
   #lsn: Lsn;
   #durableLsn: Lsn;
   /** Sealed segments that hold batches not yet known to be durable. */
-  #sealed: {file: SegmentFile; lastLsn: Lsn}[] = [];
+  #sealed: {file: SegmentFile; segment: SegmentNumber; lastLsn: Lsn}[] = [];
   bytesAppended = 0;
 
   constructor(start: LogStart) {
@@ -111,15 +120,31 @@ export class LogWriter {
   }
 
   /**
-   * What to sync so that all that was appended is durable; then call `noteDurable` with `lsn`.
-   * Empty when it is durable already.
+   * What to sync so that all that was appended is durable; then call `noteDurable` with `lsn`. A
+   * mirror is asked to, and has no descriptors.
    */
-  barrierTarget(): {files: readonly SegmentFile[]; lsn: Lsn} {
-    if (this.#durableLsn === this.#lsn) return {files: [], lsn: this.#lsn};
+  requestSync(): SyncTarget {
+    const files = this.#undurableFiles();
+    const isDurable = files.length === 0;
+    const {zone, volume} = this.#start;
+    if (zone.mirror === null) {
+      const fds = files.map(({file: {syncDescriptor}}) => {
+        assert(syncDescriptor !== null, 'this zone is synced by descriptor');
+        return syncDescriptor;
+      });
+      return {fds, lsn: this.#lsn, isDurable};
+    }
+    const segments = files.map(({segment}) => segment);
+    if (!isDurable) zone.mirror.requestSync(volume, segments, this.#lsn);
+    return {fds: [], lsn: this.#lsn, isDurable};
+  }
+
+  #undurableFiles(): {file: SegmentFile; segment: SegmentNumber}[] {
+    if (this.#durableLsn === this.#lsn) return [];
     this.#zeroAhead();
-    const files = this.#sealed.map(sealed => sealed.file);
-    if (this.#file !== null) files.push(this.#file);
-    return {files, lsn: this.#lsn};
+    const files = this.#sealed.map(({file, segment}) => ({file, segment}));
+    if (this.#file !== null) files.push({file: this.#file, segment: this.#segment});
+    return files;
   }
 
   noteDurable(lsn: Lsn): void {
@@ -133,11 +158,13 @@ export class LogWriter {
     });
   }
 
-  /** Makes all that was appended durable, on this thread. */
+  /** Makes all that was appended durable, on this thread. Throws when another writer took over meanwhile. */
   sync(): void {
-    const target = this.barrierTarget();
-    for (const file of target.files) file.sync();
-    this.noteDurable(target.lsn);
+    const lsn = this.#lsn;
+    const files = this.#undurableFiles();
+    for (const {file} of files) file.sync();
+    if (files.length > 0) this.#start.checkWriter();
+    this.noteDurable(lsn);
   }
 
   /** Lets go of the segments. What follows the position is cut off. */
@@ -162,13 +189,14 @@ export class LogWriter {
     const file = this.#file as SegmentFile;
     if (this.#sizeBytes > this.#offset) file.truncate(this.#offset);
     if (this.#durableLsn === this.#lsn) file.close();
-    else this.#sealed.push({file, lastLsn: this.#lsn});
+    else this.#sealed.push({file, segment: this.#segment, lastLsn: this.#lsn});
     this.#file = null;
     this.#segment = (this.#segment + 1) as SegmentNumber;
   }
 
   #createSegment(): void {
     const {zone, volume, epoch} = this.#start;
+    this.#start.checkWriter();
     const segment = this.#segment;
     this.#file = zone.createSegment(volume, segment);
     this.#file.write([encodeSegmentHeader({volume, segment, epoch, startLsn: this.#lsn})], 0);

@@ -1,33 +1,29 @@
 /**
- * Opens a volume for writing: claims it, recovers the log, and begins a new epoch.
+ * Opens a volume for writing: claims it, begins a new epoch, and recovers the log.
  *
- *     lock ─▶ read record ─▶ follow the log ─▶ sync what was found ─▶ delete garbage
- *          ─▶ record with epoch + 1 ─▶ apply the batches ─▶ open
+ *     lock ─▶ read record ─▶ record with epoch + 1 ─▶ follow the log ─▶ every copy holds what was found
+ *          ─▶ record with the end of the log ─▶ delete garbage ─▶ apply the batches ─▶ open
  *
- * What recovery found may lie in the host's cache only: it is synced before anything that builds on
- * it can be acknowledged.
+ * The epoch comes first: a writer that still runs can acknowledge nothing after it, so what the log
+ * holds then is all that was acknowledged. The end is recorded before anything builds on it: a later
+ * opening, which may see other zones, then comes to the same one. What recovery found may lie in the
+ * host's cache only: it is synced before that.
  */
 import {systemClock, type Clock} from '../base/clock.ts';
-import {assert} from '../base/assert.ts';
 import {BorealisError} from '../base/errors.ts';
-import {openDirectoryZone} from '../page-store/directory-zone.ts';
-import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
-import type {Zone} from '../page-store/zone.ts';
+import {openZones, type StoreConfig} from '../page-store/open-zones.ts';
+import type {VolumeNumber} from '../page-store/ids.ts';
+import type {ZoneBoard} from '../page-store/zone-board.ts';
+import type {VolumeClaim, Zone, ZoneEvent} from '../page-store/zone.ts';
 import type {BatchHeader} from './batch.ts';
 import {FileTable} from './file-table.ts';
 import {LogWriter, SEGMENT_BYTES} from './log-writer.ts';
 import {PageReader} from './page-reader.ts';
 import type {NodeSource} from './page-tree.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES} from './pointer.ts';
-import {recoverLog} from './recovery.ts';
-import {SEGMENT_HEADER_BYTES} from './segment-header.ts';
+import {levelLog, recoverLog, type RecoveredLog} from './recovery.ts';
 import {VolumeHead, type ForkReport} from './volume-head.ts';
-import {
-  encodeVolumeRecord,
-  newVolumeRecord,
-  readVolumeRecord,
-  type VolumeRecord,
-} from './volume-record.ts';
+import {encodeVolumeRecord, newVolumeRecord, readVolumeRecord} from './volume-record.ts';
 import {FILE_PAGES_MAX, Volume} from './volume.ts';
 
 export type OpenVolumeOptions = {
@@ -38,36 +34,48 @@ export type OpenVolumeOptions = {
   readonly nodeCacheBytes: number;
   readonly clock?: Clock;
   readonly segmentBytes?: number;
+  /** Closes the zone with the volume, or when it cannot be opened. */
+  readonly ownsZone?: boolean;
+};
+
+/** What else a volume on several zones is told. */
+export type ZoneHooks = {
+  /** Where the zones publish what they hold, if another thread is to wait for it. */
+  readonly board?: ZoneBoard;
+  readonly onZoneEvent?: (event: ZoneEvent) => void;
 };
 
 /** @throws BorealisError conflict while another process has it open; not-found when it does not exist. */
 export function openVolumeIn(options: OpenVolumeOptions): Volume {
   const {zone, volume, clock = systemClock} = options;
-  if (options.create) createVolume(zone, volume, clock);
-  if (zone.readVolumeRecord(volume) === null) throw noSuchVolume(zone, volume);
-  const unlock = zone.lockVolume(volume);
+  let claim: VolumeClaim | null = null;
   try {
-    return recoverAndOpen(options, clock, unlock);
+    if (options.create) createVolume(zone, volume, clock);
+    if (zone.readVolumeRecord(volume) === null) throw noSuchVolume(zone, volume);
+    claim = zone.lockVolume(volume);
+    return recoverAndOpen(options, clock, claim);
   } catch (error) {
-    unlock();
+    claim?.release();
+    if (options.ownsZone === true) zone.close();
     throw error;
   }
 }
 
 /** What an attachment's configuration says; see `AttachmentConfig`. */
-export function openVolume(config: {
-  readonly zones: readonly {readonly name: string; readonly directory: string}[];
-  readonly volume: VolumeNumber;
-  readonly format: boolean;
-  readonly nodeCacheBytes: number;
-}): Volume {
-  const [zone] = config.zones;
-  assert(zone !== undefined && config.zones.length === 1, 'a store has one zone');
+export function openVolume(
+  config: StoreConfig & {
+    readonly volume: VolumeNumber;
+    readonly format: boolean;
+    readonly nodeCacheBytes: number;
+  },
+  hooks: ZoneHooks = {},
+): Volume {
   return openVolumeIn({
-    zone: openDirectoryZone(zone.name, zone.directory),
+    zone: openZones(config, {...hooks, role: 'writer'}),
     volume: config.volume,
     create: config.format,
     nodeCacheBytes: config.nodeCacheBytes,
+    ownsZone: true,
   });
 }
 
@@ -109,19 +117,19 @@ function createVolume(zone: Zone, volume: VolumeNumber, clock: Clock): void {
   zone.writeVolumeRecord(volume, encodeVolumeRecord(record), null);
 }
 
-function recoverAndOpen(options: OpenVolumeOptions, clock: Clock, unlock: () => void): Volume {
+function recoverAndOpen(options: OpenVolumeOptions, clock: Clock, claim: VolumeClaim): Volume {
   const {zone, volume, nodeCacheBytes, segmentBytes = SEGMENT_BYTES} = options;
   const found = readVolumeRecord(zone, volume);
   if (found === null) throw noSuchVolume(zone, volume);
-  const recovered = recoverLog(zone, found.record);
-  rewriteTail(zone, recovered.undurable);
-  syncSegments(zone, volume, recovered.toSync);
-  for (const segment of recovered.garbage) zone.deleteSegment(volume, segment);
-  const epoch = found.record.epoch + 1;
-  const fence = {epoch, lsn: recovered.lsn};
-  const record: VolumeRecord = {...found.record, epoch, fence, clean: false};
-  const recordBytes = encodeVolumeRecord(record);
-  zone.writeVolumeRecord(volume, recordBytes, found.bytes);
+  const head = new VolumeHead(zone, found.record, found.bytes);
+  let recovered: RecoveredLog;
+  try {
+    recovered = recover(zone, head);
+  } catch (error) {
+    head.close();
+    throw error;
+  }
+  claim.recovered();
 
   const reader = new PageReader(zone);
   const source: NodeSource = {
@@ -133,20 +141,33 @@ function recoverAndOpen(options: OpenVolumeOptions, clock: Clock, unlock: () => 
     nodesLoaded: 0,
     nodesDirty: 0,
   };
-  const files = new FileTable(source, record.checkpoint.root, nodeCacheBytes);
+  const files = new FileTable(source, head.record.checkpoint.root, nodeCacheBytes);
   for (const batch of recovered.batches) apply(batch, files);
   const log = new LogWriter({
     zone,
     volume,
-    epoch: record.epoch,
+    epoch: head.record.epoch,
     lsn: recovered.lsn,
     segment: recovered.nextSegment,
     segmentBytes,
+    checkWriter: () => head.checkWriter(),
   });
   const {timestampMs} = recovered;
   const recoveredBytes = recovered.batches.reduce((sum, batch) => sum + batch.batchBytes, 0);
-  const head = new VolumeHead(zone, record, recordBytes);
-  return new Volume({zone, clock, reader, log, files, head, timestampMs, recoveredBytes, unlock});
+  return new Volume({
+    ...{zone, clock, reader, log, files, head, timestampMs, recoveredBytes, claim},
+    ownsZone: options.ownsZone ?? false,
+  });
+}
+
+function recover(zone: Zone, head: VolumeHead): RecoveredLog {
+  head.beginEpoch();
+  const {volume} = head.record;
+  const recovered = recoverLog(zone, head.record);
+  levelLog(zone, volume, recovered);
+  head.decideEnd(recovered.lsn);
+  for (const segment of recovered.garbage) zone.deleteSegment(volume, segment);
+  return recovered;
 }
 
 function apply(batch: BatchHeader, files: FileTable): void {
@@ -162,37 +183,6 @@ function apply(batch: BatchHeader, files: FileTable): void {
     sector += PAGE_SIZE_BYTES / SECTOR_SIZE_BYTES;
   }
   files.trim();
-}
-
-/**
- * Writes what was not known to be durable once more, in place. After a sync that failed, the host may
- * take its cached pages for written: to sync them again would succeed and write nothing.
- */
-function rewriteTail(zone: Zone, batches: readonly BatchHeader[]): void {
-  for (const {volume, segment, offset, batchBytes} of batches) {
-    const file = zone.openSegment(volume, segment);
-    try {
-      const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
-      file.read(0, header, 0, header.length);
-      file.write([header], 0);
-      const bytes = Buffer.alloc(batchBytes);
-      file.read(offset, bytes, 0, batchBytes);
-      file.write([bytes], offset);
-    } finally {
-      file.close();
-    }
-  }
-}
-
-function syncSegments(zone: Zone, volume: VolumeNumber, segments: readonly SegmentNumber[]): void {
-  for (const segment of segments) {
-    const file = zone.openSegment(volume, segment);
-    try {
-      file.sync();
-    } finally {
-      file.close();
-    }
-  }
 }
 
 function noSuchVolume(zone: Zone, volume: VolumeNumber): BorealisError {

@@ -1,12 +1,14 @@
 /**
- * Reads pages of the log by pointer and verifies each against the checksum that its parent holds.
- * Errors: corrupt, naming volume, file, page and the zone tried.
+ * Reads pages of the log by pointer and verifies each against the checksum that its parent holds. A
+ * page that is not what its parent says is taken from another zone's copy, and the bad one is repaired.
+ * Errors: corrupt, naming volume, file, page and the zones tried, when no copy is good.
  */
 import {crc32} from 'node:zlib';
 import {BorealisError, errorMessage} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {SegmentCache} from '../page-store/segment-cache.ts';
-import type {Zone} from '../page-store/zone.ts';
+import type {SegmentFile, Zone} from '../page-store/zone.ts';
+import {fromAnyCopy, zonesTried} from './segment-copies.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, SECTOR_MAX, word, type Pointer} from './pointer.ts';
 
 /** Pages that follow each other in the log as they do in the file: read with one call. */
@@ -28,9 +30,12 @@ export class PageReader {
   readPage(pointer: Pointer, into: Uint8Array, at: number, what: () => string): void {
     const file = this.#open(pointer.volume, pointer.segment, what);
     this.pagesRead++;
-    const got = file.read(pointer.sector * SECTOR_SIZE_BYTES, into, at, PAGE_SIZE_BYTES);
+    const position = pointer.sector * SECTOR_SIZE_BYTES;
+    const got = this.#read(file, position, into, at, PAGE_SIZE_BYTES, what);
     const page = into.subarray(at, at + PAGE_SIZE_BYTES);
-    if (got !== PAGE_SIZE_BYTES || crc32(page) !== pointer.crc) throw this.#corrupt(what());
+    if (got !== PAGE_SIZE_BYTES || crc32(page) !== pointer.crc) {
+      repairPage(file, position, pointer.crc, page, what());
+    }
   }
 
   /** Loads a page-table node. */
@@ -85,18 +90,18 @@ export class PageReader {
     this.#run.count = 0;
     this.pagesRead += count;
     const start = at + (firstPage - base) * PAGE_SIZE_BYTES;
-    const source = this.#open(
-      volume as VolumeNumber,
-      segment as SegmentNumber,
-      () => `page ${firstPage} of file ${file}`,
-    );
-    const bytes = count * PAGE_SIZE_BYTES;
-    const got = source.read(sector * SECTOR_SIZE_BYTES, into, start, bytes);
+    const name = (index: number): string =>
+      `page ${firstPage + index} of file ${file} in volume ${volume}`;
+    const source = this.#open(volume as VolumeNumber, segment as SegmentNumber, () => name(0));
+    const position = sector * SECTOR_SIZE_BYTES;
+    const got = this.#read(source, position, into, start, count * PAGE_SIZE_BYTES, () => name(0));
     for (let index = 0; index < count; index++) {
       const from = start + index * PAGE_SIZE_BYTES;
       const whole = got >= (index + 1) * PAGE_SIZE_BYTES;
-      if (!whole || crc32(into.subarray(from, from + PAGE_SIZE_BYTES)) !== this.#crcs[index]) {
-        throw this.#corrupt(`page ${firstPage + index} of file ${file} in volume ${volume}`);
+      const page = into.subarray(from, from + PAGE_SIZE_BYTES);
+      const crc = this.#crcs[index] as number;
+      if (!whole || crc32(page) !== crc) {
+        repairPage(source, position + index * PAGE_SIZE_BYTES, crc, page, name(index));
       }
     }
   }
@@ -109,13 +114,24 @@ export class PageReader {
     this.#segments.close();
   }
 
-  #open(
-    volume: VolumeNumber,
-    segment: SegmentNumber,
+  #open(volume: VolumeNumber, segment: SegmentNumber, what: () => string): SegmentFile {
+    return this.#orLost(what, () => this.#segments.get(volume, segment));
+  }
+
+  #read(
+    file: SegmentFile,
+    position: number,
+    into: Uint8Array,
+    at: number,
+    length: number,
     what: () => string,
-  ): ReturnType<SegmentCache['get']> {
+  ): number {
+    return this.#orLost(what, () => file.read(position, into, at, length));
+  }
+
+  #orLost<T>(what: () => string, run: () => T): T {
     try {
-      return this.#segments.get(volume, segment);
+      return run();
     } catch (error) {
       // Anything else, such as no descriptor to be had, says nothing of the page.
       if (!(error instanceof BorealisError && error.kind === 'not-found')) throw error;
@@ -127,12 +143,33 @@ export class PageReader {
       );
     }
   }
+}
 
-  #corrupt(what: string): BorealisError {
-    return new BorealisError(
+/**
+ * Fills `into` with the page from the first copy that holds it as its checksum says, and puts it over
+ * the bad ones before that.
+ */
+function repairPage(
+  file: SegmentFile,
+  position: number,
+  crc: number,
+  into: Uint8Array,
+  what: string,
+): void {
+  const bad: number[] = [];
+  const good = fromAnyCopy(file, (read, copy) => {
+    const page = read(position, PAGE_SIZE_BYTES);
+    if (page.length === PAGE_SIZE_BYTES && crc32(page) === crc) return page;
+    bad.push(copy);
+    return null;
+  });
+  if (good === null) {
+    throw new BorealisError(
       'corrupt',
       'page-corrupt',
-      `${what}: its checksum does not hold (zone ${this.#zone.name})`,
+      `${what}: its checksum does not hold (${zonesTried(file)})`,
     );
   }
+  into.set(good);
+  for (const copy of bad) file.repairCopy(copy, position, good, what);
 }

@@ -4,9 +4,13 @@
  *     nodes in the log ──(not durable yet)──▶ pending ──(durable)──▶ record
  *
  * Rule: the record never names a checkpoint that a power cut could still take away.
+ * Epoch: a writer owns the volume while the record is the one it wrote last. It takes hold of that
+ *        record, and looks at it after each sync and before anything is acknowledged: so one that was
+ *        paused while another one took over acknowledges nothing any more.
  */
+import {BorealisError} from '../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
-import type {Zone} from '../page-store/zone.ts';
+import type {RecordHold, Zone} from '../page-store/zone.ts';
 import {
   encodeVolumeRecord,
   newVolumeRecord,
@@ -26,6 +30,7 @@ export class VolumeHead {
   readonly #zone: Zone;
   #record: VolumeRecord;
   #bytes: Buffer;
+  #hold: RecordHold | null = null;
   #pending: Checkpoint | null = null;
 
   /** `bytes` is the record as it stands on disk. */
@@ -37,6 +42,45 @@ export class VolumeHead {
 
   get record(): VolumeRecord {
     return this.#record;
+  }
+
+  /**
+   * Begins the next epoch, before the log is looked at: from here on no earlier writer can
+   * acknowledge anything. Of a volume that was closed in order the end of the log is known already.
+   */
+  beginEpoch(): void {
+    const {clean, checkpoint} = this.#record;
+    const epoch = this.#record.epoch + 1;
+    const fence = clean ? {epoch, lsn: checkpoint.lsn} : this.#record.fence;
+    this.#write({...this.#record, epoch, fence, clean: false});
+  }
+
+  /** The log ends at `lsn`, for good: what an earlier writer appends behind it never counts. */
+  decideEnd(lsn: Lsn): void {
+    const {epoch, fence} = this.#record;
+    if (fence?.epoch === epoch && fence.lsn === lsn) return;
+    this.#write({...this.#record, fence: {epoch, lsn}});
+  }
+
+  /** Descriptor of the record that this writer wrote last; its link count is 0 once another one took over. */
+  get holdDescriptor(): number | null {
+    return this.#hold?.descriptor ?? null;
+  }
+
+  /** @throws BorealisError conflict `writer-fenced` when another writer took over. */
+  checkWriter(): void {
+    if (this.#hold?.isCurrent() !== false) return;
+    const {volume, epoch} = this.#record;
+    throw new BorealisError(
+      'conflict',
+      'writer-fenced',
+      `volume ${volume} was taken over by another writer: epoch ${epoch} has ended`,
+    );
+  }
+
+  close(): void {
+    this.#hold?.close();
+    this.#hold = null;
   }
 
   get hasPending(): boolean {
@@ -74,10 +118,14 @@ export class VolumeHead {
     return bytes.length;
   }
 
-  #write(record: VolumeRecord): void {
+  #write(changed: VolumeRecord): void {
+    const record = {...changed, revision: this.#record.revision + 1};
     const bytes = encodeVolumeRecord(record);
     this.#zone.writeVolumeRecord(record.volume, bytes, this.#bytes);
     this.#record = record;
     this.#bytes = bytes;
+    this.#hold?.close();
+    this.#hold = null;
+    this.#hold = this.#zone.holdRecord(record.volume, bytes);
   }
 }

@@ -2,8 +2,9 @@
  * A volume's record: the durable name of its root. A volume exists from the moment its record does,
  * and the record is what keeps its pages alive.
  *
- *     {"format":1,"volume":42,"source":{"volume":41,"lsn":900},"createdMs":…,"epoch":3,
- *      "fence":{"epoch":3,"lsn":904},"clean":false,"checkpoint":{"lsn":905,"timestampMs":…,"root":[41,7,33554944,123456],"segment":1,"offset":512}}
+ *     {"format":1,"volume":42,"source":{"volume":41,"lsn":900},"createdMs":…,"revision":7,"epoch":3,
+ *      "fence":{"epoch":3,"lsn":904},"clean":false,
+ *      "checkpoint":{"lsn":905,"timestampMs":…,"root":[41,7,33554944,123456],"segment":1,"offset":512}}
  *
  * `segment` and `offset` say where the log goes on after the checkpoint; `clean` that nothing does.
  * Source: docs/formats/records.md.
@@ -34,6 +35,8 @@ export type VolumeRecord = {
   readonly volume: VolumeNumber;
   readonly source: {readonly volume: VolumeNumber; readonly lsn: Lsn} | null;
   readonly createdMs: number;
+  /** Counts the replacements of this record: of two copies in two zones it tells the newer one. */
+  readonly revision: number;
   /** Number of the last writer. The next one takes the number after it before it writes. */
   readonly epoch: number;
   /** Where the last opening of the volume found the end of the log; null before the first. */
@@ -43,9 +46,10 @@ export type VolumeRecord = {
   readonly checkpoint: Checkpoint;
 };
 
-type StoredRecord = Omit<VolumeRecord, 'checkpoint' | 'fence'> & {
+type StoredRecord = Omit<VolumeRecord, 'checkpoint' | 'revision' | 'fence'> & {
   format: number;
-  /** Not in records from before there was one. */
+  /** Not in records from before there were these. */
+  revision?: number;
   fence?: Fence | null;
   checkpoint: Omit<Checkpoint, 'root'> & {root: number[]};
 };
@@ -61,6 +65,7 @@ export function newVolumeRecord(
     volume,
     source,
     createdMs: timestampMs,
+    revision: 0,
     epoch: 0,
     fence: null,
     clean: true,
@@ -102,5 +107,6 @@ export function readVolumeRecord(
   const {format: _, ...record} = value;
   const words = Uint32Array.from(value.checkpoint.root);
   const checkpoint = {...record.checkpoint, root: readPointer(words, 0)};
-  return {record: {...record, fence: record.fence ?? null, checkpoint}, bytes};
+  const {revision = 0, fence = null} = value;
+  return {record: {...record, revision, fence, checkpoint}, bytes};
 }

@@ -20,7 +20,7 @@ import {assert} from '../base/assert.ts';
 import type {Clock} from '../base/clock.ts';
 import {BorealisError, errorMessage} from '../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
-import type {Zone} from '../page-store/zone.ts';
+import type {VolumeClaim, Zone} from '../page-store/zone.ts';
 import {headerBytes} from './batch.ts';
 import type {FileTable} from './file-table.ts';
 import type {LogWriter} from './log-writer.ts';
@@ -30,6 +30,7 @@ import type {PageReader} from './page-reader.ts';
 import {TREE_PAGES_MAX} from './page-tree.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, type Pointer} from './pointer.ts';
 import {readPages} from './read-pages.ts';
+import type {BarrierTarget, VolumeStatistics} from './statistics.ts';
 import type {ForkReport, VolumeHead} from './volume-head.ts';
 
 /** A batch of this many pages is appended even when no barrier asks for it: 2 MiB. */
@@ -50,7 +51,9 @@ export type VolumeParts = {
   readonly timestampMs: number;
   /** Bytes of log behind the record's checkpoint that recovery followed. */
   readonly recoveredBytes: number;
-  readonly unlock: () => void;
+  readonly claim: VolumeClaim;
+  /** The zone was opened for this volume alone and is closed with it. */
+  readonly ownsZone: boolean;
 };
 
 export class Volume {
@@ -60,7 +63,8 @@ export class Volume {
   readonly #log: LogWriter;
   readonly #files: FileTable;
   readonly #head: VolumeHead;
-  readonly #unlock: () => void;
+  readonly #claim: VolumeClaim;
+  readonly #ownsZone: boolean;
   readonly #batch = new OpenBatch();
   #timestampMs: number;
   #bytesAtCheckpoint: number;
@@ -84,7 +88,8 @@ export class Volume {
     this.#timestampMs = parts.timestampMs;
     // What recovery followed counts too: crashes must not let the log behind the checkpoint grow.
     this.#bytesAtCheckpoint = -parts.recoveredBytes;
-    this.#unlock = parts.unlock;
+    this.#claim = parts.claim;
+    this.#ownsZone = parts.ownsZone;
   }
 
   get number(): VolumeNumber {
@@ -102,6 +107,16 @@ export class Volume {
 
   freeBytes(): number {
     return this.#zone.freeBytes();
+  }
+
+  /** False while a write quorum of zones is missing: what needs it would wait. */
+  isWritable(): boolean {
+    return this.#zone.mirror?.isWritable() ?? true;
+  }
+
+  /** What a write quorum of zones holds durably; null where barriers are synced by descriptor. */
+  mirrorLsn(): Lsn | null {
+    return this.#zone.mirror?.durableLsn() ?? null;
   }
 
   /**
@@ -237,23 +252,20 @@ export class Volume {
   }
 
   /**
-   * Appends the open batch and says what to sync: after fdatasync of all `fds`, everything up to
-   * `lsn` is durable; then tell it by `noteDurable`. `fds` is empty when there is nothing to sync.
+   * Appends the open batch and says what to sync: after fdatasync of all `fds`, and if `holdFd` still
+   * has a link then, all up to `lsn` is durable: tell `noteDurable`. A mirror syncs by itself.
    */
-  barrierTarget(): {fds: readonly number[]; lsn: Lsn} {
+  barrierTarget(): BarrierTarget {
     this.flush();
     this.#barriers++;
-    const target = this.#attempt(() => this.#log.barrierTarget());
-    const fds = target.files.map(file => {
-      assert(file.syncDescriptor !== null, 'this zone is synced by descriptor');
-      return file.syncDescriptor;
-    });
-    return {fds, lsn: target.lsn};
+    const target = this.#attempt(() => this.#log.requestSync());
+    return {...target, holdFd: this.#head.holdDescriptor};
   }
 
   /** Everything up to `lsn` is durable now. */
   noteDurable(lsn: Lsn): void {
     this.#log.noteDurable(lsn);
+    if (!this.isWritable()) return;
     this.#attempt(() => this.#head.noteDurable(this.#log.durableLsn));
   }
 
@@ -292,7 +304,10 @@ export class Volume {
   /** To be called about once a second: nothing waits in memory for long, and an idle volume is checkpointed. */
   onIdle(): void {
     if (this.#failure !== null || this.#closed) return;
+    this.#zone.mirror?.tick();
     this.flush();
+    // What follows would wait for a quorum of zones, and reads with it.
+    if (!this.isWritable()) return;
     this.#reader.closeDeleted();
     this.#files.trim();
     if (this.#head.hasPending) this.barrier();
@@ -302,15 +317,9 @@ export class Volume {
     this.#bytesAtIdle = this.#log.bytesAppended;
   }
 
-  statistics(): {
-    lsn: Lsn;
-    durableLsn: Lsn;
-    pagesRead: number;
-    pagesWritten: number;
-    bytesAppended: number;
-    barriers: number;
-  } {
+  statistics(): VolumeStatistics {
     return {
+      zones: this.#zone.mirror?.states() ?? [{zone: this.#zone.name, state: 'healthy'}],
       lsn: this.#log.lsn,
       durableLsn: this.#log.durableLsn,
       pagesRead: this.#reader.pagesRead,
@@ -320,11 +329,11 @@ export class Volume {
     };
   }
 
-  /** Checkpoints, marks the volume clean and lets go of it. Idempotent. */
+  /** Checkpoints, marks the volume clean and lets go of it; without a quorum as by a crash. Idempotent. */
   close(): void {
     if (this.#closed) return;
     try {
-      if (this.#failure === null) {
+      if (this.#failure === null && this.isWritable()) {
         this.checkpoint();
         this.#log.close();
         this.#head.markClean();
@@ -333,7 +342,9 @@ export class Volume {
       this.#closed = true;
       this.#log.abandon();
       this.#reader.close();
-      this.#unlock();
+      this.#head.close();
+      this.#claim.release();
+      if (this.#ownsZone) this.#zone.close();
     }
   }
 

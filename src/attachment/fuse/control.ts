@@ -10,6 +10,7 @@
 import type {AttachmentConfig, AttachmentStatistics, ForkResult} from '../attachment.ts';
 import type {ErrorKind} from '../../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
+import type {ZoneEvent} from '../../page-store/zone.ts';
 import type {OwnerMap} from './owner-map.ts';
 
 /** Method to parameters and result. */
@@ -39,6 +40,7 @@ export type ServingMessage =
       readonly id: number;
       readonly error: {readonly kind: ErrorKind; readonly code: string; readonly message: string};
     }
+  | {readonly type: 'zone-event'; readonly event: ZoneEvent}
   /** Unmounted, and the volume is cleanly closed. The thread ends. */
   | {readonly type: 'closed'}
   /** The thread ends. */
@@ -55,11 +57,17 @@ export type ServingWorkerData = {
   readonly deviceFd: number;
   readonly control: SharedArrayBuffer;
   readonly queue: SharedArrayBuffer;
+  readonly board: SharedArrayBuffer;
   readonly owners: OwnerMap;
   readonly volume: AttachmentConfig;
 };
 
-export type SyncWorkerData = {readonly deviceFd: number; readonly queue: SharedArrayBuffer};
+export type SyncWorkerData = {
+  readonly deviceFd: number;
+  readonly queue: SharedArrayBuffer;
+  /** What each zone holds durably; see `ZoneBoard`. */
+  readonly board: SharedArrayBuffer;
+};
 
 const PHASE = 0;
 const ATTENTION = 1;

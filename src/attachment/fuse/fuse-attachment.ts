@@ -24,6 +24,8 @@ import {every, withDeadline} from '../../base/clock.ts';
 import {entryPoint} from '../../base/entry-point.ts';
 import {BorealisError, errorMessage} from '../../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
+import {ZoneBoard} from '../../page-store/zone-board.ts';
+import type {ZoneEvent} from '../../page-store/zone.ts';
 import {
   ControlBlock,
   type ControlMethod,
@@ -53,6 +55,8 @@ export type FuseAttachmentConfig = AttachmentConfig & {
   readonly fuseDevice: string;
   /** The engine's user, whom the volume stores as 0; null where a user namespace makes it 0 already. */
   readonly ownerMap: OwnerMap | null;
+  /** Hears how zones fare, where there are several, and what was repaired. */
+  readonly onZoneEvent?: (event: ZoneEvent) => void;
 };
 
 /** The threads of an attachment, their code loaded, that wait to be told what to serve. */
@@ -97,6 +101,10 @@ class FuseAttachment implements MountedAttachment {
   readonly #calls = new Map<number, Deferred<unknown>>();
   readonly #control = new ControlBlock();
   readonly #queue = new SyncQueue();
+  readonly #board = new ZoneBoard();
+  /** Zones are looked after even while nothing is written: one may be away, or catch up. */
+  readonly #hasMirror: boolean;
+  readonly #onZoneEvent: (event: ZoneEvent) => void;
   readonly #deviceFd: number;
   readonly #serving: Worker;
   readonly #sync: Worker;
@@ -114,15 +122,25 @@ class FuseAttachment implements MountedAttachment {
   constructor(config: FuseAttachmentConfig, workers: FuseWorkers, deviceFd: number) {
     this.directory = config.directory;
     this.#deviceFd = deviceFd;
-    const {zones, volume, format, nodeCacheBytes, reserveBytes} = config;
+    this.#hasMirror = config.zones.length > 1;
+    this.#onZoneEvent = config.onZoneEvent ?? (() => undefined);
+    const {zones, writeQuorum, zoneHangMs, volume, format, nodeCacheBytes, reserveBytes} = config;
     const servingData: ServingWorkerData = {
       deviceFd: this.#deviceFd,
       control: this.#control.shared,
       queue: this.#queue.shared,
+      board: this.#board.shared,
       owners: config.ownerMap ?? IDENTITY_OWNER_MAP,
-      volume: {zones, volume, format, nodeCacheBytes, reserveBytes},
+      volume: {
+        ...{zones, writeQuorum, zoneHangMs},
+        ...{volume, format, nodeCacheBytes, reserveBytes},
+      },
     };
-    const syncData: SyncWorkerData = {deviceFd: this.#deviceFd, queue: this.#queue.shared};
+    const syncData: SyncWorkerData = {
+      deviceFd: this.#deviceFd,
+      queue: this.#queue.shared,
+      board: this.#board.shared,
+    };
     this.#serving = workers.serving;
     this.#sync = workers.sync;
     this.#serving.on('message', (message: ServingMessage) => this.#onServing(message));
@@ -237,6 +255,8 @@ class FuseAttachment implements MountedAttachment {
         return this.#closed.resolve();
       case 'failed':
         return this.#die(new BorealisError(message.kind, message.code, message.reason));
+      case 'zone-event':
+        return this.#onZoneEvent(message.event);
       case 'reply':
         this.#calls.get(message.id)?.resolve(message.result);
         this.#calls.delete(message.id);
@@ -268,7 +288,7 @@ class FuseAttachment implements MountedAttachment {
   }
 
   #idle(): void {
-    if (this.#control.takeChanged()) this.#idleCallsLeft = IDLE_CALLS;
+    if (this.#control.takeChanged() || this.#hasMirror) this.#idleCallsLeft = IDLE_CALLS;
     if (this.#idleCallsLeft === 0) return;
     this.#idleCallsLeft--;
     this.#control.wantIdle();

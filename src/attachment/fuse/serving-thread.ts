@@ -25,7 +25,8 @@ import {receive, send} from './device.ts';
 import {OPCODE} from './abi.ts';
 import {dispatch} from './dispatch.ts';
 import type {Request} from './request.ts';
-import {Session, type BarrierTarget} from './session.ts';
+import type {BarrierTarget} from '../../volume/statistics.ts';
+import {Session} from './session.ts';
 import {SyncQueue} from './sync-queue.ts';
 
 /** A volume and the file system on it, as the serving thread uses them. */
@@ -33,6 +34,10 @@ export type ServedVolume = {
   readonly fs: FileSystem;
   barrierTarget(): BarrierTarget;
   noteDurable(lsn: Lsn): void;
+  /** False while a write quorum of zones is missing: what needs it would wait. */
+  isWritable(): boolean;
+  /** What a write quorum of zones holds durably; null where barriers are synced by descriptor. */
+  mirrorLsn(): Lsn | null;
   fork(child: VolumeNumber): ForkResult;
   checkpoint(): Lsn;
   onIdle(): void;
@@ -174,18 +179,27 @@ class ServingThread {
   /** True when there is nothing to wait for. */
   #barrier(request: Request, writtenBytes: number | null): boolean {
     if (this.#unnotedBarriers >= UNNOTED_BARRIERS_MAX) this.#settle();
-    const {fds, lsn} = this.#volume.barrierTarget();
-    if (fds.length === 0) return true;
+    const {fds, holdFd, lsn, isDurable} = this.#volume.barrierTarget();
+    if (isDurable) return true;
     const {uniqueLow, uniqueHigh} = request;
-    this.#queue.push({uniqueLow, uniqueHigh, writtenBytes, lsn, fds});
+    this.#queue.push({uniqueLow, uniqueHigh, writtenBytes, lsn, fds, holdFd});
     this.#unnotedBarriers++;
     return false;
   }
 
-  /** No descriptor of the volume is in the sync thread's hands any more. */
+  /**
+   * No descriptor of the volume is in the sync thread's hands any more. With several zones it never
+   * has one, and the queue may not run empty for long: there may be no quorum.
+   */
   #settle(): void {
-    this.#queue.waitUntilEmpty();
-    this.#noteDurable();
+    const lsn = this.#volume.mirrorLsn();
+    if (lsn === null) {
+      this.#queue.waitUntilEmpty();
+      this.#noteDurable();
+    } else {
+      this.#unnotedBarriers = 0;
+      this.#volume.noteDurable(lsn);
+    }
   }
 
   #noteDurable(): void {
@@ -220,6 +234,13 @@ class ServingThread {
   }
 
   #perform(request: ControlRequest): unknown {
+    if (request.method !== 'statistics' && !this.#volume.isWritable()) {
+      throw new BorealisError(
+        'unavailable',
+        'zone-quorum',
+        'Too few zones can be written to at the moment. Writes wait until there are enough.',
+      );
+    }
     switch (request.method) {
       case 'fork':
         return this.#volume.fork(request.params.child);

@@ -1,13 +1,9 @@
 /** What the handlers of one mounted volume share. Lives in the serving thread alone. */
 import type {Logger} from '../../base/log.ts';
-import type {Lsn} from '../../page-store/ids.ts';
 import type {FileSystem, Ino, Timestamp} from '../../volume-fs/types.ts';
 import type {OwnerMap} from './owner-map.ts';
 import {Reply} from './reply.ts';
 import {Request} from './request.ts';
-
-/** What has to reach the disk before everything up to `lsn` is durable. */
-export type BarrierTarget = {readonly fds: readonly number[]; readonly lsn: Lsn};
 
 export type SessionOptions = {
   readonly fs: FileSystem;

@@ -10,19 +10,29 @@ const record = (
   more: Partial<SyncRecord> = {},
 ): SyncRecord => ({
   ...{uniqueLow: unique, uniqueHigh: 0xffff_fff0, writtenBytes: null, lsn: lsn as Lsn, fds},
+  holdFd: null,
   ...more,
 });
+
+const UNLINKED_FD = 99;
 
 /** Records what the sync thread did, in order. */
 function fakeIo(): {
   log: string[];
   sync(fd: number): void;
+  isLinked(fd: number): boolean;
+  waitForQuorum(lsn: Lsn): void;
   reply(message: Uint8Array, length: number): void;
 } {
   const log: string[] = [];
   return {
     log,
     sync: fd => void log.push(`sync ${fd}`),
+    isLinked: fd => {
+      log.push(`look at ${fd}`);
+      return fd !== UNLINKED_FD;
+    },
+    waitForQuorum: lsn => void log.push(`quorum ${lsn}`),
     reply: (message, length) => {
       const view = new DataView(message.buffer, message.byteOffset, length);
       const result = length > 16 ? ` wrote ${view.getUint32(16, true)}` : '';
@@ -41,6 +51,7 @@ describe('the queue of barriers', () => {
       const fds = Array.from({length: index % 5}, (_, at) => at * 1000);
       const pushed = record(index, 2 ** 40 + index, fds, {
         writtenBytes: index % 2 === 0 ? null : index,
+        holdFd: index % 3 === 0 ? null : index,
       });
       queue.push(pushed);
       const {records, position} = queue.take();
@@ -103,6 +114,27 @@ describe('the sync thread', () => {
     expect(queue.durableLsn()).toBe(0);
     expect(queue.failed).toBe(true);
     expect(queue.isEmpty()).toBe(false);
+  });
+
+  it('looks at the record after the sync, and answers nobody once it was replaced', () => {
+    const queue = new SyncQueue();
+    const io = fakeIo();
+    queue.push(record(1, 10, [5], {holdFd: 7}));
+    syncAll(queue, io, new SyncAnswer());
+    expect(io.log).toEqual(['sync 5', 'look at 7', 'reply 1']);
+    queue.push(record(2, 11, [5], {holdFd: UNLINKED_FD}));
+    expect(() => syncAll(queue, io, new SyncAnswer())).toThrow(/another writer/);
+    expect(io.log.slice(3)).toEqual(['sync 5', 'look at 99']);
+    expect(queue.durableLsn()).toBe(10);
+  });
+
+  it('waits for a quorum of zones where they sync by themselves', () => {
+    const queue = new SyncQueue();
+    const io = fakeIo();
+    queue.push(record(1, 10, []));
+    queue.push(record(2, 12, []));
+    syncAll(queue, io, new SyncAnswer());
+    expect(io.log).toEqual(['quorum 12', 'reply 1', 'reply 2']);
   });
 
   it('finishes what waits before it stops', () => {

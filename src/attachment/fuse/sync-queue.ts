@@ -4,7 +4,8 @@
  *
  *     f64 durable LSN │ i32 head, tail, state │ ring of RING_WORDS i32
  *
- *     record  unique low, unique high, written bytes or −1, LSN low, LSN high, fd count, fd …
+ *     record  unique low, unique high, written bytes or −1, LSN low, LSN high, hold fd or −1,
+ *             fd count, fd …
  *             (it may wrap round the end of the ring anywhere)
  *
  * head counts the words added, tail those whose barriers are done: disk synced, durable LSN
@@ -20,7 +21,7 @@ import type {Lsn} from '../../page-store/ids.ts';
 
 /** 64 KiB: 2,000 barriers of two descriptors. The kernel has far fewer requests waiting. */
 const RING_WORDS = 16_384;
-const RECORD_HEADER_WORDS = 6;
+const RECORD_HEADER_WORDS = 7;
 /** Descriptors of one barrier: all segments of all zones written since the last one. */
 const RECORD_FDS_MAX: number = RING_WORDS / 2 - RECORD_HEADER_WORDS;
 const DURABLE_BYTES = 8;
@@ -43,6 +44,8 @@ export type SyncRecord = {
   readonly writtenBytes: number | null;
   readonly lsn: Lsn;
   readonly fds: readonly number[];
+  /** See `BarrierTarget`. */
+  readonly holdFd: number | null;
 };
 
 export class SyncQueue {
@@ -70,7 +73,8 @@ export class SyncQueue {
     this.#put(head + 2, record.writtenBytes ?? -1);
     this.#put(head + 3, lsn);
     this.#put(head + 4, Math.floor(lsn / TWO_TO_32));
-    this.#put(head + 5, fds.length);
+    this.#put(head + 5, record.holdFd ?? -1);
+    this.#put(head + 6, fds.length);
     for (let index = 0; index < fds.length; index++) {
       this.#put(head + RECORD_HEADER_WORDS + index, fds[index] as number);
     }
@@ -117,8 +121,9 @@ export class SyncQueue {
     let at = this.#load(TAIL);
     while (at !== head) {
       const start = at;
-      const fdCount = this.#get(start + 5);
+      const fdCount = this.#get(start + 6);
       const written = this.#get(start + 2);
+      const holdFd = this.#get(start + 5);
       records.push({
         uniqueLow: this.#get(start) >>> 0,
         uniqueHigh: this.#get(start + 1) >>> 0,
@@ -127,6 +132,7 @@ export class SyncQueue {
         fds: Array.from({length: fdCount}, (_, index) =>
           this.#get(start + RECORD_HEADER_WORDS + index),
         ),
+        holdFd: holdFd < 0 ? null : holdFd,
       });
       at = (start + RECORD_HEADER_WORDS + fdCount) | 0;
     }

@@ -9,7 +9,14 @@ import {assert} from '../../base/assert.ts';
 import {BorealisError} from '../../base/errors.ts';
 import {recognizeSegment, writeCompact} from '../compact-segment.ts';
 import type {SegmentNumber, VolumeNumber} from '../ids.ts';
-import type {SegmentFile, SegmentListing, SegmentRange, Zone} from '../zone.ts';
+import type {
+  RecordHold,
+  SegmentFile,
+  SegmentListing,
+  SegmentRange,
+  VolumeClaim,
+  Zone,
+} from '../zone.ts';
 import {MemorySegmentData} from './memory-segment.ts';
 import {inputOutputError, ZoneFaults, type Random} from './zone-faults.ts';
 
@@ -18,18 +25,23 @@ const SECTOR_BYTES = 512;
 const RECORD_BYTES = 4096;
 
 export class MemoryZone implements Zone {
-  readonly name = 'memory';
+  readonly name: string;
+  readonly mirror = null;
   readonly faults: ZoneFaults;
   #storeRecord: Buffer | null = null;
   readonly #records = new Map<VolumeNumber, Buffer>();
   readonly #segments = new Map<VolumeNumber, Map<SegmentNumber, MemorySegmentData>>();
+  /** Which replacement of each record is there: what rots is still the same one. */
+  readonly #replacements = new Map<VolumeNumber, symbol>();
+  readonly #removed = new Set<VolumeNumber>();
   /** The holder of each lock; one that is gone releases nothing any more. */
   readonly #locks = new Map<VolumeNumber, symbol>();
   readonly #descriptors = new Map<number, MemorySegment>();
   #nextDescriptor = 3;
 
-  constructor(faults: ZoneFaults = new ZoneFaults()) {
+  constructor(faults: ZoneFaults = new ZoneFaults(), name = 'memory') {
     this.faults = faults;
+    this.name = name;
   }
 
   /** The power goes: every open volume is dead, unsynced bytes survive by chance. */
@@ -98,7 +110,9 @@ export class MemoryZone implements Zone {
 
   listVolumes(): VolumeNumber[] {
     return this.faults.call('read', () =>
-      [...new Set([...this.#records.keys(), ...this.#segments.keys()])].sort((a, b) => a - b),
+      [...new Set([...this.#records.keys(), ...this.#segments.keys(), ...this.#removed])].sort(
+        (a, b) => a - b,
+      ),
     );
   }
 
@@ -110,11 +124,27 @@ export class MemoryZone implements Zone {
     this.#change(() => {
       checkExpected(this.#records.get(volume) ?? null, expected);
       this.#records.set(volume, Buffer.from(bytes));
+      this.#replacements.set(volume, Symbol('replacement'));
     }, RECORD_BYTES);
   }
 
   deleteVolumeRecord(volume: VolumeNumber): void {
-    this.#change(() => this.#records.delete(volume));
+    this.#change(() => {
+      if (this.#records.delete(volume)) this.#removed.add(volume);
+    });
+  }
+
+  isRemoved(volume: VolumeNumber): boolean {
+    return this.faults.call('read', () => this.#removed.has(volume));
+  }
+
+  holdRecord(volume: VolumeNumber, expected: Uint8Array): RecordHold {
+    return this.faults.call('read', () => {
+      checkExpected(this.#records.get(volume) ?? null, expected);
+      const held = this.#replacements.get(volume);
+      const isCurrent = (): boolean => this.#replacements.get(volume) === held;
+      return {descriptor: null, isCurrent, close: () => undefined};
+    });
   }
 
   createSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
@@ -128,6 +158,11 @@ export class MemoryZone implements Zone {
       this.#segments.set(volume, segments);
       return this.#open(data);
     }, RECORD_BYTES);
+  }
+
+  ensureSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
+    const exists = this.#segments.get(volume)?.has(segment) ?? false;
+    return exists ? this.openSegment(volume, segment) : this.createSegment(volume, segment);
   }
 
   openSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
@@ -153,19 +188,39 @@ export class MemoryZone implements Zone {
     segment: SegmentNumber,
     live: readonly SegmentRange[],
   ): number {
-    const compacted = new MemorySegmentData();
     const source = this.openSegment(volume, segment);
+    try {
+      return this.#replaceCompact(volume, segment, source, live);
+    } finally {
+      source.close();
+    }
+  }
+
+  adoptSegment(volume: VolumeNumber, segment: SegmentNumber, source: SegmentFile): void {
+    assert(source.ranges !== null, 'a segment as it was written is copied in place');
+    this.#replaceCompact(volume, segment, source, source.ranges);
+  }
+
+  #replaceCompact(
+    volume: VolumeNumber,
+    segment: SegmentNumber,
+    source: SegmentFile,
+    live: readonly SegmentRange[],
+  ): number {
+    const compacted = new MemorySegmentData();
     const target = this.#open(compacted);
     try {
       writeCompact({volume, segment}, source, target, live);
       target.sync();
     } finally {
-      source.close();
       target.close();
     }
     this.#change(() => {
-      this.#data(volume, segment).deleted = true;
-      this.#segments.get(volume)?.set(segment, compacted);
+      const segments = this.#segments.get(volume) ?? new Map<SegmentNumber, MemorySegmentData>();
+      const old = segments.get(segment);
+      if (old !== undefined) old.deleted = true;
+      segments.set(segment, compacted);
+      this.#segments.set(volume, segments);
     });
     return compacted.length;
   }
@@ -179,28 +234,35 @@ export class MemoryZone implements Zone {
 
   removeLeftover(): void {}
 
-  lockVolume(volume: VolumeNumber): () => void {
+  lockVolume(volume: VolumeNumber): VolumeClaim {
     return this.faults.call('metadata', () => {
       if (this.#locks.has(volume)) {
         throw new BorealisError('conflict', 'volume-locked', `volume ${volume} is open`);
       }
       const holder = Symbol('holder');
       this.#locks.set(volume, holder);
-      return () => {
+      const release = (): void => {
         if (this.#locks.get(volume) === holder) this.#locks.delete(volume);
       };
+      return {recovered: () => undefined, release};
     });
   }
 
   deleteEmptyVolume(volume: VolumeNumber): void {
     this.#change(() => {
       if (this.#records.has(volume)) return;
-      if (this.#segments.get(volume)?.size === 0) this.#segments.delete(volume);
+      if ((this.#segments.get(volume)?.size ?? 0) > 0) return;
+      this.#segments.delete(volume);
+      this.#removed.delete(volume);
     });
   }
 
   freeBytes(): number {
     return Math.min(2 ** 40, this.faults.capacityBytes - this.#usedBytes());
+  }
+
+  close(): void {
+    // Memory needs no letting go.
   }
 
   /** Where a write goes that misses its place: any segment there is. */
@@ -211,7 +273,7 @@ export class MemoryZone implements Zone {
 
   #open(data: MemorySegmentData): MemorySegment {
     const descriptor = this.#nextDescriptor++;
-    const file = new MemorySegment(data, descriptor, {
+    const file = new MemorySegment(data, descriptor, this.name, {
       faults: this.faults,
       roomBytes: () => this.faults.capacityBytes - this.#usedBytes(),
       anySegment: () => this.#anySegment(),
@@ -242,7 +304,7 @@ export class MemoryZone implements Zone {
 
   #listing(volume: VolumeNumber): SegmentListing[] {
     return [...(this.#segments.get(volume) ?? [])]
-      .map(([segment, data]) => ({segment, bytesOnDisk: data.length}))
+      .map(([segment, {length}]) => ({segment, bytesOnDisk: length, sizeBytes: length}))
       .sort((a, b) => a.segment - b.segment);
   }
 
@@ -265,12 +327,14 @@ type Disk = {
 class MemorySegment implements SegmentFile {
   readonly syncDescriptor: number;
   readonly ranges = null;
+  readonly copies: readonly string[];
   readonly #data: MemorySegmentData;
   readonly #disk: Disk;
   #isOpen = true;
 
-  constructor(data: MemorySegmentData, descriptor: number, disk: Disk) {
+  constructor(data: MemorySegmentData, descriptor: number, zone: string, disk: Disk) {
     this.#data = data;
+    this.copies = [zone];
     this.syncDescriptor = descriptor;
     this.#disk = disk;
   }
@@ -306,6 +370,24 @@ class MemorySegment implements SegmentFile {
 
   truncate(sizeBytes: number): void {
     this.#disk.faults.call('metadata', () => this.#data.truncate(sizeBytes));
+  }
+
+  readCopy(
+    _copy: number,
+    position: number,
+    into: Uint8Array,
+    intoOffset: number,
+    length: number,
+  ): number {
+    return this.read(position, into, intoOffset, length);
+  }
+
+  writeCopy(_copy: number, position: number, bytes: Uint8Array): void {
+    this.write([bytes], position);
+  }
+
+  repairCopy(): void {
+    assert(false, 'the only copy cannot be repaired from another one');
   }
 
   isDeleted(): boolean {

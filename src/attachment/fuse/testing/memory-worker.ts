@@ -47,12 +47,15 @@ function openMemoryVolume(data: ServingWorkerData): ServedVolume {
     barrierTarget: () => {
       barriers++;
       lsn = (lsn + 1) as Lsn;
-      return {fds: [fd, exists('break-sync') ? BROKEN_FD : fd], lsn};
+      const fds = [fd, exists('break-sync') ? BROKEN_FD : fd];
+      return {fds, holdFd: null, lsn, isDurable: false};
     },
     noteDurable: durable => {
       assert(durable <= lsn && durable >= durableLsn, 'only what was asked for becomes durable');
       durableLsn = durable;
     },
+    isWritable: () => true,
+    mirrorLsn: () => null,
     fork: () => ({lsn, bytesWritten: 0, bytesCopied: 0, durationMs: 0}),
     checkpoint: () => lsn,
     onIdle: () => undefined,
@@ -63,7 +66,7 @@ function openMemoryVolume(data: ServingWorkerData): ServedVolume {
     },
     statistics: () => ({
       ...{lsn, durableLsn, barriers},
-      ...{pagesRead: 0, pagesWritten: 0, bytesAppended: 0},
+      ...{pagesRead: 0, pagesWritten: 0, bytesAppended: 0, zones: []},
     }),
   };
 }

@@ -1,0 +1,82 @@
+/** Which bytes a zone that catches up is to copy. */
+import type {SegmentNumber, VolumeNumber} from './ids.ts';
+import type {Ask, Job} from './mirror-job.ts';
+import {outcomeError, type Member} from './mirror-members.ts';
+import type {RecordVersion} from './record.ts';
+import type {Outcome} from './zone-operation.ts';
+import type {SegmentListing} from './zone.ts';
+
+/** Copied by one operation, and how many of them are under way at a time. */
+const COPY_BYTES = 4 * 2 ** 20;
+const COPIES_AT_A_TIME = 32;
+
+export type Copy = {readonly segment: SegmentNumber; readonly from: number; readonly to: number};
+
+/**
+ * What `own` lacks of `there`. Segments below `settled` are whole in a zone if they are as long as
+ * elsewhere, for its record vouches for them; of later ones the bytes are compared.
+ */
+export function planCopies(
+  there: readonly SegmentListing[],
+  own: readonly SegmentListing[],
+  settled: RecordVersion['settled'],
+): Copy[] {
+  const sizes = new Map(own.map(({segment, sizeBytes}) => [segment, sizeBytes]));
+  return there
+    .filter(({segment, sizeBytes}) => {
+      const isVouchedFor = settled !== null && segment < settled.segment;
+      return !isVouchedFor || (sizes.get(segment) ?? -1) < sizeBytes;
+    })
+    .map(({segment, sizeBytes}) => ({segment, from: 0, to: sizeBytes}));
+}
+
+/** The part of `copies` that lies before the end of what a record vouches for. */
+export function settledPart(copies: readonly Copy[], settled: RecordVersion['settled']): Copy[] {
+  if (settled === null) return [];
+  return copies.flatMap(copy => {
+    if (copy.segment > settled.segment) return [];
+    const to = copy.segment === settled.segment ? Math.min(copy.to, settled.offset) : copy.to;
+    return [{...copy, to}];
+  });
+}
+
+/** The copies as operations of at most COPY_BYTES. */
+export function copyAsks(
+  member: Member,
+  source: Member,
+  volume: VolumeNumber,
+  copies: readonly Copy[],
+  inOrder: boolean,
+): Ask[] {
+  return copies.flatMap(({segment, from, to}) => {
+    const asks: Ask[] = [];
+    for (let at = from; at < to; at += COPY_BYTES) {
+      const end = Math.min(to, at + COPY_BYTES);
+      const range = {volume, segment, source: source.name, from: at, to: end, inOrder};
+      asks.push({member, operation: {kind: 'copy', ...range}});
+    }
+    return asks;
+  });
+}
+
+/** Runs copies a few at a time and counts them as progress of `member`. */
+export function* runCopies(member: Member, asks: readonly Ask[]): Job {
+  for (let at = 0; at < asks.length; at += COPIES_AT_A_TIME) {
+    const some = asks.slice(at, at + COPIES_AT_A_TIME);
+    const outcomes = yield some;
+    for (const outcome of outcomes) good(outcome);
+    const bytes = some.reduce((sum, ask) => sum + copiedBytes(ask), 0);
+    const {bytesDone, bytesTotal} = member.progress;
+    member.progress = {bytesDone: bytesDone + bytes, bytesTotal};
+  }
+}
+
+export function copiedBytes({operation}: Ask): number {
+  return operation.kind === 'copy' ? operation.to - operation.from : 0;
+}
+
+/** @throws BorealisError that the zone answered with. */
+export function good(outcome: Outcome | undefined): Outcome & {ok: true} {
+  if (outcome?.ok === true) return outcome;
+  throw outcomeError(outcome ?? {kind: 'unavailable', code: 'zone-io', message: 'no answer'});
+}

@@ -1,0 +1,173 @@
+/**
+ * Claims a volume for a writer in the zones of a mirror.
+ *
+ *     lock in a quorum ─▶ newest record ─▶ zones that have it are current ─▶ others are brought there
+ *
+ * A zone with the newest record holds all that the record vouches for; what lies behind that in the
+ * log is for recovery to level. A zone with an older record is brought to the newest one if that
+ * costs nothing, or if there would be no quorum without it; else it is broken, and catches up once
+ * the log has been recovered.
+ */
+import type {VolumeNumber} from './ids.ts';
+import {copyAsks, good, planCopies, settledPart} from './copy-plan.ts';
+import {outcomeError, type Member, type Members} from './mirror-members.ts';
+import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
+import type {Outcome} from './zone-operation.ts';
+import type {SegmentListing} from './zone.ts';
+
+type Copy = {readonly bytes: Buffer | null; readonly version: RecordVersion | null};
+
+/** @throws BorealisError conflict `volume-locked`; unavailable `zone-quorum`. Nothing is locked then. */
+export function claimInZones(members: Members, volume: VolumeNumber): void {
+  try {
+    lockQuorum(members, volume);
+    const copies = readRecords(members, volume);
+    const newest = [...copies.values()].reduce<Copy>(
+      (best, copy) => (compareVersions(copy.version, best.version) > 0 ? copy : best),
+      {bytes: null, version: null},
+    );
+    if (newest.bytes !== null) bringToNewest(members, volume, copies, newest as NewestCopy);
+    if (members.current().length < members.settings.quorum) {
+      throw members.quorumLost(`open volume ${volume}`);
+    }
+  } catch (error) {
+    releaseInZones(members, volume);
+    throw error;
+  }
+}
+
+export function releaseInZones(members: Members, volume: VolumeNumber): void {
+  members.askAll({
+    members: () => members.all.filter(member => member.standing !== 'broken'),
+    operation: () => ({kind: 'unlock', volume}),
+    limitMs: members.settings.readMs,
+  });
+}
+
+type NewestCopy = {readonly bytes: Buffer; readonly version: RecordVersion | null};
+
+function lockQuorum(members: Members, volume: VolumeNumber): void {
+  const answers = ask(members, () => ({kind: 'lock', volume}));
+  let locked = 0;
+  let conflict: (Outcome & {ok: false}) | null = null;
+  for (const [member, outcome] of answers) {
+    if (outcome.ok) locked++;
+    else if (outcome.kind === 'conflict') conflict = outcome;
+    // A zone that does not know the volume yet has nowhere to put a lock.
+    else if (outcome.kind === 'not-found' && member.hasStore) locked++;
+    else members.break(member, outcome.message);
+  }
+  if (locked >= members.settings.quorum) {
+    for (const [member, outcome] of answers) {
+      if (!outcome.ok && outcome.kind === 'conflict') members.break(member, outcome.message);
+    }
+    return;
+  }
+  throw conflict === null ? members.quorumLost(`lock volume ${volume}`) : outcomeError(conflict);
+}
+
+function readRecords(members: Members, volume: VolumeNumber): Map<Member, Copy> {
+  const copies = new Map<Member, Copy>();
+  for (const [member, outcome] of ask(members, () => ({kind: 'read-volume-record', volume}))) {
+    if (!outcome.ok) {
+      members.break(member, outcome.message);
+      continue;
+    }
+    const bytes = outcome.bytes === null ? null : Buffer.from(outcome.bytes);
+    // That it has no record says something only if it is not that it was emptied.
+    if (bytes === null && !member.hasStore) {
+      members.break(member, 'it is new or was emptied');
+      continue;
+    }
+    copies.set(member, {bytes, version: bytes === null ? null : recordVersion(bytes)});
+  }
+  if (copies.size < members.readQuorum) throw members.quorumLost(`read volume ${volume}`);
+  return copies;
+}
+
+function bringToNewest(
+  members: Members,
+  volume: VolumeNumber,
+  copies: ReadonlyMap<Member, Copy>,
+  newest: NewestCopy,
+): void {
+  const isThere = ({bytes}: Copy): boolean => bytes?.equals(newest.bytes) === true;
+  const [source] = [...copies].filter(([, copy]) => isThere(copy)).map(([member]) => member);
+  if (source === undefined) return;
+  const behind = [...copies].filter(([, copy]) => !isThere(copy));
+  const isFree = ({version}: Copy): boolean => {
+    const own = version?.settled;
+    const there = newest.version?.settled;
+    return own?.segment === there?.segment && own?.offset === there?.offset && version !== null;
+  };
+  for (const [member, copy] of behind)
+    if (isFree(copy)) bring(members, volume, member, null, newest);
+  for (const [member, copy] of behind) {
+    if (isFree(copy)) continue;
+    const ready = members.current().length - costly(behind, isFree).length;
+    if (ready >= members.settings.quorum) members.break(member, 'it missed something');
+    else bring(members, volume, member, {source, settled: copy.version?.settled ?? null}, newest);
+  }
+}
+
+/** Zones that are still counted as current and are not at the newest record. */
+function costly(
+  behind: readonly (readonly [Member, Copy])[],
+  isFree: (copy: Copy) => boolean,
+): Member[] {
+  return behind
+    .filter(([member, copy]) => member.standing === 'current' && !isFree(copy))
+    .map(([member]) => member);
+}
+
+/** Copies what the newest record vouches for, unless the zone has it, and then gives it that record. */
+function bring(
+  members: Members,
+  volume: VolumeNumber,
+  member: Member,
+  from: {source: Member; settled: RecordVersion['settled']} | null,
+  newest: NewestCopy,
+): void {
+  const limitMs = members.settings.hangMs;
+  try {
+    if (from !== null) {
+      const list = {kind: 'list-segments', volume} as const;
+      const there = good(members.askOne(from.source, list, limitMs) ?? undefined).value;
+      const own = good(members.askOne(member, list, limitMs) ?? undefined).value;
+      const plan = planCopies(
+        there as readonly SegmentListing[],
+        own as readonly SegmentListing[],
+        from.settled,
+      );
+      const copies = settledPart(plan, newest.version?.settled ?? null);
+      for (const {operation} of copyAsks(member, from.source, volume, copies, false)) {
+        good(members.askOne(member, operation, limitMs) ?? undefined);
+      }
+    }
+    const write = {expected: null, force: true, hold: false} as const;
+    const operation = {kind: 'write-volume-record', volume, ...write} as const;
+    good(members.askOne(member, operation, limitMs, [newest.bytes]) ?? undefined);
+  } catch (error) {
+    members.break(member, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function ask(
+  members: Members,
+  operation: () => {kind: 'lock' | 'read-volume-record'; volume: VolumeNumber},
+): Map<Member, Outcome> {
+  const asked = members.current();
+  const {readMs, hangMs, quorum} = members.settings;
+  const beganMs = members.nowMs();
+  const answers = members.askAll({
+    members: () => asked,
+    operation,
+    limitMs: hangMs,
+    enough: got => {
+      const open = asked.filter(m => m.standing === 'current' && !got.has(m));
+      return open.length === 0 || (got.size >= quorum && members.nowMs() - beganMs > readMs);
+    },
+  });
+  for (const member of asked) if (!answers.has(member)) members.break(member, 'it does not answer');
+  return answers;
+}

@@ -1,0 +1,364 @@
+/**
+ * The zones of a mirror, and how each fares.
+ *
+ *     current ──I/O error, too slow, gone──▶ broken ──▶ catching up ──▶ current
+ *        │ ▲
+ *        ▼ │ it answers again, and has missed nothing
+ *       hung
+ *
+ * Current:  it is given all that is appended, in order, and lacks nothing of what came before.
+ * Hung:     a current one that has done nothing for `hangMs`. Nobody waits for it, but it is still
+ *           given everything while its line has room.
+ * Broken:   it missed something. Only catching up mends that.
+ * Quorum:   what must not be lost is on `quorum` zones, more than half; what must not be missed is
+ *           asked of all that are not broken, and of at least zones − quorum + 1.
+ */
+import {assert} from '../base/assert.ts';
+import {BorealisError, type ErrorKind} from '../base/errors.ts';
+import type {ZoneBoard} from './zone-board.ts';
+import type {ZoneChannel, ZoneMedium} from './zone-channel.ts';
+import {lineOf, type LineName, type Outcome, type ZoneOperation} from './zone-operation.ts';
+import type {ZoneEvent, ZoneState} from './zone.ts';
+
+export type MirrorSettings = {
+  /** Zones that must hold something before it counts as durable; more than half of all. */
+  readonly quorum: number;
+  /** A zone that does nothing for so long while there is something to do is not waited for. */
+  readonly hangMs: number;
+  /** How long a read waits for one zone before it asks another one. */
+  readonly readMs: number;
+  /** How long after a failure a zone is tried again. */
+  readonly retryMs: number;
+};
+
+export const MIRROR_DEFAULTS: Omit<MirrorSettings, 'quorum'> = {
+  hangMs: 10_000,
+  readMs: 1000,
+  retryMs: 1000,
+};
+
+/** A wait looks at the state of things again after this. */
+const LOOK_AGAIN_MS = 100;
+/** A zone may hold up appends for this long, and for this part of the time. */
+const STALL_CREDIT_MS = 250;
+const STALL_CREDIT_SHARE = 0.05;
+const NO_BYTES: readonly Uint8Array[] = [];
+
+export type Progress = {bytesDone: number; bytesTotal: number};
+
+export class Member {
+  readonly index: number;
+  readonly name: string;
+  channel: ZoneChannel | null = null;
+  standing: 'current' | 'catching-up' | 'broken' = 'broken';
+  reason = 'it was not opened yet';
+  sinceMs = 0;
+  isHung = false;
+  /** It has a store record. One without was emptied, or is new: it knows nothing of what it may have held. */
+  hasStore = true;
+  progress: Progress = {bytesDone: 0, bytesTotal: 0};
+  /** The stream's count of operations when this zone was made current. */
+  joinedAt = 0;
+  /** The operation of its line that covers all before that. */
+  joinTicket = 0;
+  lastDone = 0;
+  lastProgressMs = 0;
+  creditMs: number = STALL_CREDIT_MS;
+  creditAtMs = 0;
+
+  constructor(index: number, name: string) {
+    this.index = index;
+    this.name = name;
+  }
+
+  /** Current, and answers. */
+  get isGood(): boolean {
+    return this.standing === 'current' && !this.isHung;
+  }
+}
+
+type Watched = {
+  member: Member;
+  line: LineName;
+  ticket: number;
+  onOutcome: (outcome: Outcome) => void;
+};
+
+export class Members {
+  readonly all: readonly Member[];
+  readonly settings: MirrorSettings;
+  readonly board: ZoneBoard;
+  /** Counts what was changed in the zones that are current. */
+  changes = 0;
+  readonly #medium: ZoneMedium;
+  readonly #report: (event: ZoneEvent) => void;
+  readonly #wallMs: () => number;
+  readonly #lastStates = new Map<Member, string>();
+  #watched: Watched[] = [];
+
+  constructor(
+    medium: ZoneMedium,
+    settings: MirrorSettings,
+    wallMs: () => number,
+    report: (event: ZoneEvent) => void,
+  ) {
+    const {names, board} = medium;
+    const {quorum} = settings;
+    assert(2 * quorum > names.length && quorum <= names.length, 'two write quorums share a zone');
+    this.#medium = medium;
+    this.#report = report;
+    this.#wallMs = wallMs;
+    this.settings = settings;
+    this.board = board;
+    board.setUp(names.length, quorum);
+    this.all = names.map((name, index) => new Member(index, name));
+    for (const member of this.all) this.#open(member, 'current');
+  }
+
+  /** Zones of which one at least holds whatever a write quorum does. */
+  get readQuorum(): number {
+    return this.all.length - this.settings.quorum + 1;
+  }
+
+  nowMs(): number {
+    return this.#medium.nowMs();
+  }
+
+  current(): Member[] {
+    return this.all.filter(member => member.standing === 'current');
+  }
+
+  good(): Member[] {
+    return this.all.filter(member => member.isGood);
+  }
+
+  states(): ZoneState[] {
+    return this.all.map(member => stateOf(member));
+  }
+
+  report(event: {type: 'repaired'} & Omit<ZoneEvent & {type: 'repaired'}, 'atMs' | 'type'>): void {
+    this.#report({...event, atMs: this.#wallMs()});
+  }
+
+  // ── state ──
+
+  /** Looks at what the zones have done. */
+  refresh(): void {
+    const nowMs = this.nowMs();
+    let changed = false;
+    for (const member of this.all) {
+      if (member.channel === null || member.standing === 'broken') continue;
+      const wasHung = member.isHung;
+      const failure = member.channel.failure();
+      if (failure !== null) {
+        if (failure.code === 'writer-fenced') this.board.setFenced();
+        this.break(member, failure.message);
+        continue;
+      }
+      const done = member.channel.done('append');
+      const idle = done === member.channel.submitted('append');
+      if (done !== member.lastDone || idle) {
+        member.lastDone = done;
+        member.lastProgressMs = nowMs;
+        member.isHung = false;
+      } else if (nowMs - member.lastProgressMs > this.settings.hangMs) {
+        member.isHung = true;
+      }
+      changed ||= wasHung !== member.isHung;
+    }
+    if (this.#watched.length > 0) this.#lookAtWatched();
+    if (changed) this.#reportStates();
+  }
+
+  /** The zone has missed something, or will. */
+  break(member: Member, reason: string): void {
+    if (member.standing === 'broken') return;
+    member.channel?.stop();
+    member.standing = 'broken';
+    member.isHung = false;
+    member.reason = reason;
+    member.sinceMs = this.nowMs();
+    this.#watched = this.#watched.filter(watched => watched.member !== member);
+    this.#reportStates();
+  }
+
+  /** Opens a broken zone again, to catch up; false while it is too early. */
+  reopen(member: Member): boolean {
+    if (this.nowMs() - member.sinceMs < this.settings.retryMs) return false;
+    if (member.channel !== null && !member.channel.hasEnded()) return false;
+    this.board.publish(member.index, 0);
+    this.#open(member, 'catching-up');
+    this.#reportStates();
+    return true;
+  }
+
+  /** It has caught up, once its operation `ticket` is done: with the first `at` of the stream. */
+  join(member: Member, at: number, ticket: number): void {
+    member.standing = 'current';
+    member.joinedAt = at;
+    member.joinTicket = ticket;
+    this.#reportStates();
+  }
+
+  /** True while an append may wait for this zone alone; a wait of `waitedMs` is taken from its credit. */
+  spendCredit(member: Member, waitedMs: number): boolean {
+    const nowMs = this.nowMs();
+    const earned = (nowMs - member.creditAtMs) * STALL_CREDIT_SHARE;
+    member.creditMs = Math.min(STALL_CREDIT_MS, member.creditMs + earned) - waitedMs;
+    member.creditAtMs = nowMs;
+    return member.creditMs > 0;
+  }
+
+  stop(): void {
+    for (const {channel} of this.all) channel?.stop();
+    this.#medium.close();
+  }
+
+  // ── asking ──
+
+  /** Asks one zone and waits up to `limitMs`; null when it does not answer in time. */
+  askOne(
+    member: Member,
+    operation: ZoneOperation,
+    limitMs: number,
+    bytes: readonly Uint8Array[] = NO_BYTES,
+  ): Outcome | null {
+    const answers = this.askAll({
+      members: () => [member],
+      operation: () => operation,
+      limitMs,
+      bytes,
+    });
+    return answers.get(member) ?? null;
+  }
+
+  /**
+   * Asks several zones at once and waits up to `limitMs` for all of them, or until `enough` says so.
+   * What has not answered by then is not in the result; the operation stays in its line, and
+   * `onLate` hears what becomes of it. Zones that `members` names later are asked as well.
+   */
+  askAll(question: {
+    members: () => readonly Member[];
+    operation: (member: Member) => ZoneOperation;
+    limitMs: number;
+    bytes?: readonly Uint8Array[];
+    enough?: (answers: ReadonlyMap<Member, Outcome>) => boolean;
+    onLate?: (member: Member, outcome: Outcome) => void;
+  }): Map<Member, Outcome> {
+    const {members, operation, limitMs, bytes, enough, onLate} = question;
+    const untilMs = this.nowMs() + limitMs;
+    const asked = new Map<Member, {line: LineName; ticket: number; channel: ZoneChannel}>();
+    const answers = new Map<Member, Outcome>();
+    for (;;) {
+      const seen = this.board.bell();
+      this.refresh();
+      let isOpen = false;
+      for (const member of members()) {
+        const {channel} = member;
+        if (channel === null || member.standing === 'broken' || answers.has(member)) continue;
+        let own = asked.get(member);
+        if (own === undefined || own.channel !== channel) {
+          const request = operation(member);
+          const ticket = channel.submit(request, bytes ?? NO_BYTES);
+          own = ticket === null ? undefined : {line: lineOf(request), ticket, channel};
+          if (own !== undefined) asked.set(member, own);
+        }
+        const outcome = own === undefined ? null : channel.take(own.line, own.ticket);
+        if (outcome === null) isOpen = true;
+        else answers.set(member, outcome);
+      }
+      if (enough?.(answers) === true) break;
+      if (enough === undefined && !isOpen) break;
+      const leftMs = untilMs - this.nowMs();
+      if (leftMs <= 0) break;
+      this.waitForBell(seen, leftMs);
+    }
+    for (const [member, {line, ticket, channel}] of asked) {
+      if (answers.has(member) || member.channel !== channel) continue;
+      if (onLate === undefined) channel.forget(line, ticket);
+      else this.watch(member, line, ticket, outcome => onLate(member, outcome));
+    }
+    return answers;
+  }
+
+  /** Calls `onOutcome` once the operation has been answered, at some later `refresh`. */
+  watch(
+    member: Member,
+    line: LineName,
+    ticket: number,
+    onOutcome: (outcome: Outcome) => void,
+  ): void {
+    this.#watched.push({member, line, ticket, onOutcome});
+  }
+
+  waitForBell(seen: number, limitMs: number): void {
+    this.#medium.wait(seen, Math.min(limitMs, LOOK_AGAIN_MS));
+  }
+
+  quorumLost(what: string): BorealisError {
+    const how = this.all.map(({name, standing, reason, isHung}) => {
+      const state = standing === 'broken' ? reason : isHung ? 'it does not answer' : standing;
+      return `${name}: ${state}`;
+    });
+    const text = `cannot ${what}: ${this.settings.quorum} of ${this.all.length} zones are needed (${how.join('; ')})`;
+    return new BorealisError('unavailable', 'zone-quorum', text);
+  }
+
+  #open(member: Member, standing: 'current' | 'catching-up'): void {
+    const nowMs = this.nowMs();
+    member.channel = this.#medium.open(member.index);
+    member.standing = standing;
+    member.isHung = false;
+    member.lastDone = 0;
+    member.lastProgressMs = nowMs;
+    member.creditMs = STALL_CREDIT_MS;
+    member.creditAtMs = nowMs;
+    member.progress = {bytesDone: 0, bytesTotal: 0};
+  }
+
+  #lookAtWatched(): void {
+    const watched = this.#watched;
+    this.#watched = [];
+    for (const one of watched) {
+      if (one.member.standing === 'broken') continue;
+      const outcome = one.member.channel?.take(one.line, one.ticket) ?? null;
+      if (outcome === null) this.#watched.push(one);
+      else one.onOutcome(outcome);
+    }
+  }
+
+  #reportStates(): void {
+    for (const member of this.all) {
+      const state = stateOf(member);
+      const key = state.state === 'degraded' ? `degraded: ${state.reason}` : state.state;
+      const last = this.#lastStates.get(member);
+      if (last === key) continue;
+      this.#lastStates.set(member, key);
+      const isFirst = last === undefined && state.state === 'healthy';
+      if (!isFirst) this.#report({type: 'state', atMs: this.#wallMs(), state});
+    }
+  }
+}
+
+function stateOf(member: Member): ZoneState {
+  const {name: zone, standing, reason, sinceMs, progress} = member;
+  if (standing === 'broken') return {zone, state: 'degraded', reason, sinceMs};
+  if (member.isHung) {
+    const since = member.lastProgressMs;
+    return {zone, state: 'degraded', reason: 'it does not answer', sinceMs: since};
+  }
+  if (standing === 'catching-up') return {zone, state: 'catching-up', ...progress};
+  return {zone, state: 'healthy'};
+}
+
+export function outcomeError({
+  kind,
+  code,
+  message,
+}: {
+  readonly kind: ErrorKind;
+  readonly code: string;
+  readonly message: string;
+}): BorealisError {
+  return new BorealisError(kind, code, message);
+}

@@ -1,0 +1,147 @@
+/**
+ * Reads of a mirror, and repairs: a read goes to one good zone, and to another one if that does not
+ * answer in time or lacks the segment.
+ */
+import {BorealisError} from '../base/errors.ts';
+import {outcomeError, type Member, type Members} from './mirror-members.ts';
+import type {MirrorStream} from './mirror-stream.ts';
+import type {Repair, SegmentPlace} from './mirrored-segment.ts';
+import type {Outcome} from './zone-operation.ts';
+
+/** The longest read of one operation: a line's answers have room for several. */
+const READ_BYTES = 2 ** 20;
+/** Copies of whole segments that are under way for zones which lack them. */
+const HEALS_MAX = 4;
+/** Any length: as far as the source goes. */
+const WHOLE = 2 ** 33;
+
+export class MirrorReads {
+  readonly #members: Members;
+  readonly #stream: MirrorStream;
+  readonly #healing = new Set<string>();
+
+  constructor(members: Members, stream: MirrorStream) {
+    this.#members = members;
+    this.#stream = stream;
+  }
+
+  read(place: SegmentPlace, position: number, into: Uint8Array): number {
+    let got = 0;
+    while (got < into.length) {
+      const piece = into.subarray(got, got + READ_BYTES);
+      const count = this.#readPiece(place, position + got, piece);
+      got += count;
+      if (count < piece.length) break;
+    }
+    return got;
+  }
+
+  #readPiece(place: SegmentPlace, position: number, into: Uint8Array): number {
+    const {volume, segment} = place;
+    if (this.#stream.readRecent(volume, segment, position, into)) return into.length;
+    const lacking: Member[] = [];
+    const sinceMs = this.#members.nowMs();
+    for (;;) {
+      for (const member of this.#inOrder()) {
+        if (lacking.includes(member)) continue;
+        const outcome = this.#ask(member, place, position, into.length);
+        if (outcome === null) continue;
+        if (outcome.ok) {
+          into.set(outcome.bytes ?? []);
+          const known = outcome.bytes?.length ?? 0;
+          if (lacking.length > 0) this.#heal(place, lacking, member);
+          return this.#stream.overlay(volume, segment, position, into, known);
+        }
+        lacking.push(member);
+      }
+      const known = this.#stream.overlay(volume, segment, position, into, 0);
+      if (known > 0) return known;
+      const able = this.#members.all.filter(member => member.standing !== 'broken');
+      if (able.every(member => lacking.includes(member))) throw noCopy(place, lacking);
+      if (this.#members.nowMs() - sinceMs > this.#members.settings.hangMs) {
+        throw this.#members.quorumLost(`read segment ${segment} of volume ${volume}`);
+      }
+    }
+  }
+
+  /** One zone's copy alone. Throws not-found or unavailable when it cannot be read. */
+  readCopy(place: SegmentPlace, copy: number, position: number, into: Uint8Array): number {
+    const member = this.#members.all[copy] as Member;
+    let got = 0;
+    while (got < into.length) {
+      const piece = into.subarray(got, got + READ_BYTES);
+      const outcome = this.#ask(member, place, position + got, piece.length);
+      if (outcome === null) {
+        const text = `zone ${member.name} does not answer (${member.reason})`;
+        throw new BorealisError('unavailable', 'zone-timeout', text);
+      }
+      if (!outcome.ok) throw outcomeError(outcome);
+      piece.set(outcome.bytes ?? []);
+      const count = outcome.bytes?.length ?? 0;
+      got += count;
+      if (count < piece.length) break;
+    }
+    return got;
+  }
+
+  /** Goes into the zone's line; it is reported once it is durable. */
+  repair(place: SegmentPlace, copy: number, {position, bytes, what}: Repair): void {
+    const member = this.#members.all[copy] as Member;
+    const {volume, segment} = place;
+    const ticket = member.channel?.submit({kind: 'repair', ...place, position}, [bytes]) ?? null;
+    // No room, or no zone: whoever reads the page next finds it bad again.
+    if (ticket === null || member.standing === 'broken') return;
+    this.#members.watch(member, 'append', ticket, outcome => {
+      if (outcome.ok) {
+        const {name: zone} = member;
+        const where = {volume, segment, offset: position, bytes: bytes.length};
+        this.#members.report({type: 'repaired', zone, ...where, what});
+      } else if (outcome.kind === 'not-found') {
+        const source = this.#members.good().find(other => other !== member);
+        if (source !== undefined) this.#heal(place, [member], source);
+      }
+    });
+  }
+
+  /** Copies a whole segment to zones that should have it, in the background. */
+  #heal(place: SegmentPlace, lacking: readonly Member[], source: Member): void {
+    const {volume, segment} = place;
+    for (const member of lacking) {
+      const key = `${member.name}:${volume}:${segment}`;
+      if (member.standing !== 'current' || this.#stream.ends.has(segment)) continue;
+      if (this.#healing.has(key) || this.#healing.size >= HEALS_MAX) continue;
+      const range = {source: source.name, from: 0, to: WHOLE, inOrder: false};
+      const ticket = member.channel?.submit({kind: 'copy', ...place, ...range}, []) ?? null;
+      if (ticket === null) continue;
+      this.#healing.add(key);
+      this.#members.watch(member, 'read', ticket, outcome => {
+        this.#healing.delete(key);
+        const copied = outcome.ok ? (outcome.value as number) : 0;
+        if (copied === 0) return;
+        const where = {volume, segment, offset: 0, bytes: copied};
+        this.#members.report({type: 'repaired', zone: member.name, ...where, what: 'lost segment'});
+      });
+    }
+  }
+
+  #ask(member: Member, place: SegmentPlace, position: number, length: number): Outcome | null {
+    if (member.standing === 'broken') return null;
+    const operation = {kind: 'read', ...place, position, length} as const;
+    return this.#members.askOne(member, operation, this.#members.settings.readMs);
+  }
+
+  /** Good zones first, those that may lack something last. */
+  #inOrder(): Member[] {
+    const rank = (member: Member): number =>
+      member.isGood ? 0 : member.standing === 'current' ? 1 : 2;
+    return this.#members.all
+      .filter(member => member.standing !== 'broken')
+      .sort((a, b) => rank(a) - rank(b));
+  }
+}
+
+function noCopy({volume, segment}: SegmentPlace, tried: readonly Member[]): BorealisError {
+  const zones = tried.map(({name}) => name).join(', ');
+  const text = `segment ${segment} of volume ${volume} is in none of the zones tried (${zones})`;
+  return new BorealisError('not-found', 'no-such-file', text);
+}

@@ -1,0 +1,131 @@
+/**
+ * What a mirror does for its zones beside its work: tries those that failed, lets them catch up, and
+ * looks whether they are whole. What a zone has to catch up with depends on who asks:
+ *
+ *     writer    the log of the volume that it has open, while it goes on writing
+ *     keeper    all volumes, as far as no writer has them open; one process of a store does this
+ *     sweeper   nothing: it deletes and compacts, and what a zone missed of that the keeper mends
+ */
+import {assert} from '../base/assert.ts';
+import type {VolumeNumber} from './ids.ts';
+import {good} from './copy-plan.ts';
+import {JobRunner, type Job} from './mirror-job.ts';
+import type {Member, Members} from './mirror-members.ts';
+import type {MirrorStream} from './mirror-stream.ts';
+import {StoreCatchUp} from './store-catch-up.ts';
+import {checkSameStore} from './store-identity.ts';
+import {catchUpVolume} from './volume-catch-up.ts';
+
+export type MirrorRole = 'writer' | 'keeper' | 'sweeper';
+
+/** The volume that is claimed. */
+export type Writer = {
+  readonly volume: VolumeNumber;
+  isRecovered: boolean;
+  /** Its record as it was written last. */
+  record: Buffer | null;
+};
+
+export type UpkeepParts = {
+  readonly members: Members;
+  readonly stream: MirrorStream;
+  readonly role: MirrorRole;
+  readonly writer: () => Writer | null;
+  readonly storeRecord: () => Buffer | null;
+};
+
+/** How often a keeper looks whether its zones are whole. */
+const AUDIT_PERIOD_MS = 60_000;
+
+export class MirrorUpkeep {
+  readonly #parts: UpkeepParts;
+  readonly #jobs = new Map<Member, JobRunner>();
+  #lastTickMs = 0;
+  #auditAtMs = 0;
+
+  constructor(parts: UpkeepParts) {
+    this.#parts = parts;
+  }
+
+  tick(): void {
+    const {members, stream} = this.#parts;
+    members.refresh();
+    this.#lastTickMs = members.nowMs();
+    if (!this.#mayCatchUp()) return;
+    for (const member of members.all) {
+      const channel = member.standing === 'broken' ? null : member.channel;
+      const ticket = channel?.submit({kind: 'tidy'}, []) ?? null;
+      if (ticket !== null) channel?.forget('read', ticket);
+      if (member.standing !== 'broken' || !members.reopen(member)) continue;
+      stream.stopFeeding(member);
+      this.#begin(member, this.#catchUp(member));
+    }
+    this.#audit();
+    this.step();
+    members.refresh();
+  }
+
+  /** Goes on with what is under way. */
+  step(): void {
+    for (const [member, job] of this.#jobs) if (!job.step()) this.#jobs.delete(member);
+  }
+
+  /** While something is waited for. */
+  stepOrTick(): void {
+    const {members} = this.#parts;
+    const isDue = members.nowMs() - this.#lastTickMs >= members.settings.retryMs;
+    if (isDue) this.tick();
+    else if (this.#mayCatchUp()) this.step();
+  }
+
+  /** The volume is let go of: nobody is left to bring its log to a zone. */
+  volumeClosed(): void {
+    if (this.#parts.role !== 'writer') return;
+    for (const [member] of this.#jobs) this.#parts.members.break(member, 'the volume was closed');
+    this.#jobs.clear();
+  }
+
+  #mayCatchUp(): boolean {
+    const writer = this.#parts.writer();
+    return this.#parts.role === 'writer' ? writer?.isRecovered === true : writer === null;
+  }
+
+  /**
+   * Looks from time to time whether the zones that are current lack something: one may have been away
+   * for a writer in another process, which then made a volume without it.
+   */
+  #audit(): void {
+    const {members, role} = this.#parts;
+    if (role !== 'keeper' || members.nowMs() < this.#auditAtMs || this.#jobs.size > 0) return;
+    this.#auditAtMs = members.nowMs() + AUDIT_PERIOD_MS;
+    for (const member of members.good()) this.#begin(member, this.#catchUp(member));
+  }
+
+  #begin(member: Member, job: Job): void {
+    this.#jobs.set(member, new JobRunner(this.#parts.members, member, job));
+  }
+
+  #catchUp(member: Member): Job {
+    const {members, stream, role, storeRecord} = this.#parts;
+    if (role === 'keeper') return new StoreCatchUp(members, member, storeRecord).run();
+    const writer = this.#parts.writer();
+    if (writer === null) return rejoin(this.#parts, member);
+    const record = (): Buffer => {
+      assert(writer.record !== null, 'a writer has written its record');
+      return writer.record;
+    };
+    return catchUpVolume({
+      ...{members, stream, member, volume: writer.volume},
+      ...{storeRecord, record},
+    });
+  }
+}
+
+/** One that was emptied is the keeper's to fill: until then it has no store record. */
+function* rejoin({members, storeRecord}: UpkeepParts, member: Member): Job {
+  const [store] = yield [{member, operation: {kind: 'read-store-record'}}];
+  const {bytes} = good(store);
+  if (bytes === null) throw new Error('it is new or was emptied');
+  checkSameStore(bytes, storeRecord());
+  members.join(member, 0, 0);
+}

@@ -1,0 +1,346 @@
+/**
+ * A zone that is made of several, each with a copy of everything.
+ *
+ *     volume ──▶ mirror ─┬─▶ zone a     a record, a removal: on a write quorum before it counts
+ *                        ├─▶ zone b     appends: to all, in order, waited for by none
+ *                        └─▶ zone c     a read: from one, another one if that fails
+ *
+ * Roles:  see mirror-upkeep.ts. Whoever has a volume claimed, is its writer meanwhile.
+ * Errors: unavailable `zone-quorum` when too few zones answer and no writer is at work. A writer waits
+ *         instead, for as long as it takes: nothing that it was asked for is given up or called done.
+ * Source: docs/decisions/0012-zones-and-quorum.md.
+ */
+import {assert} from '../base/assert.ts';
+import {systemClock} from '../base/clock.ts';
+import type {Lsn, SegmentNumber, VolumeNumber} from './ids.ts';
+import {segmentHost} from './mirror-host.ts';
+import {good} from './copy-plan.ts';
+import {claimInZones, releaseInZones} from './mirror-claim.ts';
+import {Members, type MirrorSettings} from './mirror-members.ts';
+import {MirrorQuorums, type Answers} from './mirror-quorums.ts';
+import {MirrorReads} from './mirror-reads.ts';
+import {MirrorStream} from './mirror-stream.ts';
+import {MirrorUpkeep, type MirrorRole, type Writer} from './mirror-upkeep.ts';
+import {MirroredSegment, type SegmentHost} from './mirrored-segment.ts';
+import {isNewerRecord} from './record.ts';
+import {checkSameStore} from './store-identity.ts';
+import type {ZoneMedium} from './zone-channel.ts';
+import type {
+  Mirror,
+  RecordHold,
+  SegmentFile,
+  SegmentListing,
+  SegmentRange,
+  VolumeClaim,
+  Zone,
+  ZoneEvent,
+  ZoneState,
+} from './zone.ts';
+
+export type MirrorOptions = {
+  readonly medium: ZoneMedium;
+  readonly settings: MirrorSettings;
+  readonly role: MirrorRole;
+  readonly onEvent: (event: ZoneEvent) => void;
+  readonly wallMs?: () => number;
+};
+
+const UNKNOWN_FREE_BYTES = 2 ** 50;
+
+export function openMirroredZone(options: MirrorOptions): Zone {
+  return new MirroredZone(options);
+}
+
+class MirroredZone implements Zone, Mirror {
+  readonly name: string;
+  readonly mirror: Mirror = this;
+  readonly #members: Members;
+  readonly #stream: MirrorStream;
+  readonly #reads: MirrorReads;
+  readonly #quorums: MirrorQuorums;
+  readonly #host: SegmentHost;
+  readonly #role: MirrorRole;
+  readonly #upkeep: MirrorUpkeep;
+  #storeRecord: Buffer | null = null;
+  #isStoreKnown = false;
+  #writer: Writer | null = null;
+
+  constructor({medium, settings, role, onEvent, wallMs}: MirrorOptions) {
+    this.name = medium.names.join(', ');
+    this.#role = role;
+    this.#members = new Members(medium, settings, wallMs ?? (() => systemClock.nowMs()), onEvent);
+    this.#stream = new MirrorStream(this.#members, {
+      onWait: (what, sinceMs) => this.#onWait(what, sinceMs),
+    });
+    this.#upkeep = new MirrorUpkeep({
+      ...{members: this.#members, stream: this.#stream, role},
+      writer: () => this.#writer,
+      storeRecord: () => this.#storeRecord,
+    });
+    this.#quorums = new MirrorQuorums(this.#members, {
+      onWait: (what, sinceMs) => this.#onWait(what, sinceMs),
+      isOpening: () => this.#writer?.isRecovered === false,
+    });
+    this.#reads = new MirrorReads(this.#members, this.#stream);
+    this.#host = segmentHost({
+      ...{members: this.#members, stream: this.#stream},
+      ...{reads: this.#reads, quorums: this.#quorums},
+      isOpening: () => this.#writer?.isRecovered === false,
+    });
+  }
+
+  // ── Mirror ──
+
+  requestSync(volume: VolumeNumber, segments: readonly SegmentNumber[], lsn: Lsn): void {
+    this.#stream.requestSync(volume, segments, lsn);
+    this.#upkeep.step();
+  }
+
+  durableLsn(): Lsn {
+    return this.#members.board.quorumLsn();
+  }
+
+  isWritable(): boolean {
+    this.#members.refresh();
+    return this.#members.good().length >= this.#members.settings.quorum;
+  }
+
+  states(): readonly ZoneState[] {
+    return this.#members.states();
+  }
+
+  tick(): void {
+    this.#upkeep.tick();
+  }
+
+  // ── records ──
+
+  readStoreRecord(): Buffer | null {
+    const answers = this.#quorums.read({kind: 'read-store-record'}, 'read the store record');
+    let newest: Buffer | null = null;
+    for (const {bytes} of answers.values()) {
+      const found = bytes === null ? null : Buffer.from(bytes);
+      checkSameStore(found, newest);
+      if (isNewerRecord(found, newest)) newest = found;
+    }
+    this.#storeRecord = newest;
+    this.#isStoreKnown = true;
+    if (newest !== null) this.#noteEmpty(answers);
+    return newest;
+  }
+
+  writeStoreRecord(bytes: Uint8Array, expected: Uint8Array | null): void {
+    // Whoever has an older one missed a change: there is one process that makes them.
+    const operation = {
+      kind: 'write-store-record',
+      expected: latin1(expected),
+      force: true,
+    } as const;
+    this.#quorums.write(() => operation, bytes, 'write the store record');
+    this.#storeRecord = Buffer.from(bytes);
+  }
+
+  listVolumes(): VolumeNumber[] {
+    const answers = this.#quorums.read({kind: 'list-volumes'}, 'list volumes');
+    const volumes = [...answers.values()].flatMap(({value}) => value as VolumeNumber[]);
+    return [...new Set(volumes)].sort((a, b) => a - b);
+  }
+
+  readVolumeRecord(volume: VolumeNumber): Buffer | null {
+    const answers = this.#readRecords(volume);
+    if ([...answers.values()].some(({value}) => value === 'removed')) return null;
+    let newest: Buffer | null = null;
+    for (const {bytes} of answers.values()) {
+      const found = bytes === null ? null : Buffer.from(bytes);
+      if (newest === null || isNewerRecord(found, newest)) newest = found;
+    }
+    return newest;
+  }
+
+  writeVolumeRecord(volume: VolumeNumber, bytes: Uint8Array, expected: Uint8Array | null): void {
+    const writer = this.#writer?.volume === volume ? this.#writer : null;
+    const how = {expected: latin1(expected), force: false, hold: writer !== null};
+    const operation = {kind: 'write-volume-record', volume, ...how} as const;
+    this.#quorums.write(() => operation, bytes, `write the record of volume ${volume}`);
+    if (writer !== null) writer.record = Buffer.from(bytes);
+  }
+
+  deleteVolumeRecord(volume: VolumeNumber): void {
+    this.#quorums.write(
+      () => ({kind: 'delete-volume-record', volume}),
+      null,
+      `remove volume ${volume}`,
+    );
+  }
+
+  isRemoved(volume: VolumeNumber): boolean {
+    return [...this.#readRecords(volume).values()].some(({value}) => value === 'removed');
+  }
+
+  holdRecord(): RecordHold {
+    // The zones look at the record by themselves, after each sync.
+    const isCurrent = (): boolean => {
+      this.#members.refresh();
+      return !this.#members.board.isFenced();
+    };
+    return {descriptor: null, isCurrent, close: () => undefined};
+  }
+
+  deleteEmptyVolume(volume: VolumeNumber): void {
+    // A zone that is away may still have the record: only the marks of removal tell that it is old.
+    if (this.#members.good().length < this.#members.all.length) return;
+    const answers = this.#readRecords(volume);
+    const isGone = [...answers.values()].every(({value}) => value !== 'present');
+    if (answers.size < this.#members.all.length || !isGone) return;
+    this.#quorums.write(
+      () => ({kind: 'delete-empty-volume', volume}),
+      null,
+      `forget volume ${volume}`,
+    );
+  }
+
+  // ── segments ──
+
+  createSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
+    // With less than a quorum it goes on in what is left: nothing is acknowledged from that.
+    const needed = (): number =>
+      Math.max(1, Math.min(this.#members.settings.quorum, this.#members.good().length));
+    const what = `create segment ${segment} of volume ${volume}`;
+    this.#quorums.write(() => ({kind: 'create-segment', volume, segment}), null, what, needed);
+    return this.openSegment(volume, segment);
+  }
+
+  openSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
+    return new MirroredSegment(this.#host, volume, segment);
+  }
+
+  ensureSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
+    return this.openSegment(volume, segment);
+  }
+
+  /** Each segment once, with what it takes where it takes most. */
+  listSegments(volume: VolumeNumber): SegmentListing[] {
+    const answers = this.#quorums.read({kind: 'list-segments', volume}, `list volume ${volume}`);
+    const found = new Map<SegmentNumber, SegmentListing>();
+    for (const {value} of answers.values()) {
+      for (const listing of value as SegmentListing[]) {
+        const {segment} = listing;
+        const other = found.get(segment) ?? listing;
+        const bytesOnDisk = Math.max(other.bytesOnDisk, listing.bytesOnDisk);
+        const sizeBytes = Math.max(other.sizeBytes, listing.sizeBytes);
+        found.set(segment, {segment, bytesOnDisk, sizeBytes});
+      }
+    }
+    return [...found.values()].sort((a, b) => a.segment - b.segment);
+  }
+
+  deleteSegment(volume: VolumeNumber, segment: SegmentNumber): void {
+    const what = `delete segment ${segment} of volume ${volume}`;
+    this.#quorums.write(() => ({kind: 'delete-segment', volume, segment}), null, what);
+  }
+
+  compactSegment(
+    volume: VolumeNumber,
+    segment: SegmentNumber,
+    live: readonly SegmentRange[],
+  ): number {
+    const what = `compact segment ${segment} of volume ${volume}`;
+    const operation = {kind: 'compact-segment', volume, segment, live} as const;
+    const answers = this.#quorums.write(() => operation, null, what);
+    const sizes = [...answers.values()].flatMap(one => (one.ok ? [one.value as number] : []));
+    return Math.max(...sizes);
+  }
+
+  adoptSegment(): void {
+    assert(false, 'a mirror has no copy of its own');
+  }
+
+  discardUnfinished(volume: VolumeNumber): void {
+    const operation = {kind: 'discard-unfinished', volume} as const;
+    this.#quorums.write(() => operation, null, `tidy volume ${volume}`);
+  }
+
+  leftovers(): string[] {
+    const answers = this.#quorums.read({kind: 'list-leftovers'}, 'look for leftovers');
+    return [...answers].flatMap(([member, {value}]) =>
+      (value as string[]).map(name => `${member.name}/${name}`),
+    );
+  }
+
+  removeLeftover(name: string): void {
+    const member = this.#members.all.find(zone => name.startsWith(`${zone.name}/`));
+    assert(member !== undefined, 'a leftover begins with the name of its zone');
+    const operation = {kind: 'remove-leftover', name: name.slice(member.name.length + 1)} as const;
+    good(this.#members.askOne(member, operation, this.#members.settings.hangMs) ?? undefined);
+  }
+
+  lockVolume(volume: VolumeNumber): VolumeClaim {
+    assert(this.#writer === null, 'a mirror has one writer at a time');
+    this.#stream.begin();
+    for (const member of this.#members.all) this.#members.board.publish(member.index, 0);
+    this.#members.board.clearFenced();
+    if (!this.#isStoreKnown) this.readStoreRecord();
+    claimInZones(this.#members, volume);
+    const writer: Writer = {volume, isRecovered: false, record: null};
+    this.#writer = writer;
+    return {
+      recovered: () => {
+        writer.isRecovered = true;
+      },
+      release: () => {
+        if (this.#writer !== writer) return;
+        this.#writer = null;
+        this.#upkeep.volumeClosed();
+        releaseInZones(this.#members, volume);
+        this.#stream.begin();
+      },
+    };
+  }
+
+  /** What a write quorum has room for: a zone that is fuller will be left out. */
+  freeBytes(): number {
+    const members = this.#members;
+    const {readMs, quorum} = members.settings;
+    const answers = members.askAll({
+      members: () => members.good(),
+      operation: () => ({kind: 'free-bytes'}),
+      limitMs: readMs,
+    });
+    const free = [...answers.values()].flatMap(one => (one.ok ? [one.value as number] : []));
+    free.sort((a, b) => b - a);
+    // Fewer answers than that say nothing of space: it is the quorum that is waited for then.
+    return free[quorum - 1] ?? UNKNOWN_FREE_BYTES;
+  }
+
+  close(): void {
+    this.#members.stop();
+  }
+
+  /** Something is waited for: zones may return meanwhile, and only a writer at work waits without end. */
+  #onWait(what: string, sinceMs: number): void {
+    const members = this.#members;
+    const {quorum, hangMs} = members.settings;
+    this.#upkeep.stepOrTick();
+    if (this.#writer?.isRecovered === true && this.#role === 'writer') return;
+    const isLost = members.current().length < quorum;
+    if (isLost || members.nowMs() - sinceMs > hangMs) throw members.quorumLost(what);
+  }
+
+  #readRecords(volume: VolumeNumber): Answers {
+    return this.#quorums.read({kind: 'read-volume-record', volume}, `read volume ${volume}`);
+  }
+
+  /** A writer may still bring its own volume there; that the zone is whole is the keeper's matter. */
+  #noteEmpty(answers: Answers): void {
+    for (const [member, {bytes}] of answers) {
+      member.hasStore = bytes !== null;
+      if (bytes === null && this.#role !== 'writer') {
+        this.#members.break(member, 'it is new or was emptied');
+      }
+    }
+  }
+}
+
+function latin1(bytes: Uint8Array | null): string | null {
+  return bytes === null ? null : Buffer.from(bytes).toString('latin1');
+}

@@ -1,0 +1,196 @@
+/**
+ * Brings one zone up to date with all volumes of the store, as far as no writer has them open: what
+ * was removed, segments that are settled, and records. What lies behind a volume's checkpoint is its
+ * writer's own, or for the next opening to level.
+ *
+ * The other zones decide: they are a read quorum, so what none of them knows was never acknowledged.
+ * A sweep may run meanwhile: what it deletes is gone when it is to be copied, or is deleted here later.
+ */
+import {BorealisError} from '../base/errors.ts';
+import type {SegmentNumber, VolumeNumber} from './ids.ts';
+import {
+  copiedBytes,
+  copyAsks,
+  good,
+  planCopies,
+  runCopies,
+  settledPart,
+  type Copy,
+} from './copy-plan.ts';
+import type {Ask, Job} from './mirror-job.ts';
+import type {Member, Members} from './mirror-members.ts';
+import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
+import {checkSameStore} from './store-identity.ts';
+import type {Outcome, RecordState} from './zone-operation.ts';
+import type {SegmentListing} from './zone.ts';
+
+type Found = {
+  readonly state: RecordState;
+  readonly bytes: Buffer | null;
+  readonly version: RecordVersion | null;
+  readonly segments: readonly SegmentListing[];
+};
+
+export class StoreCatchUp {
+  readonly #members: Members;
+  readonly #member: Member;
+  readonly #storeRecord: () => Buffer | null;
+
+  constructor(members: Members, member: Member, storeRecord: () => Buffer | null) {
+    this.#members = members;
+    this.#member = member;
+    this.#storeRecord = storeRecord;
+  }
+
+  *run(): Job {
+    const member = this.#member;
+    const [store] = yield [{member, operation: {kind: 'read-store-record'}}];
+    checkSameStore(good(store).bytes, this.#storeRecord());
+    for (;;) {
+      const {changes} = this.#members;
+      yield* this.#pass();
+      // What changed meanwhile went to the zones that are current: look again.
+      if (changes === this.#members.changes) break;
+    }
+    yield* this.#giveStoreRecord();
+    if (member.standing === 'catching-up') this.#members.join(member, 0, 0);
+  }
+
+  *#pass(): Job {
+    const lists = yield [this.#member, ...this.#others()].map(member => {
+      return {member, operation: {kind: 'list-volumes'}} as const;
+    });
+    const volumes = new Set(lists.flatMap(outcome => good(outcome).value as VolumeNumber[]));
+    for (const volume of [...volumes].sort((a, b) => a - b)) yield* this.#bringVolume(volume);
+  }
+
+  *#bringVolume(volume: VolumeNumber): Job {
+    const member = this.#member;
+    const others = this.#others();
+    const answers = yield [member, ...others].flatMap(of => [
+      {member: of, operation: {kind: 'read-volume-record', volume} as const},
+      {member: of, operation: {kind: 'list-segments', volume} as const},
+    ]);
+    const found = [member, ...others].map((_, index) => readFound(answers, index));
+    const [own, ...rest] = found as [Found, ...Found[]];
+    const newest = rest.reduce((best, one) =>
+      compareVersions(one.version, best.version) > 0 ? one : best,
+    );
+    const isGone = rest.some(one => one.state === 'removed') || newest.state === 'absent';
+    if (isGone && own.state === 'present') {
+      const [removed] = yield [{member, operation: {kind: 'delete-volume-record', volume}}];
+      good(removed);
+    }
+    const below = isGone ? Infinity : (newest.version?.settled?.segment ?? Infinity);
+    yield* this.#bringSegments(volume, own, rest, others, below);
+    const isBehind = compareVersions(own.version, newest.version) < 0;
+    if (!isGone && isBehind) yield* this.#bringRecord(volume, own, newest, rest, others);
+  }
+
+  /** Segments below `below`: copied where they lack something, deleted where no other zone has them. */
+  *#bringSegments(
+    volume: VolumeNumber,
+    own: Found,
+    rest: readonly Found[],
+    others: readonly Member[],
+    below: number,
+  ): Job {
+    const member = this.#member;
+    const longest = longestCopies(rest, others).filter(({listing}) => listing.segment < below);
+    const listed = longest.map(({listing}) => listing);
+    const copies = planCopies(listed, own.segments, own.version?.settled ?? null);
+    yield* this.#copy(volume, copies, longest);
+    const known = new Set(listed.map(({segment}) => segment));
+    const foreign = own.segments.filter(({segment}) => segment < below && !known.has(segment));
+    const outcomes = yield foreign.map(({segment}) => {
+      return {member, operation: {kind: 'delete-segment', volume, segment}} as const;
+    });
+    for (const outcome of outcomes) good(outcome);
+  }
+
+  /** Only if no writer has the volume open: that one brings its record itself. */
+  *#bringRecord(
+    volume: VolumeNumber,
+    own: Found,
+    newest: Found,
+    rest: readonly Found[],
+    others: readonly Member[],
+  ): Job {
+    const member = this.#member;
+    if (newest.bytes === null) return;
+    if (own.state === 'present') {
+      const [locked] = yield [{member, operation: {kind: 'lock', volume}}];
+      if (locked?.ok !== true) return;
+    }
+    const settled = newest.version?.settled ?? null;
+    const longest = longestCopies(rest, others);
+    const all = longest.map(({listing: {segment, sizeBytes}}) => {
+      return {segment, from: 0, to: sizeBytes};
+    });
+    const last = settledPart(all, settled).filter(({segment}) => segment === settled?.segment);
+    yield* this.#copy(volume, last, longest);
+    const write = {expected: null, force: true, hold: false} as const;
+    const operation = {kind: 'write-volume-record', volume, ...write} as const;
+    const [written] = yield [{member, operation, bytes: newest.bytes}];
+    if (own.state === 'present') yield [{member, operation: {kind: 'unlock', volume}}];
+    if (written?.ok === false && written.kind !== 'conflict') good(written);
+  }
+
+  *#copy(
+    volume: VolumeNumber,
+    copies: readonly Copy[],
+    from: readonly {listing: SegmentListing; source: Member}[],
+  ): Job {
+    const sources = new Map(from.map(({listing, source}) => [listing.segment, source]));
+    const asks = copies.flatMap((copy): Ask[] => {
+      const source = sources.get(copy.segment);
+      return source === undefined ? [] : copyAsks(this.#member, source, volume, [copy], false);
+    });
+    const {bytesDone, bytesTotal} = this.#member.progress;
+    const more = asks.reduce((sum, ask) => sum + copiedBytes(ask), 0);
+    this.#member.progress = {bytesDone, bytesTotal: bytesTotal + more};
+    yield* runCopies(this.#member, asks);
+  }
+
+  *#giveStoreRecord(): Job {
+    const bytes = this.#storeRecord();
+    if (bytes === null) return;
+    const operation = {kind: 'write-store-record', expected: null, force: true} as const;
+    const [written] = yield [{member: this.#member, operation, bytes}];
+    good(written);
+  }
+
+  #others(): Member[] {
+    const others = this.#members.good().filter(member => member !== this.#member);
+    if (others.length >= this.#members.readQuorum) return others;
+    const text = 'too few other zones are there to tell what it lacks';
+    throw new BorealisError('unavailable', 'zone-quorum', text);
+  }
+}
+
+function readFound(answers: readonly Outcome[], index: number): Found {
+  const record = good(answers[2 * index]);
+  const bytes = record.bytes === null ? null : Buffer.from(record.bytes);
+  return {
+    state: record.value as RecordState,
+    bytes,
+    version: bytes === null ? null : recordVersion(bytes),
+    segments: good(answers[2 * index + 1]).value as SegmentListing[],
+  };
+}
+
+/** Each segment once, with the zone where it is longest. */
+function longestCopies(
+  found: readonly Found[],
+  members: readonly Member[],
+): {listing: SegmentListing; source: Member}[] {
+  const longest = new Map<SegmentNumber, {listing: SegmentListing; source: Member}>();
+  for (const [index, {segments}] of found.entries()) {
+    for (const listing of segments) {
+      const other = longest.get(listing.segment);
+      if (other !== undefined && other.listing.sizeBytes >= listing.sizeBytes) continue;
+      longest.set(listing.segment, {listing, source: members[index] as Member});
+    }
+  }
+  return [...longest.values()];
+}

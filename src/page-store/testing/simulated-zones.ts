@@ -1,0 +1,193 @@
+/**
+ * The zones of a mirror without threads: operations are done when a simulated clock reaches their
+ * time, on zones in memory. Each zone can be slow, hang, fail, be full or be gone, all deterministic.
+ */
+import {BorealisError} from '../../base/errors.ts';
+import type {ZoneChannel, ZoneFailure, ZoneMedium} from '../zone-channel.ts';
+import {ZoneBoard} from '../zone-board.ts';
+import {failureOf, outcomeOf, ZoneExecutor} from '../zone-executor.ts';
+import {
+  isStreamed,
+  lineOf,
+  type LineName,
+  type Outcome,
+  type ZoneOperation,
+} from '../zone-operation.ts';
+import type {Zone} from '../zone.ts';
+
+export type Faults = {
+  /** What each operation takes. */
+  delayMs: number;
+  /** Nothing is done before this time. */
+  hungUntilMs: number;
+  /** Every operation fails with this, as a disk that broke, is full or is gone. */
+  failure: 'zone-io' | 'zone-full' | 'zone-lost' | null;
+};
+
+/** Bytes that wait in one line at most. */
+const LINE_BYTES = 4 * 2 ** 20;
+
+type Queued = {ticket: number; operation: ZoneOperation; bytes: Buffer; readyMs: number};
+
+export class SimulatedZones implements ZoneMedium {
+  readonly board: ZoneBoard = new ZoneBoard();
+  readonly names: readonly string[];
+  readonly faults: readonly Faults[];
+  readonly #zones: readonly Zone[];
+  readonly #channels: SimulatedChannel[] = [];
+  #nowMs: number;
+
+  constructor(zones: readonly Zone[], startMs = 0) {
+    this.#zones = zones;
+    this.#nowMs = startMs;
+    this.names = zones.map(zone => zone.name);
+    this.faults = zones.map(() => ({delayMs: 0, hungUntilMs: 0, failure: null}));
+  }
+
+  open(index: number): ZoneChannel {
+    const channel = new SimulatedChannel(this, this.faults[index] as Faults, {
+      zone: this.#zones[index] as Zone,
+      peer: name => this.#zones[this.names.indexOf(name)] as Zone,
+      publish: lsn => this.board.publish(index, lsn),
+    });
+    this.#channels.push(channel);
+    return channel;
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  wait(seen: number, limitMs: number): void {
+    this.#pump();
+    if (this.board.bell() !== seen) return;
+    const next = Math.min(...this.#channels.map(channel => channel.nextMs()));
+    this.#nowMs += Math.max(0.01, Math.min(limitMs, next - this.#nowMs));
+    this.#pump();
+  }
+
+  /** Lets time pass. */
+  advance(durationMs: number): void {
+    this.#nowMs += durationMs;
+    this.#pump();
+  }
+
+  close(): void {
+    this.#channels.length = 0;
+  }
+
+  #pump(): void {
+    for (const channel of this.#channels) channel.pump();
+  }
+}
+
+class SimulatedChannel implements ZoneChannel {
+  readonly #zones: SimulatedZones;
+  readonly #faults: Faults;
+  readonly #executor: ZoneExecutor;
+  readonly #lines: Record<LineName, {queue: Queued[]; submitted: number; done: number}> = {
+    append: {queue: [], submitted: 0, done: 0},
+    read: {queue: [], submitted: 0, done: 0},
+  };
+  readonly #outcomes = new Map<string, Outcome>();
+  #failure: ZoneFailure | null = null;
+  #isStopped = false;
+
+  constructor(
+    zones: SimulatedZones,
+    faults: Faults,
+    parts: ConstructorParameters<typeof ZoneExecutor>[0],
+  ) {
+    this.#zones = zones;
+    this.#faults = faults;
+    this.#executor = new ZoneExecutor(parts);
+  }
+
+  submit(operation: ZoneOperation, bytes: readonly Uint8Array[]): number | null {
+    const line = this.#lines[lineOf(operation)];
+    const waiting = line.queue.reduce((sum, queued) => sum + queued.bytes.length, 0);
+    const joined = Buffer.concat(bytes);
+    if (this.#isStopped || (waiting > 0 && waiting + joined.length > LINE_BYTES)) return null;
+    const beforeMs = line.queue.at(-1)?.readyMs ?? this.#zones.nowMs();
+    const readyMs = Math.max(beforeMs, this.#zones.nowMs()) + this.#faults.delayMs;
+    const ticket = ++line.submitted;
+    line.queue.push({ticket, operation, bytes: joined, readyMs});
+    return ticket;
+  }
+
+  take(line: LineName, ticket: number): Outcome | null {
+    this.pump();
+    const key = `${line}:${ticket}`;
+    const outcome = this.#outcomes.get(key) ?? null;
+    this.#outcomes.delete(key);
+    return outcome;
+  }
+
+  forget(): void {
+    // What nobody takes goes with the channel.
+  }
+
+  done(line: LineName): number {
+    this.pump();
+    return this.#lines[line].done;
+  }
+
+  submitted(line: LineName): number {
+    return this.#lines[line].submitted;
+  }
+
+  failure(): ZoneFailure | null {
+    this.pump();
+    return this.#failure;
+  }
+
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    for (const line of Object.values(this.#lines)) line.queue.length = 0;
+    this.#executor.close();
+  }
+
+  hasEnded(): boolean {
+    return this.#zones.nowMs() >= this.#faults.hungUntilMs;
+  }
+
+  /** When something would be done next. */
+  nextMs(): number {
+    const ready = Object.values(this.#lines).map(({queue}) => queue[0]?.readyMs ?? Infinity);
+    return Math.max(Math.min(...ready), this.#faults.hungUntilMs);
+  }
+
+  /** Does what is due. */
+  pump(): void {
+    const nowMs = this.#zones.nowMs();
+    if (nowMs < this.#faults.hungUntilMs) return;
+    for (const name of ['append', 'read'] as const) {
+      const line = this.#lines[name];
+      while (this.#failure === null && (line.queue[0]?.readyMs ?? Infinity) <= nowMs) {
+        const queued = line.queue.shift() as Queued;
+        this.#perform(name, queued);
+        this.#zones.board.ring();
+      }
+    }
+  }
+
+  #perform(name: LineName, {ticket, operation, bytes}: Queued): void {
+    const outcome = this.#outcome(operation, bytes);
+    if (isStreamed(operation)) {
+      if (!outcome.ok) {
+        this.#failure = outcome;
+        return;
+      }
+    } else {
+      this.#outcomes.set(`${name}:${ticket}`, outcome);
+    }
+    this.#lines[name].done = ticket;
+  }
+
+  #outcome(operation: ZoneOperation, bytes: Buffer): Outcome {
+    const {failure} = this.#faults;
+    if (failure === null) return outcomeOf(this.#executor, operation, bytes);
+    return failureOf(new BorealisError('unavailable', failure, `simulated: ${failure}`));
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Brings the log of the volume that this mirror's writer has open up to date in one zone, while the
+ * writer goes on.
+ *
+ *     copy what is sealed ─▶ copy the rest in order, then feed it what is appended ─▶ sync
+ *       (read line)            (append line: nothing appended later overtakes it)
+ *          ─▶ record ─▶ current
+ *
+ * Rule: a zone gets a record only once it holds durably all that the record vouches for.
+ */
+import {assert} from '../base/assert.ts';
+import type {SegmentNumber, VolumeNumber} from './ids.ts';
+import {copiedBytes, copyAsks, good, planCopies, runCopies, type Copy} from './copy-plan.ts';
+import type {Ask, Job} from './mirror-job.ts';
+import {Member, type Members} from './mirror-members.ts';
+import type {MirrorStream} from './mirror-stream.ts';
+import {recordVersion} from './record.ts';
+import {checkSameStore} from './store-identity.ts';
+import type {Outcome} from './zone-operation.ts';
+import type {SegmentListing} from './zone.ts';
+
+export type VolumeCatchUp = {
+  readonly members: Members;
+  readonly stream: MirrorStream;
+  readonly member: Member;
+  readonly volume: VolumeNumber;
+  /** The store record as the mirror knows it, and the volume's record as the writer wrote it last. */
+  readonly storeRecord: () => Buffer | null;
+  readonly record: () => Buffer;
+};
+
+export function* catchUpVolume(parts: VolumeCatchUp): Job {
+  const {members, stream, member, volume} = parts;
+  const source = pickSource(members);
+  const [store, record, list, , list2] = yield [
+    {member, operation: {kind: 'read-store-record'}},
+    {member, operation: {kind: 'read-volume-record', volume}},
+    {member, operation: {kind: 'list-segments', volume}},
+    {member: source, operation: {kind: 'pass'}},
+    {member: source, operation: {kind: 'list-segments', volume}},
+  ];
+  checkSameStore(good(store).bytes, parts.storeRecord());
+  const {value, bytes} = good(record);
+  if (value === 'removed') throw new Error(`volume ${volume} was removed in it`);
+  const settled = bytes === null ? null : (recordVersion(Buffer.from(bytes))?.settled ?? null);
+  const own = listing(list);
+  const there = listing(list2);
+
+  const open = stream.firstUnwritten ?? (Infinity as SegmentNumber);
+  const copies = planCopies(there, own, settled);
+  const asks = copyAsks(member, source, volume, copies, false);
+  const bytesTotal = asks.reduce((sum, ask) => sum + copiedBytes(ask), 0);
+  member.progress = {bytesDone: 0, bytesTotal};
+  yield* runCopies(member, asks);
+  yield* deleteForeign(member, volume, own, there);
+
+  const [list3] = yield [{member: source, operation: {kind: 'list-segments', volume}}];
+  const rest = unfinished(there, listing(list3), open, stream.ends);
+  yield startFeeding(parts, source, rest);
+  yield* handOver(
+    parts,
+    [...stream.ends.keys()].filter(segment => segment >= open),
+  );
+}
+
+/** No writer's segment but one of another epoch: it would stand in the way. */
+function* deleteForeign(
+  member: Member,
+  volume: VolumeNumber,
+  own: readonly SegmentListing[],
+  there: readonly SegmentListing[],
+): Job {
+  const known = new Set(there.map(({segment}) => segment));
+  const foreign = own.filter(({segment}) => !known.has(segment));
+  const outcomes = yield foreign.map(({segment}) => {
+    return {member, operation: {kind: 'delete-segment', volume, segment}} as const;
+  });
+  for (const outcome of outcomes) good(outcome);
+}
+
+/** What was appended since `there` was listed, or may not have been written whole then. */
+function unfinished(
+  there: readonly SegmentListing[],
+  now: readonly SegmentListing[],
+  open: SegmentNumber,
+  ends: ReadonlyMap<SegmentNumber, number>,
+): Copy[] {
+  const known = new Set(there.map(({segment}) => segment));
+  const sizes = new Map(now.map(({segment, sizeBytes}) => [segment, sizeBytes]));
+  for (const [segment, end] of ends) sizes.set(segment, end);
+  return [...sizes]
+    .filter(([segment]) => segment >= open || !known.has(segment))
+    .sort(([a], [b]) => a - b)
+    .map(([segment, to]) => ({segment, from: 0, to}));
+}
+
+/** All of this at one moment: nothing is appended between the copies and what is fed after them. */
+function startFeeding(
+  {stream, member, volume}: VolumeCatchUp,
+  source: Member,
+  rest: readonly Copy[],
+): Ask[] {
+  const asks = copyAsks(member, source, volume, rest, true).map(ask => {
+    const ticket = member.channel?.submit(ask.operation, []) ?? null;
+    if (ticket === null) throw new Error('there is too much to copy at once');
+    return {...ask, ticket};
+  });
+  stream.alsoFeed(member);
+  return asks;
+}
+
+function* handOver(parts: VolumeCatchUp, segments: readonly SegmentNumber[]): Job {
+  const {stream, member, volume} = parts;
+  // Whoever holds the lock there, the record decides.
+  yield [{member, operation: {kind: 'lock', volume}}];
+  for (;;) {
+    const record = parts.record();
+    const synced = member.channel?.submit({kind: 'sync', volume, segments, mark: 0}, []);
+    if (synced === null) throw new Error('it is too slow for what is written');
+    const write = {expected: null, force: true, hold: true} as const;
+    const operation = {kind: 'write-volume-record', volume, ...write} as const;
+    const [written] = yield [{member, operation, bytes: record}];
+    good(written);
+    if (parts.record().equals(record)) break;
+  }
+  const all = [...stream.ends.keys()];
+  stream.join(
+    member,
+    volume,
+    all.filter(segment => segments.length === 0 || segment >= (segments[0] ?? 0)),
+  );
+}
+
+/** The zone that is least behind with what it was given. */
+function pickSource(members: Members): Member {
+  const behind = ({channel}: Member): number =>
+    channel === null ? Infinity : channel.submitted('append') - channel.done('append');
+  const [source] = members.good().sort((a, b) => behind(a) - behind(b));
+  if (source === undefined) throw new Error('there is no zone to copy from');
+  assert(source.standing === 'current', 'a good zone is current');
+  return source;
+}
+
+function listing(outcome: Outcome | undefined): readonly SegmentListing[] {
+  return good(outcome).value as readonly SegmentListing[];
+}

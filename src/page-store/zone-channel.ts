@@ -1,0 +1,45 @@
+/**
+ * How a mirror speaks to one of its zones: operations go in, and what became of them is seen later.
+ * Nothing here waits for the zone, so a zone that hangs blocks nobody. Behind it are threads
+ * (thread-channel.ts), or a simulation of them with a clock and faults of its own.
+ */
+import type {ErrorKind} from '../base/errors.ts';
+import type {LineName, Outcome, ZoneOperation} from './zone-operation.ts';
+import type {ZoneBoard} from './zone-board.ts';
+
+export type ZoneFailure = {
+  readonly kind: ErrorKind;
+  readonly code: string;
+  readonly message: string;
+};
+
+export type ZoneChannel = {
+  /** Puts an operation in its line and returns its number there, from 1; null while there is no room. */
+  submit(operation: ZoneOperation, bytes: readonly Uint8Array[]): number | null;
+  /** What became of an operation that has an answer, once; null while it has not come. */
+  take(line: LineName, ticket: number): Outcome | null;
+  /** Nobody wants that answer any more. */
+  forget(line: LineName, ticket: number): void;
+  /** Operations up to this number are done. */
+  done(line: LineName): number;
+  /** The number of the last operation. */
+  submitted(line: LineName): number;
+  /** Why a line does nothing any more. */
+  failure(): ZoneFailure | null;
+  /** Asks both lines to end, without what still waits. */
+  stop(): void;
+  /** Nothing of this channel touches the zone any more. */
+  hasEnded(): boolean;
+};
+
+/** Where channels live. */
+export type ZoneMedium = {
+  readonly board: ZoneBoard;
+  readonly names: readonly string[];
+  open(index: number): ZoneChannel;
+  /** On a clock that never steps. */
+  nowMs(): number;
+  /** Returns when something was done since the bell was at `seen`, or after `limitMs`. */
+  wait(seen: number, limitMs: number): void;
+  close(): void;
+};

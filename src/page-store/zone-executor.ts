@@ -1,0 +1,357 @@
+/**
+ * Does what a mirror asks of one zone: runs in the zone's threads, and in a simulation of them.
+ *
+ * Fencing: after each sync it looks whether the volume's record is still the one that this writer
+ * wrote last. A record of another writer ends this one (`writer-fenced`); one that is gone means that
+ * the zone is, for bytes written to deleted files sync without an error.
+ */
+import {AssertionError, unreachable} from '../base/assert.ts';
+import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
+import type {SegmentNumber, VolumeNumber} from './ids.ts';
+import {compareVersions, recordVersion} from './record.ts';
+import {SegmentCache} from './segment-cache.ts';
+import {
+  isOnSegments,
+  type Outcome,
+  type RecordOperation,
+  type RecordState,
+  type SegmentOperation,
+  type ZoneOperation,
+} from './zone-operation.ts';
+import type {RecordHold, SegmentFile, SegmentRange, VolumeClaim, Zone} from './zone.ts';
+
+/** How much of a segment is copied at a time. */
+const COPY_CHUNK_BYTES = 2 ** 20;
+
+export type ExecutorParts = {
+  readonly zone: Zone;
+  /** Another zone of the mirror, to copy from. */
+  readonly peer: (name: string) => Zone;
+  /** This zone holds everything up to `lsn` durably. */
+  readonly publish: (lsn: number) => void;
+};
+
+export type Executed = {readonly value: unknown; readonly bytes: Uint8Array | null};
+const DONE: Executed = {value: null, bytes: null};
+
+export class ZoneExecutor {
+  readonly #parts: ExecutorParts;
+  readonly #zone: Zone;
+  readonly #segments: SegmentCache;
+  readonly #claims = new Map<VolumeNumber, VolumeClaim>();
+  readonly #holds = new Map<VolumeNumber, {hold: RecordHold; bytes: Buffer}>();
+
+  constructor(parts: ExecutorParts) {
+    this.#parts = parts;
+    this.#zone = parts.zone;
+    this.#segments = new SegmentCache(parts.zone);
+  }
+
+  /** @throws BorealisError of the zone. */
+  run(operation: ZoneOperation, bytes: Buffer): Executed {
+    return isOnSegments(operation)
+      ? this.#runOnSegments(operation, bytes)
+      : this.#runOnRecord(operation, bytes);
+  }
+
+  #runOnSegments(operation: SegmentOperation, bytes: Buffer): Executed {
+    switch (operation.kind) {
+      case 'read': {
+        const {volume, segment, position, length} = operation;
+        const into = Buffer.allocUnsafe(length);
+        const got = this.#segments.get(volume, segment).read(position, into, 0, length);
+        return {value: null, bytes: into.subarray(0, got)};
+      }
+      case 'write':
+        this.#writable(operation).write([bytes], operation.position);
+        return DONE;
+      case 'truncate':
+        this.#segments.get(operation.volume, operation.segment).truncate(operation.sizeBytes);
+        return DONE;
+      case 'sync':
+        this.sync([operation]);
+        return DONE;
+      case 'repair': {
+        const file = this.#segments.get(operation.volume, operation.segment);
+        file.write([bytes], operation.position);
+        file.sync();
+        return DONE;
+      }
+      case 'create-segment':
+        this.#zone.createSegment(operation.volume, operation.segment).close();
+        return DONE;
+      case 'copy':
+        return {value: this.#copy(operation), bytes: null};
+      case 'delete-segment':
+        this.#zone.deleteSegment(operation.volume, operation.segment);
+        return DONE;
+      case 'compact-segment':
+        return {value: this.#compact(operation), bytes: null};
+      case 'list-segments':
+        return {value: this.#zone.listSegments(operation.volume), bytes: null};
+      case 'tidy':
+        this.#segments.closeDeleted();
+        return DONE;
+      default:
+        return unreachable(operation, 'an operation has a known kind');
+    }
+  }
+
+  /** One fdatasync of each segment for all syncs that wait. */
+  sync(operations: readonly Extract<ZoneOperation, {kind: 'sync'}>[]): void {
+    const synced = new Set<string>();
+    for (const {volume, segments} of operations) {
+      for (const segment of segments) {
+        if (synced.has(`${volume}:${segment}`)) continue;
+        synced.add(`${volume}:${segment}`);
+        this.#syncSegment(volume, segment);
+      }
+    }
+    for (const volume of new Set(operations.map(operation => operation.volume))) {
+      this.#checkWriter(volume);
+    }
+    const mark = Math.max(...operations.map(operation => operation.mark));
+    if (mark > 0) this.#parts.publish(mark);
+  }
+
+  close(): void {
+    this.#segments.close();
+    for (const {hold} of this.#holds.values()) hold.close();
+    this.#holds.clear();
+    for (const claim of this.#claims.values()) claim.release();
+    this.#claims.clear();
+  }
+
+  #runOnRecord(operation: RecordOperation, bytes: Buffer): Executed {
+    switch (operation.kind) {
+      case 'pass':
+        return DONE;
+      case 'list-volumes':
+        return {value: this.#zone.listVolumes(), bytes: null};
+      case 'list-leftovers':
+        return {value: this.#zone.leftovers(), bytes: null};
+      case 'remove-leftover':
+        this.#zone.removeLeftover(operation.name);
+        return DONE;
+      case 'discard-unfinished':
+        this.#zone.discardUnfinished(operation.volume);
+        return DONE;
+      case 'free-bytes':
+        return {value: this.#zone.freeBytes(), bytes: null};
+      case 'read-store-record':
+        return {value: null, bytes: this.#zone.readStoreRecord()};
+      case 'read-volume-record': {
+        const record = this.#zone.readVolumeRecord(operation.volume);
+        const state: RecordState =
+          record !== null
+            ? 'present'
+            : this.#zone.isRemoved(operation.volume)
+              ? 'removed'
+              : 'absent';
+        return {value: state, bytes: record};
+      }
+      case 'write-store-record': {
+        const found = this.#zone.readStoreRecord();
+        const expected = expectedRecord(found, bytes, operation.expected, operation.force);
+        if (expected !== 'there') this.#zone.writeStoreRecord(bytes, expected);
+        return DONE;
+      }
+      case 'write-volume-record':
+        this.#writeVolumeRecord(operation, bytes);
+        return DONE;
+      case 'delete-volume-record':
+        this.#letGo(operation.volume);
+        this.#zone.deleteVolumeRecord(operation.volume);
+        return DONE;
+      case 'delete-empty-volume':
+        this.#zone.deleteEmptyVolume(operation.volume);
+        return DONE;
+      case 'lock':
+        this.#claims.set(operation.volume, this.#zone.lockVolume(operation.volume));
+        return DONE;
+      case 'unlock':
+        this.#letGo(operation.volume);
+        this.#claims.get(operation.volume)?.release();
+        this.#claims.delete(operation.volume);
+        return DONE;
+      default:
+        return unreachable(operation, 'an operation has a known kind');
+    }
+  }
+
+  #writeVolumeRecord(
+    {volume, expected, force, hold}: Extract<ZoneOperation, {kind: 'write-volume-record'}>,
+    bytes: Buffer,
+  ): void {
+    if (this.#zone.isRemoved(volume)) throw recordChanged(`volume ${volume} was removed`);
+    const found = this.#zone.readVolumeRecord(volume);
+    const before = expectedRecord(found, bytes, expected, force);
+    if (before !== 'there') this.#zone.writeVolumeRecord(volume, bytes, before);
+    if (!hold) return;
+    this.#letGo(volume);
+    this.#holds.set(volume, {hold: this.#zone.holdRecord(volume, bytes), bytes});
+  }
+
+  /** One that is gone was swept: whether the zone itself is gone is seen from the record. */
+  #syncSegment(volume: VolumeNumber, segment: SegmentNumber): void {
+    try {
+      this.#segments.get(volume, segment).sync();
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  #checkWriter(volume: VolumeNumber): void {
+    const held = this.#holds.get(volume);
+    if (held === undefined || held.hold.isCurrent()) return;
+    const found = this.#zone.readVolumeRecord(volume);
+    if (found === null) {
+      const text = `the record of volume ${volume} is gone from zone ${this.#zone.name}`;
+      throw new BorealisError('unavailable', 'zone-lost', text);
+    }
+    if (compareVersions(recordVersion(found), recordVersion(held.bytes)) <= 0) return;
+    const text = `volume ${volume} was taken over by another writer (zone ${this.#zone.name})`;
+    throw new BorealisError('conflict', 'writer-fenced', text);
+  }
+
+  #letGo(volume: VolumeNumber): void {
+    this.#holds.get(volume)?.hold.close();
+    this.#holds.delete(volume);
+  }
+
+  #writable({volume, segment, make}: Extract<ZoneOperation, {kind: 'write'}>): SegmentFile {
+    if (!make) return this.#segments.get(volume, segment);
+    try {
+      return this.#segments.get(volume, segment);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      this.#zone.ensureSegment(volume, segment).close();
+      return this.#segments.get(volume, segment);
+    }
+  }
+
+  #compact({volume, segment, live}: Extract<ZoneOperation, {kind: 'compact-segment'}>): number {
+    try {
+      return this.#zone.compactSegment(volume, segment, live);
+    } catch (error) {
+      const isLacking =
+        error instanceof BorealisError && (error.kind === 'corrupt' || error.kind === 'not-found');
+      if (!isLacking) throw error;
+      const found = this.#zone.listSegments(volume).find(listing => listing.segment === segment);
+      return found?.bytesOnDisk ?? 0;
+    }
+  }
+
+  #copy(operation: Extract<ZoneOperation, {kind: 'copy'}>): number {
+    const {volume, segment, source, from, to} = operation;
+    let input: SegmentFile;
+    try {
+      input = this.#parts.peer(source).openSegment(volume, segment);
+    } catch (error) {
+      // Swept since it was listed: it is to go here too.
+      if (!isNotFound(error)) throw error;
+      this.#zone.deleteSegment(volume, segment);
+      return 0;
+    }
+    const output = this.#zone.ensureSegment(volume, segment);
+    try {
+      // A compacted copy is taken whole, and holds all that is needed where the other one is not compacted.
+      if (input.ranges !== null) {
+        if (from === 0 && !holdsAll(output, input.ranges)) {
+          this.#zone.adoptSegment(volume, segment, input);
+          return input.ranges.reduce((sum, {start, end}) => sum + end - start, 0);
+        }
+        return 0;
+      }
+      if (output.ranges !== null) return 0;
+      const copied = copyRange(input, output, from, to);
+      if (input.isDeleted()) this.#zone.deleteSegment(volume, segment);
+      return copied;
+    } finally {
+      input.close();
+      output.close();
+    }
+  }
+}
+
+/** Whether a compacted copy has all of `ranges`. One as it was written may be empty still. */
+function holdsAll({ranges}: SegmentFile, wanted: readonly SegmentRange[]): boolean {
+  if (ranges === null) return false;
+  return wanted.every(({start, end}) =>
+    ranges.some(range => range.start <= start && range.end >= end),
+  );
+}
+
+/** Writes only what differs. Returns the bytes that were looked at. */
+function copyRange(input: SegmentFile, output: SegmentFile, from: number, to: number): number {
+  const bytes = Buffer.allocUnsafe(COPY_CHUNK_BYTES);
+  const held = Buffer.allocUnsafe(COPY_CHUNK_BYTES);
+  let at = from;
+  let written = false;
+  while (at < to) {
+    const wanted = Math.min(COPY_CHUNK_BYTES, to - at);
+    const got = input.read(at, bytes, 0, wanted);
+    const same = output.read(at, held, 0, got) === got && bytes.compare(held, 0, got, 0, got) === 0;
+    if (!same) {
+      output.write([bytes.subarray(0, got)], at);
+      written = true;
+    }
+    at += got;
+    if (got < wanted) break;
+  }
+  if (written) output.sync();
+  return at - from;
+}
+
+/** What the driver is to find in place of `bytes`; `there` when it has them already. */
+function expectedRecord(
+  found: Buffer | null,
+  bytes: Buffer,
+  expected: string | null,
+  force: boolean,
+): Buffer | null | 'there' {
+  if (found?.equals(bytes) === true) return 'there';
+  if (force) {
+    const older = compareVersions(versionOf(found), versionOf(bytes)) < 0;
+    if (older) return found;
+  } else if ((found?.toString('latin1') ?? null) === expected) {
+    return found;
+  }
+  throw recordChanged('a record was changed by someone else');
+}
+
+function versionOf(bytes: Buffer | null): ReturnType<typeof recordVersion> {
+  return bytes === null ? null : recordVersion(bytes);
+}
+
+function recordChanged(text: string): BorealisError {
+  return new BorealisError('conflict', 'record-changed', text);
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof BorealisError && error.kind === 'not-found';
+}
+
+/** Runs an operation and tells what became of it. A failed assertion is not an outcome. */
+export function outcomeOf(
+  executor: ZoneExecutor,
+  operation: ZoneOperation,
+  bytes: Buffer,
+): Outcome {
+  try {
+    return {ok: true, ...executor.run(operation, bytes)};
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+export function failureOf(error: unknown): Outcome & {ok: false} {
+  if (error instanceof AssertionError) throw error;
+  if (error instanceof BorealisError) {
+    const {kind, code, message} = error;
+    return {ok: false, kind, code, message};
+  }
+  const isGone = systemErrorCode(error) === 'ENOENT';
+  const kind = isGone ? 'not-found' : 'unavailable';
+  return {ok: false, kind, code: isGone ? 'no-such-file' : 'zone-io', message: errorMessage(error)};
+}

@@ -1,0 +1,141 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import {afterEach, beforeEach, describe, expect, test} from 'vitest';
+import {sleep} from '../base/clock.ts';
+import type {VolumeNumber} from '../page-store/ids.ts';
+import {openZones} from '../page-store/open-zones.ts';
+import {openStore} from '../page-store/store.ts';
+import type {Zone, ZoneEvent} from '../page-store/zone.ts';
+import {openVolumeIn} from './open-volume.ts';
+import {PAGE_SIZE_BYTES} from './pointer.ts';
+import type {Volume} from './volume.ts';
+
+const VOLUME = 1 as VolumeNumber;
+const NAMES = ['a', 'b', 'c'];
+let base: string;
+let opened: Volume[] = [];
+
+beforeEach(() => {
+  base = fs.mkdtempSync(path.join(os.tmpdir(), 'borealis-mirror-'));
+  for (const name of NAMES) fs.mkdirSync(path.join(base, name));
+});
+
+afterEach(() => {
+  for (const volume of opened) volume.close();
+  opened = [];
+  fs.rmSync(base, {recursive: true, force: true});
+});
+
+const zones = () => NAMES.map(name => ({name, directory: path.join(base, name)}));
+
+function open(create: boolean): {volume: Volume; zone: Zone; events: ZoneEvent[]} {
+  const events: ZoneEvent[] = [];
+  const zone = openZones(
+    {zones: zones(), zoneHangMs: 3000},
+    {role: 'writer', onZoneEvent: event => events.push(event)},
+  );
+  openStore(zone);
+  const options = {zone, volume: VOLUME, create, nodeCacheBytes: 0, ownsZone: true};
+  const volume = openVolumeIn({...options, segmentBytes: 3 * 2 ** 20});
+  opened.push(volume);
+  return {volume, zone, events};
+}
+
+function put(volume: Volume, page: number, stamp: number): void {
+  volume.changePage(5, page, false).fill(stamp);
+  volume.endOperation();
+}
+
+function checkAll(volume: Volume, count: number, stamp: (page: number) => number): void {
+  const into = Buffer.alloc(PAGE_SIZE_BYTES);
+  for (let page = 0; page < count; page++) {
+    volume.readPages(5, page, 1, into, 0);
+    expect(into.equals(Buffer.alloc(PAGE_SIZE_BYTES, stamp(page)))).toBe(true);
+  }
+}
+
+async function until(zone: Zone, states: string[]): Promise<void> {
+  for (let round = 0; round < 300; round++) {
+    zone.mirror?.tick();
+    const now = zone.mirror?.states().map(({state}) => state) ?? [];
+    if (JSON.stringify(now) === JSON.stringify(states)) return;
+    await sleep(50);
+  }
+  expect(zone.mirror?.states()).toEqual(states);
+}
+
+const stampOf = (page: number): number => (page % 250) + 1;
+
+describe('three directories with threads of their own', () => {
+  test('a volume is written to all of them and read back', async () => {
+    const {volume, zone} = open(true);
+    for (let page = 0; page < 1000; page++) put(volume, page, stampOf(page));
+    volume.barrier();
+    checkAll(volume, 1000, stampOf);
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    volume.close();
+    checkAll(open(false).volume, 1000, stampOf);
+  });
+
+  test('one that is removed is left out, and catches up when it is there again, empty', async () => {
+    const {volume, zone, events} = open(true);
+    for (let page = 0; page < 800; page++) put(volume, page, stampOf(page));
+    volume.checkpoint();
+    fs.rmSync(path.join(base, 'b'), {recursive: true});
+    for (let page = 0; page < 100; page++) {
+      put(volume, page, stampOf(page + 1));
+      volume.barrier();
+    }
+    await until(zone, ['healthy', 'degraded', 'healthy']);
+    fs.mkdirSync(path.join(base, 'b'));
+    for (let page = 100; page < 200; page++) {
+      put(volume, page, stampOf(page + 1));
+      volume.barrier();
+      zone.mirror?.tick();
+      await sleep(10);
+    }
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    expect(events.some(e => e.type === 'state' && e.state.state === 'catching-up')).toBe(true);
+    volume.close();
+    // It and another one that is lost now.
+    fs.rmSync(path.join(base, 'a'), {recursive: true});
+    const again = open(false);
+    const stamp = (page: number): number => stampOf(page < 200 ? page + 1 : page);
+    checkAll(again.volume, 800, stamp);
+  });
+
+  test('after one is lost, pages of a second that rotted are read from the third and repaired', async () => {
+    const first = open(true);
+    for (let page = 0; page < 800; page++) put(first.volume, page, stampOf(page));
+    first.volume.checkpoint();
+    await until(first.zone, ['healthy', 'healthy', 'healthy']);
+    first.volume.close();
+    fs.rmSync(path.join(base, 'a'), {recursive: true});
+    const directory = path.join(base, 'b', 'volumes', '00000001');
+    for (const name of fs.readdirSync(directory).filter(file => file.endsWith('.seg'))) {
+      const bytes = fs.readFileSync(path.join(directory, name));
+      for (let at = 700; at < bytes.length; at += 5000) bytes[at] = (bytes[at] ?? 0) ^ 1;
+      fs.writeFileSync(path.join(directory, name), bytes);
+    }
+    const {volume, zone, events} = open(false);
+    checkAll(volume, 800, stampOf);
+    // A repair is reported once it is durable.
+    for (let seen = -1; events.length > seen;) {
+      seen = events.length;
+      await sleep(500);
+      zone.mirror?.tick();
+    }
+    expect(zone.mirror?.states().map(({state}) => state)).toEqual([
+      'degraded',
+      'healthy',
+      'healthy',
+    ]);
+    const repaired = events.filter(event => event.type === 'repaired');
+    expect(new Set(repaired.map(event => event.zone))).toEqual(new Set(['b']));
+    expect(repaired.length).toBeGreaterThan(500);
+    const before = repaired.length;
+    checkAll(volume, 800, stampOf);
+    expect(events.filter(event => event.type === 'repaired').length).toBe(before);
+  });
+});
