@@ -31,6 +31,9 @@ import {newAccountId} from './cluster/identifiers.ts';
 import {acquireServiceLock} from './cluster/service-lock.ts';
 import {openClusterStorage} from './cluster/storage.ts';
 import {NODE_CACHE_BYTES} from './cluster/supervisor.ts';
+import {recordZoneEvent} from './cluster/zone-events.ts';
+import {openZoneList, type ZoneOption} from './cluster/zone-list.ts';
+import {majority} from './page-store/zone-board.ts';
 import {scramVerifier} from './engine/postgres/scram.ts';
 import {createInstanceLauncher} from './instance/instance-process.ts';
 
@@ -42,8 +45,8 @@ export type ServiceOptions = {
   readonly engineRuntime: EngineRuntimeChoice;
   /** Directory with `initdb` and `postgres` of an installed PostgreSQL; null for the one from npm. */
   readonly postgresBin: string | null;
-  /** Default: one zone below the data directory. */
-  readonly zones?: readonly ZoneConfig[];
+  /** Of a new store, or those that it has; none: one below the data directory, or those that it has. */
+  readonly zones?: readonly ZoneOption[];
   readonly logger?: Logger;
   /** Free bytes of the store below which engines' writes wait. */
   readonly reserveBytes?: number;
@@ -143,15 +146,13 @@ function openControl(
   });
   closers.push(() => catalog.close());
   refuseOtherRegion(catalog, region, dataDirectory);
-  const zones = options.zones ?? [
-    {name: `${region}a`, directory: join(dataDirectory, 'store', `${region}a`)},
-  ];
-  const [zone] = zones;
-  assert(zone !== undefined, 'a service has at least one zone');
+  const zones = openZoneList(dataDirectory, region, options.zones ?? []);
   for (const {directory} of zones) mkdirSync(directory, {recursive: true, mode: 0o700});
   const instancesDirectory = join(dataDirectory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true, mode: 0o700});
-  const storage = openClusterStorage({zone, nodeCacheBytes: NODE_CACHE_BYTES});
+  const storage = openClusterStorage({zones, nodeCacheBytes: NODE_CACHE_BYTES}, event =>
+    recordZoneEvent({catalog, clock: systemClock, logger}, event, 'service'),
+  );
   closers.push(() => storage.close());
   const launcher = createInstanceLauncher({
     logger,
@@ -162,11 +163,11 @@ function openControl(
   const control = createClusterService({
     catalog,
     storage,
-    launch: (config, onStep) => launcher.launch(config, onStep),
+    launch: (config, listener) => launcher.launch(config, listener),
     offers: engines.offers,
     zones,
     instancesDirectory,
-    freeBytes: () => freeBytesOf(zone.directory),
+    freeBytes: () => freeBytesOf(zones),
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     scramVerifier: password => scramVerifier(password),
     clock: systemClock,
@@ -176,9 +177,20 @@ function openControl(
   return control;
 }
 
-async function freeBytesOf(directory: string): Promise<number> {
-  const {bavail, bsize} = await statfs(directory);
-  return bavail * bsize;
+/** What a write quorum of the zones has; a zone that is not there has nothing. */
+async function freeBytesOf(zones: readonly ZoneConfig[]): Promise<number> {
+  const free = await Promise.all(
+    zones.map(async ({directory}) => {
+      try {
+        const {bavail, bsize} = await statfs(directory);
+        return bavail * bsize;
+      } catch (error) {
+        if (zones.length === 1) throw error;
+        return 0;
+      }
+    }),
+  );
+  return free.sort((a, b) => b - a)[majority(zones.length) - 1] ?? 0;
 }
 
 function listen(server: Server, port: number): Promise<number> {

@@ -28,6 +28,7 @@ import type {
   RestoreDBClusterToPointInTimeResult,
 } from '@aws-sdk/client-rds';
 import type {StepReport} from '../instance/messages.ts';
+import type {ZoneState} from '../page-store/zone.ts';
 import type {VolumeUsage} from './storage-types.ts';
 
 export type ControlPlane = {
@@ -88,7 +89,11 @@ export type ClusterReport = {
 
 export type ClusterReports = {
   readonly clusters: readonly ClusterReport[];
-  readonly store: {readonly bytesOnDisk: number; readonly bytesFree: number};
+  readonly store: {
+    readonly bytesOnDisk: number;
+    readonly bytesFree: number;
+    readonly zones: readonly ZoneState[];
+  };
 };
 
 /** Bytes of pages and page-table nodes, as of each volume's last checkpoint. */

@@ -155,7 +155,7 @@ function readJson(path: string): Record<string, unknown> | undefined {
 }
 
 /** Readers see the old file or the new one, never a part, and no one but the owner sees either. */
-function writeWhole(path: string, value: object): void {
+export function writeWhole(path: string, value: object): void {
   const temporary = `${path}.new-${randomHex(8)}`;
   const text = `${JSON.stringify(value, null, 2)}\n`;
   writeFileSync(temporary, text, {mode: 0o600, flag: 'wx', flush: true});

@@ -98,7 +98,7 @@ async function fill(
       databaseName: null,
       parameters: {},
     },
-    step => world.logger.info({step}, 'golden volume'),
+    {onStep: step => world.logger.info({step}, 'golden volume')},
   );
   world.catalog.transaction(() => {
     world.catalog.goldenVolumes.update(key, record => ({

@@ -4,8 +4,8 @@
  */
 import {parentPort, workerData} from 'node:worker_threads';
 import {assert} from '../base/assert.ts';
-import {sleep} from '../base/clock.ts';
-import {openDirectoryZone} from '../page-store/directory-zone.ts';
+import {every, sleep} from '../base/clock.ts';
+import {openZones} from '../page-store/open-zones.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {Census} from '../volume/census.ts';
 import {PAGE_SIZE_BYTES} from '../volume/pointer.ts';
@@ -17,6 +17,8 @@ import {answerCalls} from './worker-calls.ts';
 
 export type ReclaimCall = {method: 'sweep' | 'sweepNeed' | 'usage'};
 
+/** How often a mirror looks after its zones. */
+const TICK_MS = 1_000;
 /** What a sweep reads and writes in a second at most: it should not be felt beside a writer. */
 const SWEEP_BYTES_PER_SECOND: number = 256 * 2 ** 20;
 /** A sweep is due once so much was appended since the last one … */
@@ -24,8 +26,10 @@ const GROWTH_BYTES_MIN: number = 32 * 2 ** 20;
 /** … and at least this share of what was reachable then. */
 const GROWTH_SHARE_MIN: number = 1 / 16;
 
-const {zone: zoneConfig} = workerData as StorageWorkerData;
-const zone = openDirectoryZone(zoneConfig.name, zoneConfig.directory);
+const {zones} = workerData as StorageWorkerData;
+const zone = openZones({zones}, {role: 'sweeper'});
+const {mirror} = zone;
+if (mirror !== null) every(TICK_MS, () => mirror.tick());
 const census = new Census(zone);
 let last: SweepReport | null = null;
 

@@ -17,7 +17,7 @@ const ALLOCATED_STORAGE_GIB = 1;
 /** No DNS zone serves these addresses; tools want the member all the same. */
 const HOSTED_ZONE_ID = 'ZBOREALISLOCAL';
 
-type ShapeWorld = Pick<World, 'catalog' | 'clock' | 'space'>;
+type ShapeWorld = Pick<World, 'catalog' | 'clock' | 'space' | 'zones'>;
 
 export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBCluster {
   const {settings, identifier} = cluster;
@@ -26,7 +26,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
   const now = new Date(world.clock.nowMs());
   return {
     AllocatedStorage: ALLOCATED_STORAGE_GIB,
-    AvailabilityZones: [...settings.availabilityZones],
+    AvailabilityZones: world.zones.map(zone => zone.name),
     BackupRetentionPeriod: settings.backupRetentionDays,
     DatabaseName: cluster.databaseName ?? undefined,
     DBClusterIdentifier: identifier,

@@ -1,5 +1,6 @@
 import type {ForkResult} from '../attachment/attachment.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
+import type {ZoneState} from '../page-store/zone.ts';
 import type {Share} from '../volume/census.ts';
 import type {SweepReport} from '../volume/sweeper.ts';
 
@@ -51,6 +52,8 @@ export type ClusterStorage = {
   forkIdle(source: VolumeNumber, child: VolumeNumber): Promise<ForkResult>;
   /** Lets go of the volume's root. Pages that another volume reaches stay; the rest go at the next sweep. */
   remove(volume: VolumeNumber): Promise<void>;
+  /** How each zone fares, as the service sees it. */
+  zoneStates(): Promise<readonly ZoneState[]>;
   /** Gives back space that no root reaches: one turn. It may run beside open writers, forks and removals. */
   sweep(): Promise<SweepReport>;
   sweepNeed(): Promise<SweepNeed>;

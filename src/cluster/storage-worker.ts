@@ -1,15 +1,24 @@
 /** The worker thread of `openClusterStorage` for short calls: runs them one after the other. */
 import {parentPort, workerData} from 'node:worker_threads';
 import {assert} from '../base/assert.ts';
-import {openDirectoryZone} from '../page-store/directory-zone.ts';
+import {every} from '../base/clock.ts';
+import {openZones} from '../page-store/open-zones.ts';
 import {allocateVolume, openStore} from '../page-store/store.ts';
 import {forkIdleVolume} from '../volume/open-volume.ts';
 import type {StorageCall, StorageWorkerData} from './storage.ts';
 import {answerCalls} from './worker-calls.ts';
 
-const {zone: zoneConfig, nodeCacheBytes} = workerData as StorageWorkerData;
-const zone = openDirectoryZone(zoneConfig.name, zoneConfig.directory);
+/** How often a mirror looks after its zones. */
+const TICK_MS = 1_000;
+
+const {zones, nodeCacheBytes} = workerData as StorageWorkerData;
+const zone = openZones(
+  {zones},
+  {role: 'keeper', onZoneEvent: event => parentPort?.postMessage({event})},
+);
 openStore(zone);
+const {mirror} = zone;
+if (mirror !== null) every(TICK_MS, () => mirror.tick());
 
 function run(call: StorageCall): unknown {
   switch (call.method) {
@@ -23,6 +32,8 @@ function run(call: StorageCall): unknown {
       return forkIdleVolume({zone, volume: call.volume, nodeCacheBytes}, call.child);
     case 'remove':
       return zone.deleteVolumeRecord(call.volume);
+    case 'zoneStates':
+      return mirror?.states() ?? zones.map(({name}) => ({zone: name, state: 'healthy'}));
     case 'ready':
       return true;
   }

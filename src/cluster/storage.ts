@@ -6,29 +6,38 @@
  */
 import type {ForkResult, ZoneConfig} from '../attachment/attachment.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
+import type {ZoneEvent, ZoneState} from '../page-store/zone.ts';
 import type {SweepReport} from '../volume/sweeper.ts';
 import type {ReclaimCall} from './reclaim-worker.ts';
 import type {ClusterStorage, StoreUsage, SweepNeed} from './storage-types.ts';
 import {WorkerCalls} from './worker-calls.ts';
 
-export type StorageWorkerData = {readonly zone: ZoneConfig; readonly nodeCacheBytes: number};
+export type StorageWorkerData = {
+  readonly zones: readonly ZoneConfig[];
+  readonly nodeCacheBytes: number;
+};
 
 export type StorageCall =
-  | {method: 'allocateVolume' | 'volumes' | 'ready'}
+  | {method: 'allocateVolume' | 'volumes' | 'zoneStates' | 'ready'}
   | {method: 'exists' | 'remove'; volume: VolumeNumber}
   | {method: 'forkIdle'; volume: VolumeNumber; child: VolumeNumber};
 
 /** Makes the store if the zone holds none. */
-export function openClusterStorage(data: StorageWorkerData): ClusterStorage {
-  return new WorkerStorage(data);
+export function openClusterStorage(
+  data: StorageWorkerData,
+  onZoneEvent: (event: ZoneEvent) => void,
+): ClusterStorage {
+  return new WorkerStorage(data, onZoneEvent);
 }
 
 class WorkerStorage implements ClusterStorage {
   readonly #storage: WorkerCalls<StorageCall>;
   readonly #reclaim: WorkerCalls<ReclaimCall>;
 
-  constructor(data: StorageWorkerData) {
-    this.#storage = new WorkerCalls('cluster/storage-worker', data);
+  constructor(data: StorageWorkerData, onZoneEvent: (event: ZoneEvent) => void) {
+    this.#storage = new WorkerCalls('cluster/storage-worker', data, event =>
+      onZoneEvent(event as ZoneEvent),
+    );
     this.#reclaim = new WorkerCalls('cluster/reclaim-worker', data);
   }
 
@@ -50,6 +59,10 @@ class WorkerStorage implements ClusterStorage {
 
   remove(volume: VolumeNumber): Promise<void> {
     return this.#storage.call({method: 'remove', volume});
+  }
+
+  zoneStates(): Promise<readonly ZoneState[]> {
+    return this.#storage.call({method: 'zoneStates'});
   }
 
   sweep(): Promise<SweepReport> {

@@ -22,6 +22,7 @@ import {processIdentity} from '../base/process-identity.ts';
 import {backoffMs} from './reconciler.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
 import {addEvent, type World} from './world.ts';
+import {recordZoneEvent} from './zone-events.ts';
 
 /** Page-table nodes of 32 GB of hot data; an idle clone uses a few hundred kilobytes of it. */
 export const NODE_CACHE_BYTES: number = 32 * 1024 * 1024;
@@ -187,7 +188,9 @@ export class Supervisor {
   #launch(instance: InstanceRecord, cluster: ClusterRecord, runner: Runner): InstanceProcess {
     const {catalog, launch} = this.#world;
     crashPoint('instance.start.before-spawn');
-    const handle = launch(this.#config(instance, cluster), () => undefined);
+    const handle = launch(this.#config(instance, cluster), {
+      onZoneEvent: event => recordZoneEvent(this.#world, event, 'instance'),
+    });
     runner.handle = handle;
     catalog.transaction(() => {
       catalog.instances.update(instance.identifier, record => ({

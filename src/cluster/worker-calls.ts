@@ -1,4 +1,7 @@
-/** Calls to a worker thread, each answered once: `{id, method, …}` ▸ `{id, result}` or `{id, error}`. */
+/**
+ * Calls to a worker thread, each answered once: `{id, method, …}` ▸ `{id, result}` or `{id, error}`.
+ * What it sends without an id is an event.
+ */
 import {Worker, type MessagePort} from 'node:worker_threads';
 import {entryPoint} from '../base/entry-point.ts';
 import {BorealisError, errorMessage, type ErrorKind} from '../base/errors.ts';
@@ -23,9 +26,16 @@ export class WorkerCalls<Call extends {method: string}> {
   #ended: Error | null = null;
 
   /** `file` is that of the worker, as `entryPoint` has it. */
-  constructor(file: string, workerData: object) {
+  constructor(
+    file: string,
+    workerData: object,
+    onEvent: (event: unknown) => void = () => undefined,
+  ) {
     this.#worker = new Worker(entryPoint(file), {workerData});
-    this.#worker.on('message', (reply: Reply) => this.#settle(reply));
+    this.#worker.on('message', (message: Reply | {readonly event: unknown}) => {
+      if ('event' in message) onEvent(message.event);
+      else this.#settle(message);
+    });
     this.#worker.on('error', error => this.#end(error));
     this.#worker.on('exit', () => this.#end(new Error(`the thread of ${file} ended`)));
   }

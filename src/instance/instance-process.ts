@@ -22,6 +22,7 @@ import type {
   StepReport,
   ToInstance,
 } from './messages.ts';
+import type {ZoneEvent} from '../page-store/zone.ts';
 import {processTreeMemoryBytes} from './process-memory.ts';
 import {relayLog} from './relay-log.ts';
 
@@ -55,8 +56,14 @@ export type InstanceLauncherOptions = {
   readonly spare: boolean;
 };
 
+/** What an instance tells unasked. */
+export type InstanceListener = {
+  readonly onStep?: (step: StepReport) => void;
+  readonly onZoneEvent?: (event: ZoneEvent) => void;
+};
+
 export type InstanceLauncher = {
-  launch(config: InstanceConfig, onStep: (step: StepReport) => void): InstanceProcess;
+  launch(config: InstanceConfig, listener: InstanceListener): InstanceProcess;
   /** Ends the spare process. Launched ones go on. */
   close(): void;
 };
@@ -101,12 +108,12 @@ export function createInstanceLauncher(options: InstanceLauncherOptions): Instan
   };
   makeSpare();
   return {
-    launch: (config, onStep) => {
+    launch: (config, listener) => {
       const isNative = config.runtime === 'native';
       const child =
         (isNative ? takeSpare() : null) ?? spawnInstance(isNative ? privileges : 'none');
       const launched = new LaunchedProcess(child, options.logger.child({instance: config.name}));
-      launched.start(config, onStep);
+      launched.start(config, listener);
       void launched.ready.then(makeSpare, makeSpare);
       return launched;
     },
@@ -146,7 +153,7 @@ class LaunchedProcess implements InstanceProcess {
   /** Why every request is refused, once it is gone. */
   #ended: Error | null = null;
   #cancelKill: () => void = () => undefined;
-  #onStep: (step: StepReport) => void = () => undefined;
+  #listener: InstanceListener = {};
   #resolveReady: (ready: ReadyInstance) => void = () => undefined;
   #rejectReady: (error: Error) => void = () => undefined;
 
@@ -168,8 +175,8 @@ class LaunchedProcess implements InstanceProcess {
     });
   }
 
-  start(config: InstanceConfig, onStep: (step: StepReport) => void): void {
-    this.#onStep = onStep;
+  start(config: InstanceConfig, listener: InstanceListener): void {
+    this.#listener = listener;
     this.#send({type: 'start', config});
   }
 
@@ -215,7 +222,9 @@ class LaunchedProcess implements InstanceProcess {
   #receive(message: FromInstance): void {
     switch (message.type) {
       case 'step':
-        return this.#onStep(message.step);
+        return this.#listener.onStep?.(message.step);
+      case 'zone-event':
+        return this.#listener.onZoneEvent?.(message.event);
       case 'ready': {
         const {port, serverVersion, steps} = message;
         return this.#resolveReady({port, serverVersion, steps});

@@ -146,7 +146,7 @@ describe.skipIf(why !== null)(
       const {createInstanceLauncher} = await import(${JSON.stringify(entryPoint('instance/instance-process'))});
       const {createLogger} = await import(${JSON.stringify(entryPoint('base/log'))});
       const launcher = createInstanceLauncher({logger: createLogger('test'), asRoot: true, spare: true});
-      const instance = launcher.launch(JSON.parse(process.argv[1]), () => undefined);
+      const instance = launcher.launch(JSON.parse(process.argv[1]), {});
       await instance.ready;
       console.log('ready');
     `;

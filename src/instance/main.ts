@@ -23,6 +23,7 @@ import type {
   StepReport,
   ToInstance,
 } from './messages.ts';
+import type {ZoneEvent} from '../page-store/zone.ts';
 import type {LogTail, RunningInstance} from './running-instance.ts';
 
 /** A last word to the service may take this long; then the process ends without it. */
@@ -89,7 +90,8 @@ async function startEngine(
   }
   await client;
   const {startNative} = await native;
-  return startNative({config, asRoot: privileges === 'root', steps}, onLog);
+  const onZoneEvent = (event: ZoneEvent): void => send({type: 'zone-event', event});
+  return startNative({config, asRoot: privileges === 'root', steps, onZoneEvent}, onLog);
 }
 
 async function serve(request: RequestMessage): Promise<void> {

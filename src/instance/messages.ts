@@ -12,6 +12,7 @@
 import type {AttachmentStatistics, ForkResult, ZoneConfig} from '../attachment/attachment.ts';
 import type {ErrorKind} from '../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
+import type {ZoneEvent} from '../page-store/zone.ts';
 
 export type EngineRuntime = 'native' | 'pglite';
 
@@ -88,6 +89,8 @@ export type FromInstance =
       /** As the server says it, e.g. `PostgreSQL 18.4`. */
       readonly serverVersion: string;
     }
+  /** How a zone of the store fares, or that a bad copy was repaired. */
+  | {readonly type: 'zone-event'; readonly event: ZoneEvent}
   | {readonly type: 'failed'; readonly reason: string; readonly logTail: string}
   | {readonly type: 'reply'; readonly id: number; readonly result: unknown}
   | {

@@ -14,6 +14,7 @@ import {assert} from '../base/assert.ts';
 import {openEngineLog} from '../engine/postgres/engine-log.ts';
 import {unprivilegedUser, type EngineUser} from '../engine/postgres/launch.ts';
 import {createPostgresEngine} from '../engine/postgres/postgres-engine.ts';
+import type {ZoneEvent} from '../page-store/zone.ts';
 import type {InstanceConfig, StepReport} from './messages.ts';
 import {mountPrivateRoot} from './private-root.ts';
 import {runningInstance, timed, type LogTail, type RunningInstance} from './running-instance.ts';
@@ -23,6 +24,7 @@ export type NativeParts = {
   /** With root's privileges rather than as root of a user namespace. */
   readonly asRoot: boolean;
   readonly steps: {push(step: StepReport): unknown};
+  readonly onZoneEvent: (event: ZoneEvent) => void;
 };
 
 /** Begun as soon as this file is loaded: the process waits for its configuration meanwhile. */
@@ -59,6 +61,7 @@ export async function startNative(
         format: config.role === 'golden',
         directory: root.volumeDirectory,
         fuseDevice: fuseDevice(),
+        onZoneEvent: parts.onZoneEvent,
         ownerMap: asRoot ? {engineUid: user.owner.uid, engineGid: user.owner.gid} : null,
       },
       workers,

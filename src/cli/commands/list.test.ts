@@ -53,7 +53,7 @@ test('list shows sizes in bytes, clones below their sources and what is not ther
           usage: null,
         }),
       ],
-      store: {bytesOnDisk: 1610612736, bytesFree: 3 * 2 ** 30},
+      store: {bytesOnDisk: 1610612736, bytesFree: 3 * 2 ** 30, zones: []},
     },
     plain,
   );

@@ -1,5 +1,6 @@
 import type {Command} from 'commander';
 import {BorealisError} from '../../base/errors.ts';
+import type {ZoneState} from '../../page-store/zone.ts';
 import {borealisCommand, contextOf, type CommonOptions} from '../command.ts';
 import {EXIT_NOT_RUNNING} from '../exit-status.ts';
 import {formatBytes, formatDuration} from '../format/quantity.ts';
@@ -57,6 +58,17 @@ async function readStatus(service: Service) {
   };
 }
 
+function zoneText(zone: ZoneState, colors: Colors): string {
+  switch (zone.state) {
+    case 'healthy':
+      return colors.green('healthy');
+    case 'degraded':
+      return `${colors.red('degraded')}: ${zone.reason}`;
+    case 'catching-up':
+      return `${colors.yellow('catching up')}: ${formatBytes(zone.bytesDone)} of ${formatBytes(zone.bytesTotal)}`;
+  }
+}
+
 function renderStatus(
   dataDirectory: string,
   answer: Awaited<ReturnType<typeof readStatus>>,
@@ -74,6 +86,7 @@ function renderStatus(
       ['data', dataDirectory],
       ['engines', answer.engines.map(engine => engine.description).join(', ')],
       ['clusters', `${answer.clusters.length}, of which ${available} available`],
+      ...answer.store.zones.map(zone => [`zone ${zone.zone}`, zoneText(zone, colors)] as const),
       [
         'store',
         `${formatBytes(answer.store.bytesOnDisk)} on disk, ${formatBytes(answer.store.bytesFree)} free`,

@@ -1,5 +1,6 @@
 import {Option, type Command} from 'commander';
 import {borealisCommand, contextOf, type CommonOptions} from '../command.ts';
+import {parseZoneOption, type ZoneOption} from '../../cluster/zone-list.ts';
 import {findEngines} from '../../cluster/find-engines.ts';
 import {dataOption} from '../data-directory.ts';
 import {shellQuote} from '../format/connection-url.ts';
@@ -19,6 +20,7 @@ type Options = CommonOptions & {
   readonly region: string;
   readonly engineRuntime: 'native' | 'pglite' | 'auto';
   readonly postgresBin?: string;
+  readonly zone: readonly ZoneOption[];
 };
 
 export function upCommand(): Command {
@@ -31,6 +33,7 @@ export function upCommand(): Command {
       ['borealis up', 'data in ~/.borealis, endpoint http://127.0.0.1:4780'],
       ['borealis up --data ./data --port 0', 'another directory, any free port'],
       ['borealis up --postgres-bin /usr/lib/postgresql/15/bin', 'on an installed PostgreSQL'],
+      ['borealis up --zone a=/d1 --zone b=/d2 --zone c=/d3', 'three copies, two must acknowledge'],
       ['borealis up --engine-runtime pglite', 'on PostgreSQL in WebAssembly'],
     ],
   })
@@ -40,6 +43,12 @@ export function upCommand(): Command {
       new Option('--engine-runtime <runtime>', 'how engines run; auto falls back to pglite')
         .choices(['native', 'pglite', 'auto'])
         .default('auto'),
+    )
+    .option(
+      '--zone <letter=dir>',
+      'an Availability Zone of the store, a to f; once for each (default: one)',
+      (text: string, zones: readonly ZoneOption[]) => [...zones, parseZoneOption(text)],
+      [],
     )
     .option('--postgres-bin <dir>', 'directory with postgres and initdb (default: from npm)')
     .action(up);
@@ -60,6 +69,7 @@ async function up(options: Options): Promise<void> {
       region: options.region,
       engineRuntime: options.engineRuntime,
       postgresBin: options.postgresBin ?? null,
+      zones: options.zone,
     });
   });
   try {

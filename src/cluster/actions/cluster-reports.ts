@@ -16,7 +16,11 @@ export async function clusterReports(
   const usage = await world.storage.usage();
   return {
     clusters: world.catalog.clusters.list().map(cluster => report(world, cluster, usage)),
-    store: {bytesOnDisk: usage.bytesOnDisk, bytesFree: await world.freeBytes()},
+    store: {
+      bytesOnDisk: usage.bytesOnDisk,
+      bytesFree: await world.freeBytes(),
+      zones: await world.storage.zoneStates(),
+    },
   };
 }
 

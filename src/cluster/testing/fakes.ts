@@ -94,6 +94,10 @@ export class FakeStorage implements ClusterStorage {
     return {isDue: false, unsettled: this.unsettled};
   }
 
+  async zoneStates(): ReturnType<ClusterStorage['zoneStates']> {
+    return [{zone: 'local-1a', state: 'healthy'}];
+  }
+
   async usage(): ReturnType<ClusterStorage['usage']> {
     const volumes = this.listVolumes().map(volume => ({
       volume,

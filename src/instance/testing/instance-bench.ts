@@ -77,10 +77,7 @@ export async function createInstanceBench(
     config,
     launcher,
     start: async (volume, more = {}) => {
-      const instance = launcher.launch(
-        {...config, volume: volumeNumber(volume), ...more},
-        () => undefined,
-      );
+      const instance = launcher.launch({...config, volume: volumeNumber(volume), ...more}, {});
       started.push(instance);
       return {instance, ready: await instance.ready};
     },
