@@ -19,6 +19,7 @@ function cluster(identifier: string, changes: Partial<ClusterReport> = {}): Clus
     masterUsername: 'postgres',
     databaseName: null,
     endpoint: '127.0.0.1',
+    readerEndpoint: '127.0.0.2',
     port: 15432,
     instances: [],
     createdAt: '2026-11-22T20:00:00.000Z',
@@ -71,6 +72,9 @@ gone (deleted)
 test('show tells why a cluster failed, and each step of a start', () => {
   const instance = {
     identifier: 'orders-writer',
+    role: 'writer' as const,
+    promotionTier: 1,
+    replicaLagMs: null,
     status: 'failed',
     statusReason: 'out of memory',
     endpoint: '127.0.0.1',

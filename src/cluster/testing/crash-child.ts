@@ -97,7 +97,7 @@ function report(service: TestService): CrashReport {
   };
 }
 
-const service = await openTestService(directory);
+const service = await openTestService(directory, () => undefined, '210987652321');
 await SCENARIOS[scenario]?.(service);
 process.stdout.write(`${JSON.stringify(report(service))}\n`);
 await service.close();
