@@ -108,6 +108,7 @@ export class Supervisor {
     const runner = this.#runners.get(identifier);
     if (runner === undefined) return;
     runner.stopping.abort();
+    this.#rerouteOf(identifier);
     this.#announce();
     // Nothing of a reader is kept, and a writer that was replaced must not hold up its successor.
     const isWriter = this.#world.catalog.instances.get(identifier)?.role === 'writer';
@@ -122,6 +123,7 @@ export class Supervisor {
     if (runner === undefined) return;
     runner.turn.abort(reason);
     runner.handle?.kill();
+    this.#rerouteOf(identifier);
     this.#announce();
   }
 
@@ -177,6 +179,10 @@ export class Supervisor {
   /** Points the endpoints of a cluster to where they should lead now. */
   reroute(identifier: string): void {
     pointEndpoints(this.#world, identifier, instance => this.isServing(instance));
+  }
+
+  #rerouteOf(instance: string): void {
+    this.reroute(this.#world.catalog.instances.get(instance)?.clusterIdentifier ?? '');
   }
 
   /** Resolves at the next change of any runner's state. */
@@ -378,12 +384,11 @@ export class Supervisor {
   }
 
   #failed(identifier: string, error: Error, failures: number): void {
-    const {catalog, logger} = this.#world;
     const reason = errorChain(error);
-    logger.warn({instance: identifier, failures}, `the instance did not start: ${reason}`);
+    this.#world.logger.warn({instance: identifier, failures}, `did not start: ${reason}`);
     if (failures < START_FAILURES_MAX) return;
     recordFailed(this.#world, identifier, error);
-    this.reroute(catalog.instances.get(identifier)?.clusterIdentifier ?? '');
+    this.#rerouteOf(identifier);
   }
 
   #setState(runner: Runner, state: Runner['state']): void {

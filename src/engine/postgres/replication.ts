@@ -20,9 +20,13 @@ import {withSession, type SocketAddress} from './session.ts';
 import {writeConfiguration, type ReplicationSettings, type SettingsInput} from './settings.ts';
 import type {Workplace} from './workplace.ts';
 
-/** `latest_end_lsn` is how far the writer's WAL went when it sent its latest message. */
+/**
+ * `latest_end_lsn` is how far the writer's WAL went when it sent its latest message. A receiver asks a
+ * silent writer for a word every five seconds and gives up after ten (wal_receiver_timeout), so one
+ * that has heard nothing for longer hangs itself.
+ */
 const PROGRESS_SQL = `
-  SELECT coalesce(status = 'streaming', false) AS streaming,
+  SELECT coalesce(status = 'streaming' AND last_msg_receipt_time > clock_timestamp() - interval '12s', false) AS streaming,
          coalesce(pg_last_wal_replay_lsn() >= latest_end_lsn, false) AS caught_up,
          (extract(epoch FROM last_msg_receipt_time - last_msg_send_time) * 1000)::float8 AS transit_ms,
          (extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000)::float8 AS replayed_age_ms
