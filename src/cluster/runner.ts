@@ -5,6 +5,7 @@ import type {Logger} from '../base/log.ts';
 import type {InstanceProcess} from '../instance/instance-process.ts';
 import type {InstanceConfig, StepReport} from '../instance/messages.ts';
 import type {InstanceRecord} from './records.ts';
+import type {World} from './world.ts';
 
 /** A clean shutdown with a checkpoint of a large buffer pool; what takes longer is ended by force. */
 const STOP_MS_MAX = 20_000;
@@ -23,6 +24,29 @@ export type Runner = {
   turn: AbortController;
   /** Resolves when the runner has come to its end. */
   done: Promise<void>;
+};
+
+export type SupervisorWorld = Pick<
+  World,
+  | 'catalog'
+  | 'launch'
+  | 'storage'
+  | 'scramVerifier'
+  | 'offers'
+  | 'zones'
+  | 'reserveBytes'
+  | 'instancesDirectory'
+  | 'clock'
+  | 'logger'
+  | 'endpoints'
+  | 'volumeLocks'
+>;
+
+export type SupervisorEvents = {
+  /** An instance of this cluster came up. */
+  readonly onReady: (clusterIdentifier: string) => void;
+  /** The volume of a reader was let go of. */
+  readonly onFreed: () => void;
 };
 
 /** A reader that serves. */

@@ -36,8 +36,9 @@ import {
   type Place,
   type Runner,
   type ServingReader,
+  type SupervisorEvents,
+  type SupervisorWorld,
 } from './runner.ts';
-import type {World} from './world.ts';
 
 /** Failures in a row after which the status says `failed`. */
 const START_FAILURES_MAX = 3;
@@ -45,29 +46,6 @@ const START_FAILURES_MAX = 3;
 const STABLE_MS_MIN = 10_000;
 /** An instance that serves between its crashes is worth more attempts than one that never does. */
 const CRASH_DELAY_MS_MAX = 2_000;
-
-type SupervisorWorld = Pick<
-  World,
-  | 'catalog'
-  | 'launch'
-  | 'storage'
-  | 'scramVerifier'
-  | 'offers'
-  | 'zones'
-  | 'reserveBytes'
-  | 'instancesDirectory'
-  | 'clock'
-  | 'logger'
-  | 'endpoints'
-  | 'volumeLocks'
->;
-
-export type SupervisorEvents = {
-  /** An instance of this cluster came up. */
-  readonly onReady: (clusterIdentifier: string) => void;
-  /** The volume of a reader was let go of. */
-  readonly onFreed: () => void;
-};
 
 export class Supervisor {
   readonly #world: SupervisorWorld;
