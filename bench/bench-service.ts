@@ -1,4 +1,5 @@
 /** A service of its own for a benchmark: `borealis up` on a temporary directory. */
+import {sleep} from '../src/base/clock.ts';
 import type {ClusterReport} from '../src/cluster/control-plane.ts';
 import type {Service} from '../src/cli/service.ts';
 import {Clusters} from '../src/demo/clusters.ts';
@@ -6,6 +7,8 @@ import {ServiceProcess} from '../src/demo/service-process.ts';
 import type {Target} from './pgbench.ts';
 
 const PASSWORD = 'bench-password';
+const INSTANCE_POLL_MS = 10;
+const INSTANCE_WAIT_MS_MAX = 120_000;
 
 export type Made = {
   /** At the cluster endpoint. */
@@ -43,6 +46,30 @@ export class BenchService {
 
   clone(source: string, name: string): Promise<Made> {
     return this.#make(name, () => this.#clusters.clone(source, name));
+  }
+
+  /** Adds a DB instance, a reader, and waits until it serves. Returns the milliseconds it took. */
+  async addReader(cluster: string, name: string): Promise<number> {
+    const start = performance.now();
+    await this.service.call(rds =>
+      rds.createDBInstance({
+        DBInstanceIdentifier: name,
+        DBClusterIdentifier: cluster,
+        DBInstanceClass: 'db.t4g.medium',
+        Engine: 'aurora-postgresql',
+      }),
+    );
+    await this.untilAllAvailable(cluster);
+    return performance.now() - start;
+  }
+
+  async untilAllAvailable(cluster: string): Promise<ClusterReport> {
+    for (let waitedMs = 0; waitedMs < INSTANCE_WAIT_MS_MAX; waitedMs += INSTANCE_POLL_MS) {
+      const report = await this.service.report(cluster);
+      if (report.instances.every(instance => instance.status === 'available')) return report;
+      await sleep(INSTANCE_POLL_MS);
+    }
+    throw new Error(`not every instance of ${cluster} became available`);
   }
 
   delete(name: string): Promise<void> {

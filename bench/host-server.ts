@@ -44,6 +44,8 @@ export class HostServer {
         firstStart: false,
         master: {name: MASTER.name, verifier: scramVerifier(MASTER.password)},
         databaseName: 'bench',
+        readerVerifier: null,
+        source: null,
         parameters: {},
       },
       () => undefined,

@@ -7,12 +7,14 @@ import {parseArgs} from 'node:util';
 import {errorChain} from '../src/base/errors.ts';
 import {benchClone} from './clone.ts';
 import {printReport, type BenchOptions, type Report} from './report.ts';
+import {benchFailover} from './failover.ts';
 import {benchSpace} from './space.ts';
 import {benchTps} from './tps.ts';
 import {benchVolume} from './volume.ts';
 
 const BENCHES: Record<string, (options: BenchOptions) => Promise<Report>> = {
   clone: benchClone,
+  failover: benchFailover,
   space: benchSpace,
   tps: benchTps,
   volume: benchVolume,
@@ -25,6 +27,7 @@ async function main(): Promise<number> {
       json: {type: 'boolean', default: false},
       scale: {type: 'string'},
       rounds: {type: 'string'},
+      runs: {type: 'string'},
       seconds: {type: 'string'},
       'postgres-bin': {type: 'string'},
     },
@@ -39,7 +42,7 @@ async function main(): Promise<number> {
   }
   const report = await bench({
     scale: numberOption(values.scale),
-    rounds: numberOption(values.rounds),
+    rounds: numberOption(values.rounds ?? values.runs),
     seconds: numberOption(values.seconds),
     postgresBin: values['postgres-bin'] ?? null,
     log: line => console.error(line),

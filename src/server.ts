@@ -30,7 +30,7 @@ import {findEngines, type Engines, type EngineRuntimeChoice} from './cluster/fin
 import {newAccountId} from './cluster/identifiers.ts';
 import {acquireServiceLock} from './cluster/service-lock.ts';
 import {openClusterStorage} from './cluster/storage.ts';
-import {NODE_CACHE_BYTES} from './cluster/supervisor.ts';
+import {NODE_CACHE_BYTES} from './cluster/instance-config.ts';
 import {recordZoneEvent} from './cluster/zone-events.ts';
 import {openZoneList, type ZoneOption} from './cluster/zone-list.ts';
 import {majority} from './page-store/zone-board.ts';

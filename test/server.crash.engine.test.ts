@@ -11,6 +11,7 @@ import {
   CreateDBClusterCommand,
   CreateDBInstanceCommand,
   DescribeDBClustersCommand,
+  FailoverDBClusterCommand,
   RDSClient,
   RestoreDBClusterToPointInTimeCommand,
 } from '@aws-sdk/client-rds';
@@ -97,9 +98,13 @@ async function create(rds: RDSClient): Promise<void> {
 }
 
 async function addWriter(rds: RDSClient, cluster: string): Promise<void> {
+  await addInstance(rds, cluster, `${cluster}-writer`);
+}
+
+async function addInstance(rds: RDSClient, cluster: string, name: string): Promise<void> {
   await rds.send(
     new CreateDBInstanceCommand({
-      DBInstanceIdentifier: `${cluster}-writer`,
+      DBInstanceIdentifier: name,
       DBClusterIdentifier: cluster,
       DBInstanceClass: 'db.r6g.large',
       Engine: 'aurora-postgresql',
@@ -125,9 +130,9 @@ async function clusters(rds: RDSClient): Promise<Map<string, number>> {
   );
 }
 
-async function connect(port: number): Promise<pg.Client> {
+async function connect(port: number, host = '127.0.0.1'): Promise<pg.Client> {
   const connection = new pg.Client({
-    host: '127.0.0.1',
+    host,
     port,
     user: 'owner',
     password: PASSWORD,
@@ -139,8 +144,8 @@ async function connect(port: number): Promise<pg.Client> {
 }
 
 /** As soon as there is an instance: before that, the endpoint says that there is none. */
-async function query(port: number, sql: string): Promise<Record<string, unknown>[]> {
-  const connection = await connect(port);
+async function query(port: number, sql: string, host?: string): Promise<Record<string, unknown>[]> {
+  const connection = await connect(port, host);
   try {
     return (await connection.query<Record<string, unknown>>(sql)).rows;
   } finally {
@@ -172,6 +177,39 @@ describe.runIf(ready)('after kill -9', () => {
     expect(row?.['n']).toBe(row?.['last']);
     expect(row?.['n']).toBeGreaterThanOrEqual(acknowledged);
   });
+
+  test.each([null, 'failover.after-swap'])(
+    'with readers (at %s) all come back at the same addresses',
+    async crashAt => {
+      const first = await up(crashAt ?? undefined);
+      await create(first.rds);
+      const port = (await clusters(first.rds)).get('orders') ?? 0;
+      await query(port, 'CREATE TABLE t AS SELECT 1 AS n');
+      await addInstance(first.rds, 'orders', 'orders-reader');
+      const isReader = async (): Promise<boolean> => {
+        const [row] = await query(port, 'SELECT pg_is_in_recovery() AS it', '127.0.0.2');
+        return row?.['it'] === true;
+      };
+      await eventually('the reader serves', isReader);
+      await query(port, 'INSERT INTO t VALUES (2)');
+      if (crashAt === null) first.service.kill('SIGKILL');
+      else {
+        const failover = new FailoverDBClusterCommand({DBClusterIdentifier: 'orders'});
+        await first.rds.send(failover).catch(() => undefined);
+      }
+      await gone(first.service);
+      await eventually('the killed service has no process', () => leftovers().length === 0);
+      const {rds} = await up();
+      expect(await query(port, 'SELECT n FROM t')).toEqual([{n: 1}, {n: 2}]);
+      await eventually('the reader serves again', isReader);
+      const {DBClusters} = await rds.send(new DescribeDBClustersCommand({}));
+      const members = DBClusters?.[0]?.DBClusterMembers ?? [];
+      expect(members.find(each => each.IsClusterWriter)?.DBInstanceIdentifier).toBe(
+        crashAt === null ? 'orders-writer' : 'orders-reader',
+      );
+    },
+    60_000,
+  );
 
   test.each(['golden.after-record', 'cluster.create.after-fork', 'instance.start.after-spawn'])(
     'at %s the cluster is finished by the next start',

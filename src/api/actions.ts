@@ -1,5 +1,10 @@
 /** Every action that the service performs. Any other of the model is `InvalidAction`. */
 import type {Action} from './action.ts';
+import {failoverDBCluster} from './actions/failover-db-cluster.ts';
+import {createDBClusterEndpoint} from './actions/create-db-cluster-endpoint.ts';
+import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
+import {modifyDBClusterEndpoint} from './actions/modify-db-cluster-endpoint.ts';
+import {deleteDBClusterEndpoint} from './actions/delete-db-cluster-endpoint.ts';
 import {createDBCluster} from './actions/create-db-cluster.ts';
 import {createDBInstance} from './actions/create-db-instance.ts';
 import {deleteDBCluster} from './actions/delete-db-cluster.ts';
@@ -21,5 +26,10 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     describeDBInstances,
     modifyDBCluster,
     restoreDBClusterToPointInTime,
+    failoverDBCluster,
+    createDBClusterEndpoint,
+    describeDBClusterEndpoints,
+    modifyDBClusterEndpoint,
+    deleteDBClusterEndpoint,
   ].map(action => [action.name, action]),
 );

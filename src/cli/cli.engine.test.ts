@@ -117,6 +117,34 @@ describe.each(['native', 'pglite'] as const)('the command on the %s runtime', ru
       expect(status).toBe(4);
     });
 
+    test.runIf(runtime === 'native')(
+      'a reader is added, takes over and goes',
+      async () => {
+        expect(await json('add-reader', 'orders')).toMatchObject({identifier: 'orders-reader-1'});
+        const readerUrl = (await borealis(['url', 'orders', '--reader'])).out.trim();
+        expect(new URL(readerUrl).hostname).toBe('127.0.0.2');
+        const inRecovery = 'SELECT pg_is_in_recovery() AS it';
+        expect(await query(readerUrl, inRecovery)).toEqual([{it: true}]);
+        expect((await borealis(['show', 'orders'])).out).toMatch(/role +reader/);
+        expect(await json('failover', 'orders', '--target', 'orders-reader-1')).toMatchObject({
+          writer: 'orders-reader-1',
+        });
+        expect((await borealis(['failover', 'orders', '--target', 'nobody'])).status).toBe(3);
+        expect(await json('failover', 'orders', '--target', 'orders-writer')).toMatchObject({
+          writer: 'orders-writer',
+        });
+        const url = (await borealis(['url', 'orders'])).out.trim();
+        expect(await query(url, inRecovery)).toEqual([{it: false}]);
+      },
+      60_000,
+    );
+
+    test.runIf(runtime === 'pglite')('a reader is refused, and why', async () => {
+      const {status, err} = await borealis(['add-reader', 'orders']);
+      expect(err).toContain('cannot replicate');
+      expect(status).toBe(4);
+    });
+
     test('clone prints its URL and the time to the first query, and has the source’s rows', async () => {
       const {status, out, err} = await borealis(['clone', 'orders', 'orders-dev']);
       expect(status, err).toBe(0);

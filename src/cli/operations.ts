@@ -55,20 +55,60 @@ export function parsePort(text: string, option: string, min: number): number {
   );
 }
 
+/** The first of `CLUSTER-reader-1`, `CLUSTER-reader-2`, … that is free in the cluster. */
+export function readerName({identifier, instances}: ClusterReport): string {
+  const taken = new Set(instances.map(instance => instance.identifier));
+  let number = 1;
+  while (taken.has(`${identifier}-reader-${number}`)) number++;
+  return `${identifier}-reader-${number}`;
+}
+
+export async function addInstance(
+  {service}: ServiceContext,
+  cluster: string,
+  instance: string,
+): Promise<void> {
+  await service.call(rds =>
+    rds.createDBInstance({
+      DBInstanceIdentifier: instance,
+      DBClusterIdentifier: cluster,
+      DBInstanceClass: INSTANCE_CLASS,
+      Engine: 'aurora-postgresql',
+    }),
+  );
+}
+
+/** Waits until an instance of the cluster serves. */
+export async function untilInstance(
+  {service}: ServiceContext,
+  cluster: string,
+  name: string,
+): Promise<ClusterReport['instances'][number]> {
+  const startedMs = systemClock.monotonicMs();
+  for (;;) {
+    const {instances} = await service.report(cluster);
+    const instance = instances.find(({identifier}) => identifier === name.toLowerCase());
+    if (instance?.status === 'available') return instance;
+    if (instance?.status === 'failed') throw failedError(cluster, instance);
+    const elapsedMs = systemClock.monotonicMs() - startedMs;
+    if (elapsedMs > AVAILABLE_TIMEOUT_MS) {
+      throw new BorealisError(
+        'unavailable',
+        'instance-not-in-time',
+        `${name} did not become available within ${AVAILABLE_TIMEOUT_MS / 60_000} minutes; \`borealis show ${cluster}\` tells its state`,
+      );
+    }
+    await sleep(elapsedMs < POLL_EAGER_LIMIT_MS ? POLL_EAGER_MS : POLL_MS);
+  }
+}
+
 /** Adds the writer of a new cluster and waits until it serves. A refusal takes the empty cluster back. */
 export async function addWriter(context: ServiceContext, cluster: string): Promise<ClusterReport> {
-  const {service, terminal} = context;
+  const {terminal} = context;
   const writer = writerName(cluster);
   return terminal.step(`start writer ${writer}`, async progress => {
     try {
-      await service.call(rds =>
-        rds.createDBInstance({
-          DBInstanceIdentifier: writer,
-          DBClusterIdentifier: cluster,
-          DBInstanceClass: INSTANCE_CLASS,
-          Engine: 'aurora-postgresql',
-        }),
-      );
+      await addInstance(context, cluster, writer);
     } catch (error) {
       await takeBack(context, cluster);
       throw error;

@@ -3,6 +3,7 @@ import {writeSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 import {Command, CommanderError} from 'commander';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
+import {addReaderCommand} from './commands/add-reader.ts';
 import {checkCommand} from './commands/check.ts';
 import {cloneCommand} from './commands/clone.ts';
 import {createCommand} from './commands/create.ts';
@@ -11,6 +12,7 @@ import {demoCommand} from './commands/demo.ts';
 import {doctorCommand} from './commands/doctor.ts';
 import {downCommand} from './commands/down.ts';
 import {envCommand} from './commands/env.ts';
+import {failoverCommand} from './commands/failover.ts';
 import {listCommand} from './commands/list.ts';
 import {psqlCommand} from './commands/psql.ts';
 import {showCommand} from './commands/show.ts';
@@ -45,6 +47,8 @@ export function borealisProgram(): Command {
     statusCommand(),
     createCommand(),
     cloneCommand(),
+    addReaderCommand(),
+    failoverCommand(),
     listCommand(),
     showCommand(),
     storageCommand(),

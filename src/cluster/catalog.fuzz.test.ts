@@ -100,11 +100,11 @@ describe('the catalog', () => {
 
   test('of a later format is refused by name', async () => {
     await openCatalog().close();
-    const root = open({path: join(directory, 'catalog.mdb'), encoding: 'json', maxDbs: 8});
+    const root = open({path: join(directory, 'catalog.mdb'), encoding: 'json', maxDbs: 16});
     const format = root.openDB<object>({name: 'format', encoding: 'json'});
-    await format.put('catalog', {product: 'borealis-catalog', version: 2});
+    await format.put('catalog', {product: 'borealis-catalog', version: 3});
     await root.close();
-    expect(openCatalog).toThrow(/format version 2; this Borealis reads version 1/);
+    expect(openCatalog).toThrow(/format version 3; this Borealis reads version 2/);
   });
 
   test('that is not one is refused and left as it is', () => {

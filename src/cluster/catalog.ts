@@ -4,6 +4,7 @@
  *     format, identity, counters   of the catalog itself
  *     clusters        [region, identifier]  → ClusterRecord
  *     instances       [region, identifier]  → InstanceRecord
+ *     cluster-endpoints  [region, identifier]  → ClusterEndpointRecord
  *     golden-volumes  [region, golden key]  → GoldenVolumeRecord
  *     events          [region, sequence]    → EventRecord, the newest EVENTS_MAX
  *
@@ -19,6 +20,7 @@ import {open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath
 import {assert} from '../base/assert.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {
+  ClusterEndpointRecord,
   ClusterRecord,
   EventRecord,
   GoldenVolumeRecord,
@@ -27,15 +29,15 @@ import type {
 } from './records.ts';
 
 /** Raised when a record's meaning changes; an older service then refuses the file by name. */
-const CATALOG_FORMAT = 1;
+const CATALOG_FORMAT = 2;
 /** About a fortnight of a busy CI run (one clone makes about six events); at 200 bytes each, 1 MB. */
 const EVENTS_MAX = 5_000;
 
 /** mdb.c: a meta page is a page header, then the magic number. */
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSET = 24;
-/** The seven there are, and one to spare. */
-const STORES_MAX = 8;
+/** The eight there are, and some to spare. */
+const STORES_MAX = 16;
 
 type Key = string | [region: string, name: string | number];
 type Store<T> = Database<T, Key>;
@@ -107,6 +109,7 @@ export class CatalogTable<T extends object> {
 export class Catalog {
   readonly clusters: CatalogTable<ClusterRecord>;
   readonly instances: CatalogTable<InstanceRecord>;
+  readonly clusterEndpoints: CatalogTable<ClusterEndpointRecord>;
   readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
   readonly identity: ServiceIdentity;
   readonly #root: RootDatabase;
@@ -130,6 +133,7 @@ export class Catalog {
     this.#events = openStore(root, 'events');
     this.clusters = table('clusters');
     this.instances = table('instances');
+    this.clusterEndpoints = table('cluster-endpoints');
     this.goldenVolumes = table('golden-volumes');
     this.identity = this.#openIdentity(options);
   }

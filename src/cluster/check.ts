@@ -210,6 +210,9 @@ function knownOf(catalog: Catalog): Known {
     named.add(volume);
     if (volumeReady && status !== 'deleting') needed.set(volume, `DB cluster ${identifier}`);
   }
+  for (const {scratchVolume} of catalog.instances.list()) {
+    if (scratchVolume !== null) named.add(scratchVolume);
+  }
   for (const {engineVersion, volume, ready} of catalog.goldenVolumes.list()) {
     named.add(volume);
     if (ready) needed.set(volume, `the golden volume of ${engineVersion}`);

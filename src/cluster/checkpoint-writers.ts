@@ -1,7 +1,6 @@
 /** Checkpoints of running volumes, so that what the store knows of them is as of now. */
 import {withDeadline} from '../base/clock.ts';
 import {errorChain} from '../base/errors.ts';
-import {instancesOf} from './cluster-lifecycle.ts';
 import type {ClusterRecord} from './records.ts';
 import type {World} from './world.ts';
 
@@ -15,8 +14,7 @@ export async function checkpointWriters(
 ): Promise<void> {
   const wanted = world.catalog.clusters.list().filter(isWanted);
   const writers = wanted.flatMap(({identifier}) => {
-    const names = instancesOf(world, identifier).map(instance => instance.identifier);
-    const writer = world.supervisor.writer(names);
+    const writer = world.supervisor.writer(identifier);
     return typeof writer === 'string' ? [] : [{identifier, writer}];
   });
   await Promise.all(

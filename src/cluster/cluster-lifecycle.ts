@@ -12,8 +12,10 @@ import {BorealisError, errorChain} from '../base/errors.ts';
 import {assert, unreachable} from '../base/assert.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {offerFor} from './engine-versions.ts';
+import {customEndpointsOf, listenForCluster} from './endpoint-set.ts';
 import {goldenVolume} from './golden-volumes.ts';
-import type {ClusterRecord, InstanceRecord} from './records.ts';
+import {instancesOf} from './instances-of.ts';
+import type {ClusterRecord} from './records.ts';
 import {addEvent, type World} from './world.ts';
 
 /** An engine that cannot initialise three times over will not the fourth time. */
@@ -27,8 +29,8 @@ export async function reconcileCluster(
   const cluster = world.catalog.clusters.get(identifier);
   if (cluster === undefined) return;
   if (cluster.status !== 'deleting') {
-    await world.endpoints.ensure(identifier, cluster.port);
-    routeIfAlone(world, cluster);
+    await listenForCluster(world, cluster);
+    world.supervisor.reroute(identifier);
   }
   switch (cluster.status) {
     case 'creating':
@@ -43,19 +45,6 @@ export async function reconcileCluster(
     default:
       unreachable(cluster.status, 'a cluster has one of its statuses');
   }
-}
-
-export function instancesOf(world: Pick<World, 'catalog'>, cluster: string): InstanceRecord[] {
-  return world.catalog.instances.list().filter(each => each.clusterIdentifier === cluster);
-}
-
-/** Without an instance, clients are told so at once instead of being held. */
-export function routeIfAlone(world: World, cluster: ClusterRecord): void {
-  if (instancesOf(world, cluster.identifier).length > 0) return;
-  world.endpoints.route(cluster.identifier, {
-    state: 'none',
-    reason: `DB cluster "${cluster.identifier}" has no DB instance; create one with CreateDBInstance`,
-  });
 }
 
 async function create(world: World, cluster: ClusterRecord, attempt: number): Promise<void> {
@@ -134,8 +123,7 @@ function markFailed(world: World, identifier: string, reason: string): void {
 }
 
 async function applyMaster(world: World, cluster: ClusterRecord): Promise<void> {
-  const names = instancesOf(world, cluster.identifier).map(instance => instance.identifier);
-  const writer = world.supervisor.writer(names);
+  const writer = world.supervisor.writer(cluster.identifier);
   // A writer that starts later takes the master user as it starts.
   if (writer === 'starting') return;
   if (writer !== 'none') await writer.request('setMaster', {master: cluster.master});
@@ -159,7 +147,7 @@ async function remove(world: World, cluster: ClusterRecord): Promise<void> {
   const {identifier, volume} = cluster;
   // The last instance that goes enqueues its cluster.
   if (instancesOf(world, identifier).length > 0) return;
-  await world.endpoints.close(identifier);
+  await world.endpoints.closeCluster(identifier);
   if (volume !== null) {
     crashPoint('cluster.delete.before-volume');
     await world.volumeLocks.hold(String(volume), () => world.storage.remove(volume));
@@ -167,6 +155,9 @@ async function remove(world: World, cluster: ClusterRecord): Promise<void> {
   }
   world.catalog.transaction(() => {
     world.catalog.clusters.remove(identifier);
+    for (const endpoint of customEndpointsOf(world, identifier)) {
+      world.catalog.clusterEndpoints.remove(endpoint.identifier);
+    }
     addEvent(world, 'db-cluster', identifier, 'DB cluster deleted');
   });
   crashPoint('cluster.delete.after-record');

@@ -448,7 +448,6 @@ describe('faults', () => {
         'DBClusterAlreadyExistsFault',
         'orders',
       ],
-      [plane.createDBInstance(writer), 'InvalidDBClusterStateFault', 'readers'],
       [
         plane.createDBInstance({...writer, DBClusterIdentifier: 'nobody'}),
         'DBClusterNotFoundFault',

@@ -7,12 +7,19 @@ import {clusterReports} from './actions/cluster-reports.ts';
 import {createDBCluster} from './actions/create-db-cluster.ts';
 import {createDBInstance} from './actions/create-db-instance.ts';
 import {deleteDBCluster} from './actions/delete-db-cluster.ts';
+import {
+  createDBClusterEndpoint,
+  deleteDBClusterEndpoint,
+  modifyDBClusterEndpoint,
+} from './actions/db-cluster-endpoints.ts';
 import {deleteDBInstance} from './actions/delete-db-instance.ts';
+import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
 import {
   describeDBClusters,
   describeDBEngineVersions,
   describeDBInstances,
 } from './actions/describe.ts';
+import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {storageReport} from './actions/storage-report.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
@@ -24,6 +31,7 @@ import {aborted, KeyedLock} from './keyed-lock.ts';
 import {reclaim, watchGrowth} from './reclaim.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
+import {ReplicaMonitor} from './replica-monitor.ts';
 import {SpaceMonitor} from './space-monitor.ts';
 import {Supervisor} from './supervisor.ts';
 import {addEvent, type Surroundings, type World} from './world.ts';
@@ -48,7 +56,11 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     (key, attempt) => reconcile(world, key, attempt),
     surroundings.logger,
   );
-  const supervisor = new Supervisor(base, cluster => reconciler.enqueue(`cluster/${cluster}`));
+  const supervisor = new Supervisor(base, {
+    onReady: cluster => reconciler.enqueue(`cluster/${cluster}`),
+    onFreed: () => reconciler.enqueue('sweep'),
+  });
+  const replicas = new ReplicaMonitor(base, supervisor);
   const space = new SpaceMonitor({
     ...surroundings,
     onChange: (isLow, message) => {
@@ -59,7 +71,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       surroundings.catalog.transaction(() => addEvent(surroundings, 'service', 'storage', message));
     },
   });
-  const world: World = {...base, reconciler, supervisor, space};
+  const world: World = {...base, reconciler, supervisor, space, replicas};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
   return {
@@ -68,10 +80,12 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       await space.look();
       space.start();
       await recover(world);
+      replicas.start();
       recovered.abort();
     },
     async close() {
       space.stop();
+      replicas.stop();
       stopWatching();
       const reconcilerStopped = world.reconciler.stop();
       await Promise.all([
@@ -110,6 +124,11 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBInstances: afterRecovery(describeDBInstances),
     deleteDBInstance: afterRecovery(deleteDBInstance),
     describeDBEngineVersions: afterRecovery(describeDBEngineVersions),
+    failoverDBCluster: afterRecovery(failoverDBCluster),
+    createDBClusterEndpoint: afterRecovery(createDBClusterEndpoint),
+    describeDBClusterEndpoints: afterRecovery(describeDBClusterEndpoints),
+    modifyDBClusterEndpoint: afterRecovery(modifyDBClusterEndpoint),
+    deleteDBClusterEndpoint: afterRecovery(deleteDBClusterEndpoint),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
   };

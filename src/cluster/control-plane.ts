@@ -8,20 +8,28 @@
  * `InvalidParameterCombination`, `MissingParameter`); the API maps the code to wire code and status.
  */
 import type {
+  CreateDBClusterEndpointMessage,
   CreateDBClusterMessage,
   CreateDBClusterResult,
   CreateDBInstanceMessage,
   CreateDBInstanceResult,
+  DBClusterEndpoint,
+  DBClusterEndpointMessage,
   DBClusterMessage,
   DBEngineVersionMessage,
   DBInstanceMessage,
+  DeleteDBClusterEndpointMessage,
   DeleteDBClusterMessage,
   DeleteDBClusterResult,
   DeleteDBInstanceMessage,
   DeleteDBInstanceResult,
+  DescribeDBClusterEndpointsMessage,
   DescribeDBClustersMessage,
   DescribeDBEngineVersionsMessage,
   DescribeDBInstancesMessage,
+  FailoverDBClusterMessage,
+  FailoverDBClusterResult,
+  ModifyDBClusterEndpointMessage,
   ModifyDBClusterMessage,
   ModifyDBClusterResult,
   RestoreDBClusterToPointInTimeMessage,
@@ -43,6 +51,13 @@ export type ControlPlane = {
   describeDBInstances(input: DescribeDBInstancesMessage): Promise<DBInstanceMessage>;
   deleteDBInstance(input: DeleteDBInstanceMessage): Promise<DeleteDBInstanceResult>;
   describeDBEngineVersions(input: DescribeDBEngineVersionsMessage): Promise<DBEngineVersionMessage>;
+  failoverDBCluster(input: FailoverDBClusterMessage): Promise<FailoverDBClusterResult>;
+  createDBClusterEndpoint(input: CreateDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
+  describeDBClusterEndpoints(
+    input: DescribeDBClusterEndpointsMessage,
+  ): Promise<DBClusterEndpointMessage>;
+  modifyDBClusterEndpoint(input: ModifyDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
+  deleteDBClusterEndpoint(input: DeleteDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
   /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
   /** Likewise, at `GET /borealis/v1/storage`. */
@@ -64,14 +79,21 @@ export type ClusterReport = {
   readonly databaseName: string | null;
   /** Cluster endpoint, e.g. `127.0.0.1` and 15432. */
   readonly endpoint: string;
+  /** Address of the reader endpoint, e.g. `127.0.0.2`; its port is that of the cluster endpoint. */
+  readonly readerEndpoint: string;
   readonly port: number;
   readonly instances: readonly {
     readonly identifier: string;
+    readonly role: 'writer' | 'reader';
     readonly status: string;
     readonly statusReason: string | null;
     /** Instance endpoint: there the engine itself listens. */
     readonly endpoint: string;
     readonly port: number;
+    /** 0 to 15; the lowest takes over first. */
+    readonly promotionTier: number;
+    /** AuroraReplicaLag of a reader that serves, in milliseconds, measured in the last second or two; else null. */
+    readonly replicaLagMs: number | null;
     /** Steps of the last start with their durations. */
     readonly startSteps: readonly StepReport[];
     /** Memory of its processes in bytes, what they share counted once, or null when it does not run. */

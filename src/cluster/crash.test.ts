@@ -50,7 +50,11 @@ function crash(directory: string, scenario: string, crashAt: string): CrashRepor
   expect(result.signal, `${crashAt} was reached\n${String(result.stderr)}`).toBe('SIGKILL');
   const after = play(directory, 'look');
   // Every volume belongs to somebody, and everybody has its volume.
-  const owned = [...after.golden, ...after.clusters.map(cluster => cluster.volume ?? 0)];
+  const owned = [
+    ...after.golden,
+    ...after.scratch,
+    ...after.clusters.map(cluster => cluster.volume ?? 0),
+  ];
   expect(after.volumes).toEqual(owned.sort((a, b) => a - b));
   for (const resource of [...after.clusters, ...after.instances]) {
     expect(resource.status, resource.identifier).toBe('available');
@@ -143,6 +147,63 @@ describe('a service that is killed while it changes the master password', () => 
   ])('at %s finishes it', crashAt =>
     expectOrdersUnharmed(crash(copyOfPrepared(), 'modify', crashAt)),
   );
+});
+
+describe('a service that is killed while it adds a reader', () => {
+  test.each([
+    'reader.start.before-record',
+    'reader.start.after-record',
+    'fake.fork.after-write',
+    'reader.start.after-fork',
+  ])('at %s finishes it on a fork of its own', crashAt => {
+    const after = crash(copyOfPrepared(), 'reader', crashAt);
+    expectOrdersUnharmed(after);
+    expect(after.instances.map(({role}) => role)).toEqual(['reader', 'writer']);
+    expect(after.scratch).toHaveLength(1);
+  });
+});
+
+describe('a service that is killed while it fails over', () => {
+  test.each([
+    ['failover', 'failover.after-swap'],
+    ['failover', 'reader.end.before-volume'],
+    ['failover', 'reader.end.after-volume'],
+    ['death', 'failover.after-swap'],
+  ])('(%s) at %s has the new writer on the cluster volume', (scenario, crashAt) => {
+    const after = crash(copyOfPrepared(), scenario, crashAt);
+    expect(after.instances).toMatchObject([
+      {identifier: 'orders-reader', role: 'writer'},
+      {identifier: 'orders-writer', role: 'reader'},
+    ]);
+    expect(after.words['orders']).toMatch(/^golden a( b)?$/);
+    expect(after.scratch).toHaveLength(1);
+  });
+
+  test.each([
+    ['delete-writer', 'instance.delete.after-intent', 'orders-reader'],
+    ['delete-writer', 'instance.delete.before-stop', 'orders-reader'],
+    ['delete-writer', 'instance.delete.after-stop', 'orders-reader'],
+    ['delete-writer', 'instance.delete.before-record', 'orders-reader'],
+    ['delete-writer', 'instance.delete.after-record', 'orders-reader'],
+    ['delete-reader', 'instance.delete.after-intent', 'orders-writer'],
+    ['delete-reader', 'reader.end.before-volume', 'orders-writer'],
+    ['delete-reader', 'instance.delete.after-stop', 'orders-writer'],
+  ])('or deletes (%s) at %s has %s as its writer', (scenario, crashAt, writer) => {
+    const after = crash(copyOfPrepared(), scenario, crashAt);
+    expect(after.instances).toMatchObject([{identifier: writer, role: 'writer'}]);
+    expect(after.words['orders']).toBe('golden a');
+    expect(after.scratch).toEqual([]);
+  });
+});
+
+test.each([
+  ['endpoint.new.before-record', []],
+  ['endpoint.new.after-record', ['reports']],
+  ['endpoint.delete.after-record', []],
+])('a service that is killed at %s has the custom endpoints %j', (crashAt, endpoints) => {
+  const after = crash(copyOfPrepared(), 'endpoint', crashAt);
+  expectOrdersUnharmed(after);
+  expect(after.endpoints).toEqual(endpoints);
 });
 
 describe('a service that is killed while it deletes', () => {

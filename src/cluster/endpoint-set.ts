@@ -1,39 +1,132 @@
 /**
- * The listening endpoints of clusters, by cluster identifier, and where each leads now. Instance
- * endpoints are not among them: there the engine itself listens.
+ * The listening endpoints of clusters, by key, and where each leads now. Instance endpoints are not
+ * among them: there the engine itself listens.
+ *
+ *     'orders'                 the cluster endpoint          127.0.0.1 : the cluster's port
+ *     'orders/reader'          its reader endpoint           127.0.0.2 : the same
+ *     'orders/custom/reports'  a custom endpoint             127.0.0.3 and up : the same
+ *
+ * RDS tells one port for all endpoints of a cluster, so they differ in their address.
  */
-import {Endpoint, type EndpointTarget} from '../endpoint/endpoint.ts';
+import {Endpoint, ENDPOINT_ADDRESS, type EndpointTarget} from '../endpoint/endpoint.ts';
+import {instancesOf} from './instances-of.ts';
+import type {ClusterEndpointRecord, ClusterRecord, InstanceRecord} from './records.ts';
+import {routesOf} from './routes.ts';
+import type {World} from './world.ts';
+
+const READER_ADDRESS = '127.0.0.2';
+/** Of custom endpoints: 127.0.0.3 is the first, and the last is far beyond what a cluster may have. */
+const CUSTOM_ADDRESS_FIRST = 3;
+const CUSTOM_ADDRESS_LAST = 254;
+
+export type EndpointKey = string;
+
+/** The reader endpoint of a cluster that cannot have readers is its cluster endpoint. */
+export function readerAddress({runtime}: Pick<ClusterRecord, 'runtime'>): string {
+  return runtime === 'native' ? READER_ADDRESS : ENDPOINT_ADDRESS;
+}
+
+export function readerKey(cluster: string): EndpointKey {
+  return `${cluster}/reader`;
+}
+
+export function customKey(endpoint: {clusterIdentifier: string; identifier: string}): EndpointKey {
+  return `${endpoint.clusterIdentifier}/custom/${endpoint.identifier}`;
+}
+
+/** An address that none of a cluster's custom endpoints has; undefined when all are taken. */
+export function freeCustomAddress(
+  endpoints: readonly Pick<ClusterEndpointRecord, 'address'>[],
+): string | undefined {
+  const taken = new Set(endpoints.map(endpoint => endpoint.address));
+  for (let last = CUSTOM_ADDRESS_FIRST; last <= CUSTOM_ADDRESS_LAST; last++) {
+    if (!taken.has(`127.0.0.${last}`)) return `127.0.0.${last}`;
+  }
+  return undefined;
+}
+
+export function customEndpointsOf(
+  {catalog}: Pick<World, 'catalog'>,
+  cluster: string,
+): ClusterEndpointRecord[] {
+  return catalog.clusterEndpoints.list().filter(each => each.clusterIdentifier === cluster);
+}
+
+/** Points the endpoints of a cluster to where they should lead now. */
+export function pointEndpoints(
+  world: Pick<World, 'catalog' | 'endpoints'>,
+  identifier: string,
+  isServing: (instance: InstanceRecord) => boolean,
+): void {
+  const cluster = world.catalog.clusters.get(identifier);
+  if (cluster === undefined || cluster.status === 'deleting') return;
+  const instances = instancesOf(world, identifier);
+  const serving = new Map(
+    instances.filter(isServing).map(instance => [instance.identifier, instance.port]),
+  );
+  const custom = customEndpointsOf(world, identifier);
+  const routes = routesOf(cluster, instances, custom, name => serving.get(name));
+  world.endpoints.route(identifier, routes.cluster);
+  world.endpoints.route(readerKey(identifier), routes.reader);
+  for (const endpoint of custom) {
+    const target = routes.custom.get(endpoint.identifier);
+    if (target !== undefined) world.endpoints.route(customKey(endpoint), target);
+  }
+}
+
+/** Makes every endpoint of a cluster listen. Throws conflict/port-in-use. */
+export async function listenForCluster(
+  world: Pick<World, 'catalog' | 'endpoints'>,
+  cluster: ClusterRecord,
+): Promise<void> {
+  const {identifier, port} = cluster;
+  await world.endpoints.ensure(identifier, port);
+  const address = readerAddress(cluster);
+  if (address !== ENDPOINT_ADDRESS)
+    await world.endpoints.ensure(readerKey(identifier), port, address);
+  for (const endpoint of customEndpointsOf(world, identifier)) {
+    await world.endpoints.ensure(customKey(endpoint), port, endpoint.address);
+  }
+}
 
 export class EndpointSet {
-  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #endpoints = new Map<EndpointKey, Endpoint>();
   /** Kept apart from the endpoint: it may be known before the port could be bound. */
-  readonly #targets = new Map<string, EndpointTarget>();
+  readonly #targets = new Map<EndpointKey, EndpointTarget>();
 
   /** Takes over an endpoint that listens already. */
-  adopt(cluster: string, endpoint: Endpoint): void {
-    this.#endpoints.set(cluster, endpoint);
-    const target = this.#targets.get(cluster);
+  adopt(key: EndpointKey, endpoint: Endpoint): void {
+    this.#endpoints.set(key, endpoint);
+    const target = this.#targets.get(key);
     if (target !== undefined) endpoint.setTarget(target);
   }
 
   /** Listens on `port` unless it does. Throws conflict/port-in-use. */
-  async ensure(cluster: string, port: number): Promise<void> {
-    if (!this.#endpoints.has(cluster)) this.adopt(cluster, await Endpoint.listen(port));
+  async ensure(key: EndpointKey, port: number, address: string = ENDPOINT_ADDRESS): Promise<void> {
+    if (!this.#endpoints.has(key)) this.adopt(key, await Endpoint.listen(port, {}, address));
   }
 
-  route(cluster: string, target: EndpointTarget): void {
-    this.#targets.set(cluster, target);
-    this.#endpoints.get(cluster)?.setTarget(target);
+  route(key: EndpointKey, target: EndpointTarget): void {
+    this.#targets.set(key, target);
+    this.#endpoints.get(key)?.setTarget(target);
   }
 
-  async close(cluster: string): Promise<void> {
-    const endpoint = this.#endpoints.get(cluster);
-    this.#endpoints.delete(cluster);
-    this.#targets.delete(cluster);
+  async close(key: EndpointKey): Promise<void> {
+    const endpoint = this.#endpoints.get(key);
+    this.#endpoints.delete(key);
+    this.#targets.delete(key);
     await endpoint?.close();
   }
 
+  /** Closes every endpoint of a cluster. */
+  async closeCluster(cluster: string): Promise<void> {
+    const keys = [...this.#endpoints.keys(), ...this.#targets.keys()].filter(
+      key => key === cluster || key.startsWith(`${cluster}/`),
+    );
+    await Promise.all(keys.map(key => this.close(key)));
+  }
+
   async closeAll(): Promise<void> {
-    await Promise.all(Array.from(this.#endpoints.keys(), cluster => this.close(cluster)));
+    await Promise.all(Array.from(this.#endpoints.keys(), key => this.close(key)));
   }
 }

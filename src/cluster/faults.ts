@@ -74,3 +74,27 @@ export function quotaExceeded(resource: 'DBCluster' | 'Instance', max: number): 
     `This service holds at most ${max} ${resource === 'DBCluster' ? 'DB clusters' : 'DB instances'}. Delete one first.`,
   );
 }
+
+export function endpointNotFound(identifier: string): BorealisError {
+  return new BorealisError(
+    'not-found',
+    'DBClusterEndpointNotFoundFault',
+    `DB cluster endpoint ${identifier} not found.`,
+  );
+}
+
+export function endpointAlreadyExists(identifier: string): BorealisError {
+  return new BorealisError(
+    'conflict',
+    'DBClusterEndpointAlreadyExistsFault',
+    `DB cluster endpoint already exists: ${identifier}`,
+  );
+}
+
+export function endpointQuotaExceeded(cluster: string, max: number): BorealisError {
+  return new BorealisError(
+    'quota',
+    'DBClusterEndpointQuotaExceededFault',
+    `DB cluster ${cluster} has at most ${max} custom endpoints. Delete one first.`,
+  );
+}

@@ -13,7 +13,6 @@ import {BorealisError, errorChain} from '../base/errors.ts';
 import type {ForkResult} from '../attachment/attachment.ts';
 import type {StepReport} from '../instance/messages.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
-import {instancesOf} from './cluster-lifecycle.ts';
 import {invalidClusterState} from './faults.ts';
 import type {ClusterRecord} from './records.ts';
 import type {World} from './world.ts';
@@ -40,8 +39,7 @@ export async function forkCluster(
         `DB cluster ${sourceIdentifier} was deleted while it was being cloned.`,
       );
     }
-    const instances = instancesOf(world, sourceIdentifier);
-    const writer = world.supervisor.writer(instances.map(instance => instance.identifier));
+    const writer = world.supervisor.writer(sourceIdentifier);
     if (writer === 'starting') {
       await waitForWriter(world, sourceIdentifier, deadlineMs);
       continue;

@@ -12,7 +12,7 @@ import {crashPoint} from '../base/crash-point.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {goldenKey, type EngineOffer} from './engine-versions.ts';
 import {processIdentity} from '../base/process-identity.ts';
-import {NODE_CACHE_BYTES} from './supervisor.ts';
+import {NODE_CACHE_BYTES} from './instance-config.ts';
 import {addEvent, type World} from './world.ts';
 
 /** The volume to fork new clusters from, made now if this is the first use of the engine. */
@@ -96,6 +96,8 @@ async function fill(
       firstStart: false,
       master: null,
       databaseName: null,
+      readerVerifier: null,
+      source: null,
       parameters: {},
     },
     {onStep: step => world.logger.info({step}, 'golden volume')},

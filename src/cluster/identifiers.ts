@@ -12,7 +12,7 @@ import type {ServiceIdentity} from './records.ts';
 const IDENTIFIER_LENGTH_MAX = 63;
 const IDENTIFIER = /^[a-zA-Z](?:-?[a-zA-Z0-9])*$/;
 
-export type ResourceType = 'cluster' | 'db';
+export type ResourceType = 'cluster' | 'cluster-endpoint' | 'db';
 
 /** The identifier in lower case, or a fault that names the member. */
 export function parseIdentifier(member: string, value: string | undefined): string {
@@ -50,7 +50,7 @@ function arnPrefix(type: ResourceType, identity: ServiceIdentity): string {
   return `arn:aws:rds:${identity.region}:${identity.accountId}:${type}:`;
 }
 
-/** `cluster-` or `db-` and 26 characters, as RDS has them. */
+/** `cluster-`, `cluster-endpoint-` or `db-` and 26 characters, as RDS has them. */
 export function newResourceId(type: ResourceType): string {
   return `${type}-${randomResourceSuffix(26)}`;
 }

@@ -7,7 +7,6 @@
 import {rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {crashPoint} from '../base/crash-point.ts';
-import {routeIfAlone} from './cluster-lifecycle.ts';
 import type {InstanceRecord} from './records.ts';
 import {addEvent, type World} from './world.ts';
 
@@ -49,8 +48,6 @@ async function remove(world: World, instance: InstanceRecord): Promise<void> {
     addEvent(world, 'db-instance', identifier, 'DB instance deleted');
   });
   crashPoint('instance.delete.after-record');
-  const cluster = world.catalog.clusters.get(clusterIdentifier);
-  if (cluster === undefined) return;
-  routeIfAlone(world, cluster);
+  world.supervisor.reroute(clusterIdentifier);
   world.reconciler.enqueue(`cluster/${clusterIdentifier}`);
 }

@@ -15,7 +15,9 @@ import type {StorageWorkerData} from './storage.ts';
 import type {StoreUsage, SweepNeed} from './storage-types.ts';
 import {answerCalls} from './worker-calls.ts';
 
-export type ReclaimCall = {method: 'sweep' | 'sweepNeed' | 'usage'};
+export type ReclaimCall =
+  | {method: 'sweep' | 'sweepNeed'}
+  | {method: 'usage'; except: readonly VolumeNumber[]};
 
 /** How often a mirror looks after its zones. */
 const TICK_MS = 1_000;
@@ -33,14 +35,14 @@ if (mirror !== null) every(TICK_MS, () => mirror.tick());
 const census = new Census(zone);
 let last: SweepReport | null = null;
 
-function run({method}: ReclaimCall): unknown {
-  switch (method) {
+function run(call: ReclaimCall): unknown {
+  switch (call.method) {
     case 'sweep':
       return sweepSlowly();
     case 'sweepNeed':
       return sweepNeed();
     case 'usage':
-      return usage();
+      return usage(call.except);
   }
 }
 
@@ -66,8 +68,8 @@ function sweepNeed(): SweepNeed {
   return {isDue, unsettled: unsettled.map(({volume}) => volume)};
 }
 
-function usage(): StoreUsage {
-  const records = readRoots(zone);
+function usage(except: readonly VolumeNumber[]): StoreUsage {
+  const records = readRoots(zone).filter(({volume}) => !except.includes(volume));
   const {shares, live, heldOfRemoved} = census.count(records);
   return {
     bytesOnDisk: bytesOnDisk(),

@@ -16,6 +16,8 @@ import type {EngineRuntime, MasterUser, StepReport} from '../instance/messages.t
 import type {VolumeNumber} from '../page-store/ids.ts';
 
 type ClusterStatus = 'creating' | 'available' | 'modifying' | 'deleting' | 'failed';
+/** What an instance is to its cluster. A failover swaps the roles of two. */
+type InstanceRole = 'writer' | 'reader';
 type InstanceStatus = 'creating' | 'available' | 'starting' | 'deleting' | 'failed';
 
 /** Where the first root of a cluster's volume comes from. */
@@ -84,6 +86,9 @@ export type InstanceRecord = {
   readonly identifier: string;
   readonly clusterIdentifier: string;
   readonly resourceId: string;
+  readonly role: InstanceRole;
+  /** Of a reader that runs or is about to: its private fork, which ends with its process. */
+  readonly scratchVolume: VolumeNumber | null;
   readonly instanceClass: string;
   readonly status: InstanceStatus;
   readonly statusReason: string | null;
@@ -98,6 +103,22 @@ export type InstanceRecord = {
   readonly startSteps: readonly StepReport[];
   /** The instance's process while it runs. */
   readonly process: ProcessIdentity | null;
+};
+
+/** A custom endpoint. Key: its identifier. */
+export type ClusterEndpointRecord = {
+  /** Lower case. */
+  readonly identifier: string;
+  readonly clusterIdentifier: string;
+  readonly resourceId: string;
+  /** `READER`: never the writer. */
+  readonly type: 'ANY' | 'READER';
+  /** Instances that it leads to; empty for all but the excluded. One of the two lists is empty. */
+  readonly staticMembers: readonly string[];
+  readonly excludedMembers: readonly string[];
+  /** On the port of its cluster. */
+  readonly address: string;
+  readonly tags: readonly Tag[];
 };
 
 /** A volume that initdb filled once; clusters begin as its clones. Key: `goldenKey`. */

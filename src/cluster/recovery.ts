@@ -5,11 +5,13 @@
  *     2  throw away golden volumes that were not finished
  *     3  finish a clone whose volume the store has recorded; undo one that it has not, for its caller
  *        never got an answer
- *     4  remove volumes that nothing in the catalog names: of a fork that ended after it was given up
- *     5  say `starting` of every instance, listen on every cluster endpoint, and enqueue every resource
+ *     4  remove the volumes of readers, which take new ones
+ *     5  remove volumes that nothing in the catalog names: of a fork that ended after it was given up
+ *     6  say `starting` of every instance, listen on every endpoint, and enqueue every resource
  */
 import {BorealisError, errorChain} from '../base/errors.ts';
 import {becomeAvailable} from './cluster-lifecycle.ts';
+import {listenForCluster} from './endpoint-set.ts';
 import {discardGoldenVolume} from './golden-volumes.ts';
 import {goldenKey} from './engine-versions.ts';
 import {endLeftover} from './leftover.ts';
@@ -29,11 +31,13 @@ export async function recover(world: World): Promise<void> {
       await settleClone(world, cluster);
     }
   }
+  await removeReaderVolumes(world);
   await removeUnknownVolumes(world);
   world.catalog.transaction(() => {
     for (const instance of world.catalog.instances.list()) {
       const status = instance.status === 'available' ? 'starting' : instance.status;
-      world.catalog.instances.put(instance.identifier, {...instance, status, process: null});
+      const fresh = {...instance, status, process: null, scratchVolume: null};
+      world.catalog.instances.put(instance.identifier, fresh);
     }
   });
   await listenAgain(world);
@@ -66,6 +70,12 @@ async function settleClone(world: World, cluster: ClusterRecord): Promise<void> 
   });
 }
 
+async function removeReaderVolumes(world: World): Promise<void> {
+  for (const {scratchVolume} of world.catalog.instances.list()) {
+    if (scratchVolume !== null) await world.storage.remove(scratchVolume);
+  }
+}
+
 async function removeUnknownVolumes(world: World): Promise<void> {
   const {clusters, goldenVolumes} = world.catalog;
   const known = new Set([...clusters.list(), ...goldenVolumes.list()].map(({volume}) => volume));
@@ -76,12 +86,13 @@ async function removeUnknownVolumes(world: World): Promise<void> {
   }
 }
 
-/** Binds every cluster endpoint at once, so that clients are held instead of refused while engines recover. */
+/** Binds every endpoint at once, so that clients are held instead of refused while engines recover. */
 async function listenAgain(world: World): Promise<void> {
-  for (const {identifier, status, port} of world.catalog.clusters.list()) {
+  for (const cluster of world.catalog.clusters.list()) {
+    const {identifier, status, port} = cluster;
     if (status === 'deleting') continue;
     try {
-      await world.endpoints.ensure(identifier, port);
+      await listenForCluster(world, cluster);
     } catch (error) {
       // The reconciler goes on trying; until then the address is another program's.
       if (!(error instanceof BorealisError)) throw error;

@@ -6,9 +6,11 @@ import type {
   VpcSecurityGroupMembership,
 } from '@aws-sdk/client-rds';
 import {ENDPOINT_ADDRESS} from '../endpoint/endpoint.ts';
-import {instancesOf} from './cluster-lifecycle.ts';
+import {writerOf} from './cluster-roles.ts';
+import {readerAddress} from './endpoint-set.ts';
 import {ENGINE, parameterGroupFamily} from './engine-versions.ts';
 import {arnOf} from './identifiers.ts';
+import {instancesOf} from './instances-of.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
 import type {World} from './world.ts';
 
@@ -22,6 +24,7 @@ type ShapeWorld = Pick<World, 'catalog' | 'clock' | 'space' | 'zones'>;
 export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBCluster {
   const {settings, identifier} = cluster;
   const instances = instancesOf(world, identifier);
+  const writer = writerOf(instances);
   const restorable = cluster.volumeReady && cluster.status !== 'deleting';
   const now = new Date(world.clock.nowMs());
   return {
@@ -37,7 +40,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     EarliestRestorableTime: restorable ? now : undefined,
     LatestRestorableTime: restorable ? now : undefined,
     Endpoint: ENDPOINT_ADDRESS,
-    ReaderEndpoint: ENDPOINT_ADDRESS,
+    ReaderEndpoint: readerAddress(cluster),
     MultiAZ: settings.availabilityZones.length > 1 && instances.length > 1,
     Engine: ENGINE,
     EngineVersion: cluster.engineVersion,
@@ -49,7 +52,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     ReadReplicaIdentifiers: [],
     DBClusterMembers: instances.map(instance => ({
       DBInstanceIdentifier: instance.identifier,
-      IsClusterWriter: true,
+      IsClusterWriter: instance.identifier === writer?.identifier,
       DBClusterParameterGroupStatus: 'in-sync',
       PromotionTier: instance.promotionTier,
     })),

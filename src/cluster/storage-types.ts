@@ -57,7 +57,8 @@ export type ClusterStorage = {
   /** Gives back space that no root reaches: one turn. It may run beside open writers, forks and removals. */
   sweep(): Promise<SweepReport>;
   sweepNeed(): Promise<SweepNeed>;
-  usage(): Promise<StoreUsage>;
+  /** Of all volumes except these, whose pages count as if they were not there. `bytesOnDisk` is of all. */
+  usage(options: {readonly except: readonly VolumeNumber[]}): Promise<StoreUsage>;
   /** Cuts off a sweep that is under way, and allows no other: before the store is closed. */
   endReclaim(): Promise<void>;
   close(): Promise<void>;

@@ -73,8 +73,8 @@ class WorkerStorage implements ClusterStorage {
     return this.#reclaim.call({method: 'sweepNeed'});
   }
 
-  usage(): Promise<StoreUsage> {
-    return this.#reclaim.call({method: 'usage'});
+  usage({except}: {readonly except: readonly VolumeNumber[]}): Promise<StoreUsage> {
+    return this.#reclaim.call({method: 'usage', except});
   }
 
   async endReclaim(): Promise<void> {

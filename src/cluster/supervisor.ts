@@ -5,82 +5,71 @@
  *                │ not ready: waits twice as long each time; `failed` from the third time on,
  *                └ but it goes on trying, for a full disk or a lost zone may come back
  *
- * A runner holds the lock of its volume from before the process is spawned until after it is gone, so
- * a volume never has two who write. What a client may rely on after `available` is in the catalog
- * before the endpoints lead there.
+ * A writer's runner holds the lock of the cluster volume from before the process is spawned until after
+ * it is gone, so a volume never has two who write. A reader's runner waits for the writer and has it
+ * fork. Each life has the role that the record tells as it begins; a failover changes records and ends
+ * lives. When a writer ends unasked, a reader that serves takes over.
+ *
+ * What a client may rely on after `available` is in the catalog before the endpoints lead there.
  */
-import {mkdirSync} from 'node:fs';
-import {join} from 'node:path';
 import {assert} from '../base/assert.ts';
-import {sleep, withDeadline} from '../base/clock.ts';
+import {sleep} from '../base/clock.ts';
 import {crashPoint} from '../base/crash-point.ts';
-import {BorealisError, errorChain} from '../base/errors.ts';
-import type {InstanceConfig} from '../instance/messages.ts';
-import {offerFor} from './engine-versions.ts';
-import type {InstanceProcess, ReadyInstance} from '../instance/instance-process.ts';
+import {errorChain} from '../base/errors.ts';
 import {processIdentity} from '../base/process-identity.ts';
+import type {InstanceProcess} from '../instance/instance-process.ts';
+import {failoverOrder, writerOf} from './cluster-roles.ts';
+import {pointEndpoints} from './endpoint-set.ts';
+import {swapWriter} from './failover.ts';
+import {instanceConfig} from './instance-config.ts';
+import {recordFailed, recordReady, recordRestart, recordTakenOver} from './instance-history.ts';
+import {instancesOf} from './instances-of.ts';
+import {dropReaderVolume, forkForReader, takeReaderVolume} from './reader-volume.ts';
 import {backoffMs} from './reconciler.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
-import {addEvent, type World} from './world.ts';
+import {ReplicationSecrets} from './replication-secrets.ts';
+import {
+  endProcess,
+  isEnding,
+  newRunner,
+  serves,
+  type Place,
+  type Runner,
+  type ServingReader,
+  type SupervisorEvents,
+  type SupervisorWorld,
+} from './runner.ts';
 import {recordZoneEvent} from './zone-events.ts';
 
-/** Page-table nodes of 32 GB of hot data; an idle clone uses a few hundred kilobytes of it. */
-export const NODE_CACHE_BYTES: number = 32 * 1024 * 1024;
 /** Failures in a row after which the status says `failed`. */
 const START_FAILURES_MAX = 3;
 /** An instance that served for so long begins with a clean slate after a crash. */
 const STABLE_MS_MIN = 10_000;
-/** A clean shutdown with a checkpoint of a large buffer pool; what takes longer is ended by force. */
-const STOP_MS_MAX = 20_000;
 /** An instance that serves between its crashes is worth more attempts than one that never does. */
 const CRASH_DELAY_MS_MAX = 2_000;
-
-type SupervisorWorld = Pick<
-  World,
-  | 'catalog'
-  | 'launch'
-  | 'offers'
-  | 'zones'
-  | 'reserveBytes'
-  | 'instancesDirectory'
-  | 'clock'
-  | 'logger'
-  | 'endpoints'
-  | 'volumeLocks'
->;
-
-type Runner = {
-  state: 'starting' | 'ready' | 'resting';
-  handle: InstanceProcess | null;
-  readonly stopping: AbortController;
-  /** Resolves when the runner has come to its end. */
-  done: Promise<void>;
-};
 
 export class Supervisor {
   readonly #world: SupervisorWorld;
   readonly #runners = new Map<string, Runner>();
-  readonly #onReady: (clusterIdentifier: string) => void;
+  readonly #events: SupervisorEvents;
+  readonly #secrets: ReplicationSecrets;
   /** Processes that no runner keeps: golden volumes being filled. */
   readonly #guests = new Set<InstanceProcess>();
+  /** Volumes of readers that are being let go of; nobody waits for it but the end. */
+  readonly #freeing = new Set<Promise<void>>();
   #changes: (() => void)[] = [];
   #closed = false;
 
-  /** `onReady` is told the cluster of each instance that came up. */
-  constructor(world: SupervisorWorld, onReady: (clusterIdentifier: string) => void) {
+  constructor(world: SupervisorWorld, events: SupervisorEvents) {
     this.#world = world;
-    this.#onReady = onReady;
+    this.#events = events;
+    this.#secrets = new ReplicationSecrets(world.scramVerifier);
   }
 
   /** Begins to run an instance unless it does. */
   run(identifier: string): void {
     if (this.#closed || this.#runners.has(identifier)) return;
-    const runner: Runner = {
-      state: 'starting',
-      handle: null,
-      stopping: new AbortController(),
-      done: Promise.resolve(),
-    };
+    const runner = newRunner();
     this.#runners.set(identifier, runner);
     runner.done = this.#loop(identifier, runner)
       .catch((error: unknown) => {
@@ -98,8 +87,32 @@ export class Supervisor {
     const runner = this.#runners.get(identifier);
     if (runner === undefined) return;
     runner.stopping.abort();
-    await this.#stopProcess(runner);
+    this.#rerouteOf(identifier);
+    this.#announce();
+    // Nothing of a reader is kept, and a writer that was replaced must not hold up its successor.
+    const isWriter = this.#world.catalog.instances.get(identifier)?.role === 'writer';
+    if (isWriter && runner.role === 'writer') await endProcess(runner, this.#world.logger);
+    else runner.handle?.kill();
     await runner.done;
+  }
+
+  /** Ends the present life by force and begins the next one, in the role that the record tells then. */
+  restart(identifier: string, reason: string): void {
+    const runner = this.#runners.get(identifier);
+    if (runner === undefined) return;
+    runner.turn.abort(reason);
+    runner.handle?.kill();
+    this.#rerouteOf(identifier);
+    this.#announce();
+  }
+
+  /** After `swapWriter`: lets the two instances take their new roles. */
+  takeOver(target: string, old: string | undefined): void {
+    const runner = this.#runners.get(target);
+    if (runner !== undefined) runner.isTakingOver = true;
+    for (const each of [old, target]) {
+      if (each !== undefined) this.restart(each, 'failover');
+    }
   }
 
   /** Sees to it that `stopAll` ends a process that somebody else waits for. */
@@ -114,14 +127,41 @@ export class Supervisor {
     this.#closed = true;
     for (const guest of this.#guests) guest.kill();
     await Promise.all(Array.from(this.#runners.keys(), identifier => this.stop(identifier)));
+    await Promise.all(this.#freeing);
   }
 
   /** The process to ask when it is ready; `starting` (or stopping): wait for `changed`; `none`: nobody has the volume open for long. */
-  writer(identifiers: readonly string[]): InstanceProcess | 'starting' | 'none' {
-    const runner = identifiers.flatMap(identifier => this.#runners.get(identifier) ?? [])[0];
+  writer(cluster: string): InstanceProcess | 'starting' | 'none' {
+    const writer = writerOf(instancesOf(this.#world, cluster));
+    const runner = this.#runners.get(writer?.identifier ?? '');
     if (runner === undefined || runner.state === 'resting') return 'none';
-    const serves = runner.state === 'ready' && !runner.stopping.signal.aborted;
-    return serves && runner.handle !== null ? runner.handle : 'starting';
+    return runner.role === 'writer' && serves(runner) ? runner.handle : 'starting';
+  }
+
+  readers(): ServingReader[] {
+    return this.#world.catalog.instances.list().flatMap(instance => {
+      const {identifier, role, clusterIdentifier} = instance;
+      const process = this.#runners.get(identifier)?.handle;
+      if (role !== 'reader' || !this.isServing(instance)) return [];
+      assert(process !== null && process !== undefined, 'who serves has a process');
+      const writerServes = typeof this.writer(clusterIdentifier) !== 'string';
+      return [{identifier, process, writerServes}];
+    });
+  }
+
+  /** Whether the instance serves in the role that its record tells. */
+  isServing(instance: InstanceRecord): boolean {
+    const runner = this.#runners.get(instance.identifier);
+    return runner !== undefined && runner.role === instance.role && serves(runner);
+  }
+
+  /** Points the endpoints of a cluster to where they should lead now. */
+  reroute(identifier: string): void {
+    pointEndpoints(this.#world, identifier, instance => this.isServing(instance));
+  }
+
+  #rerouteOf(instance: string): void {
+    this.reroute(this.#world.catalog.instances.get(instance)?.clusterIdentifier ?? '');
   }
 
   /** Resolves at the next change of any runner's state. */
@@ -136,32 +176,65 @@ export class Supervisor {
   async #loop(identifier: string, runner: Runner): Promise<void> {
     for (let failures = 0; !runner.stopping.signal.aborted;) {
       const beganMs = this.#world.clock.monotonicMs();
+      runner.turn = new AbortController();
       const outcome = await this.#runOnce(identifier, runner);
       if (runner.stopping.signal.aborted) break;
+      if (runner.turn.signal.aborted || this.#failOver(identifier, runner)) {
+        failures = 0;
+        continue;
+      }
       const wasStable = this.#world.clock.monotonicMs() - beganMs >= STABLE_MS_MIN;
       failures = outcome === 'was-ready' && wasStable ? 0 : failures + 1;
-      if (outcome !== 'was-ready') this.#recordFailure(identifier, outcome, failures);
+      if (outcome !== 'was-ready') this.#failed(identifier, outcome, failures);
       this.#setState(runner, 'resting');
-      await sleep(restartDelayMs(outcome === 'was-ready', failures), runner.stopping.signal);
+      const delayMs = restartDelayMs(outcome === 'was-ready', failures);
+      await sleep(delayMs, AbortSignal.any([runner.stopping.signal, runner.turn.signal]));
       this.#setState(runner, 'starting');
     }
   }
 
+  /** Lets a reader that serves take over from a writer that ended unasked. */
+  #failOver(identifier: string, runner: Runner): boolean {
+    const {catalog, logger} = this.#world;
+    if (runner.role !== 'writer' || this.#closed) return false;
+    const cluster = catalog.instances.get(identifier)?.clusterIdentifier ?? '';
+    const target = catalog.transaction(() => {
+      const instances = instancesOf(this.#world, cluster);
+      // Somebody may have swapped it already.
+      if (writerOf(instances)?.identifier !== identifier) return undefined;
+      const found = failoverOrder(instances).find(each => this.isServing(each));
+      if (found !== undefined) swapWriter(this.#world, cluster, found.identifier);
+      return found?.identifier;
+    });
+    if (target === undefined) return false;
+    crashPoint('failover.after-swap');
+    logger.warn({cluster}, `failover from ${identifier} to ${target}`);
+    this.takeOver(target, undefined);
+    return true;
+  }
+
   /** One life of the process: `was-ready`, or why it did not get there. */
   async #runOnce(identifier: string, runner: Runner): Promise<'was-ready' | Error> {
-    const {catalog, volumeLocks, logger} = this.#world;
+    const {catalog, logger} = this.#world;
     const instance = catalog.instances.get(identifier);
     const cluster = catalog.clusters.get(instance?.clusterIdentifier ?? '');
     assert(instance !== undefined && cluster !== undefined, 'a runner has its records');
     assert(cluster.volume !== null && cluster.volumeReady, 'a runner has a volume');
-    const release = await volumeLocks.acquire(String(cluster.volume));
+    runner.role = instance.role;
+    let place: Place | null = null;
     try {
-      if (runner.stopping.signal.aborted) return new Error('stopped before it started');
-      const handle = this.#launch(instance, cluster, runner);
+      place = await (instance.role === 'writer'
+        ? this.#writerPlace(cluster)
+        : this.#readerPlace(instance, cluster, runner));
+      if (place === null || isEnding(runner)) return new Error('ended before it started');
+      const handle = this.#launch(instance, cluster, place, runner);
       try {
         const ready = await handle.ready;
-        this.#becomeReady(instance, cluster, ready);
+        if (isEnding(runner)) throw new Error('ended before it was ready');
+        const steps = [...place.steps, ...ready.steps];
+        recordReady(this.#world, instance, cluster, {...ready, steps});
         this.#setState(runner, 'ready');
+        this.#serve(runner, instance);
       } catch (error) {
         handle.kill();
         await handle.exited;
@@ -169,26 +242,82 @@ export class Supervisor {
       }
       const exit = await handle.exited;
       if (!runner.stopping.signal.aborted) {
-        logger.warn({instance: identifier}, `the instance ended: ${exit.description}`);
-        this.#recordCrash(identifier, exit.description);
+        const {aborted, reason} = runner.turn.signal;
+        const why = aborted ? String(reason) : exit.description;
+        logger.warn({instance: identifier}, `the instance ended: ${why}`);
+        recordRestart(this.#world, identifier, why);
       }
       return 'was-ready';
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     } finally {
       runner.handle = null;
-      this.#world.endpoints.route(cluster.identifier, {state: 'starting'});
+      this.#setState(runner, 'starting');
+      this.reroute(cluster.identifier);
       catalog.transaction(() => {
         catalog.instances.update(identifier, record => ({...record, process: null}));
       });
-      release();
+      place?.release();
     }
   }
 
-  #launch(instance: InstanceRecord, cluster: ClusterRecord, runner: Runner): InstanceProcess {
+  async #writerPlace({volume}: ClusterRecord): Promise<Place> {
+    assert(volume !== null, 'a runner has a volume');
+    const release = await this.#world.volumeLocks.acquire(String(volume));
+    return {volume, source: null, steps: [], release};
+  }
+
+  /** Null when the life ends before the writer serves. */
+  async #readerPlace(
+    instance: InstanceRecord,
+    cluster: ClusterRecord,
+    runner: Runner,
+  ): Promise<Place | null> {
+    const writer = await this.#untilWriterServes(cluster.identifier, runner);
+    if (writer === null) return null;
+    const {secret, verifier} = this.#secrets.of(cluster.resourceId);
+    const volume = await takeReaderVolume(this.#world, instance);
+    const release = (): void => {
+      const freed = dropReaderVolume(this.#world, instance, volume).then(() => {
+        this.#freeing.delete(freed);
+        this.#events.onFreed();
+      });
+      this.#freeing.add(freed);
+    };
+    try {
+      const steps = await forkForReader(writer.process, volume, verifier);
+      runner.follows = writer.port;
+      return {volume, source: {port: writer.port, secret}, steps, release};
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #untilWriterServes(
+    cluster: string,
+    runner: Runner,
+  ): Promise<{process: InstanceProcess; port: number} | null> {
+    while (!isEnding(runner)) {
+      const process = this.writer(cluster);
+      const port = writerOf(instancesOf(this.#world, cluster))?.port;
+      if (typeof process !== 'string' && port !== undefined) return {process, port};
+      await this.changed();
+    }
+    return null;
+  }
+
+  #launch(
+    instance: InstanceRecord,
+    cluster: ClusterRecord,
+    place: Place,
+    runner: Runner,
+  ): InstanceProcess {
     const {catalog, launch} = this.#world;
+    const hasReaders = failoverOrder(instancesOf(this.#world, cluster.identifier)).length > 0;
+    const verifier = hasReaders ? this.#secrets.of(cluster.resourceId).verifier : null;
     crashPoint('instance.start.before-spawn');
-    const handle = launch(this.#config(instance, cluster), {
+    const handle = launch(instanceConfig(this.#world, instance, cluster, place, verifier), {
       onZoneEvent: event => recordZoneEvent(this.#world, event, 'instance'),
     });
     runner.handle = handle;
@@ -199,124 +328,45 @@ export class Supervisor {
       }));
     });
     crashPoint('instance.start.after-spawn');
-    if (runner.stopping.signal.aborted) handle.kill();
     return handle;
   }
 
-  #config(instance: InstanceRecord, cluster: ClusterRecord): InstanceConfig {
-    const {offers, zones, instancesDirectory} = this.#world;
-    const offer = offerFor(offers, cluster);
-    if (offer === undefined || cluster.volume === null) {
-      throw new BorealisError(
-        'unavailable',
-        'engine-missing',
-        `DB cluster ${cluster.identifier} needs PostgreSQL ${cluster.engineVersion} (${cluster.runtime}), which cannot run here now.`,
-      );
+  /** It is in the catalog as available: endpoints lead there, and readers follow a new writer. */
+  #serve(runner: Runner, {identifier, clusterIdentifier, role}: InstanceRecord): void {
+    this.reroute(clusterIdentifier);
+    if (runner.isTakingOver && role === 'writer') {
+      runner.isTakingOver = false;
+      recordTakenOver(this.#world, clusterIdentifier, identifier);
     }
-    const runDirectory = join(instancesDirectory, instance.resourceId);
-    mkdirSync(runDirectory, {recursive: true, mode: 0o700});
-    return {
-      name: instance.identifier,
-      zones,
-      volume: cluster.volume,
-      nodeCacheBytes: NODE_CACHE_BYTES,
-      reserveBytes: this.#world.reserveBytes,
-      runtime: offer.runtime,
-      postgresBin: offer.postgresBin,
-      runDirectory,
-      role: 'writer',
-      port: instance.port,
-      firstStart: cluster.firstStart,
-      master: cluster.masterApplied < cluster.masterRevision ? cluster.master : null,
-      // PGlite serves one database and must be told which; a native one that was dropped stays so.
-      databaseName:
-        offer.runtime === 'native' && cluster.databaseMade ? null : cluster.databaseName,
-      parameters: {},
-    };
-  }
-
-  #becomeReady(instance: InstanceRecord, started: ClusterRecord, ready: ReadyInstance): void {
-    const {catalog} = this.#world;
-    crashPoint('instance.start.before-available');
-    catalog.transaction(() => {
-      catalog.clusters.update(started.identifier, cluster => ({
-        ...cluster,
-        firstStart: false,
-        databaseMade: true,
-        masterApplied: Math.max(cluster.masterApplied, started.masterRevision),
-        serverVersion: ready.serverVersion,
-        status:
-          cluster.status === 'modifying' && cluster.masterRevision === started.masterRevision
-            ? 'available'
-            : cluster.status,
-      }));
-      catalog.instances.update(instance.identifier, record => ({
-        ...record,
-        status: record.status === 'deleting' ? record.status : 'available',
-        statusReason: null,
-        startSteps: ready.steps,
-      }));
-      addEvent(
-        this.#world,
-        'db-instance',
-        instance.identifier,
-        instance.status === 'creating' ? 'DB instance created' : 'DB instance started',
-      );
-    });
-    crashPoint('instance.start.after-available');
-    this.#world.endpoints.route(started.identifier, {state: 'ready', port: ready.port});
-    this.#onReady(started.identifier);
-  }
-
-  #recordCrash(identifier: string, description: string): void {
-    const {catalog} = this.#world;
-    catalog.transaction(() => {
-      catalog.instances.update(identifier, record => ({
-        ...record,
-        status: record.status === 'available' ? 'starting' : record.status,
-      }));
-      addEvent(this.#world, 'db-instance', identifier, `DB instance restarted: ${description}`);
-    });
-  }
-
-  #recordFailure(identifier: string, error: Error, failures: number): void {
-    const {catalog, logger} = this.#world;
-    const reason = errorChain(error);
-    logger.warn({instance: identifier, failures}, `the instance did not start: ${reason}`);
-    if (failures < START_FAILURES_MAX) return;
-    catalog.transaction(() => {
-      const record = catalog.instances.get(identifier);
-      if (record === undefined || record.status === 'deleting') return;
-      catalog.instances.put(identifier, {...record, status: 'failed', statusReason: reason});
-      if (record.status !== 'failed') {
-        addEvent(this.#world, 'db-instance', identifier, `DB instance failed to start: ${reason}`);
-      }
-    });
-    const clusterIdentifier = catalog.instances.get(identifier)?.clusterIdentifier ?? '';
-    this.#world.endpoints.route(clusterIdentifier, {
-      state: 'none',
-      reason: `DB instance "${identifier}" does not start; its status tells why`,
-    });
-  }
-
-  async #stopProcess(runner: Runner): Promise<void> {
-    const {handle} = runner;
-    if (handle === null) return;
-    if (runner.state !== 'ready') {
-      handle.kill();
-      return;
+    for (const each of instancesOf(this.#world, clusterIdentifier)) {
+      if (each.role === 'reader') void this.#follow(each);
     }
+    this.#events.onReady(clusterIdentifier);
+  }
+
+  /** Lets a reader that serves take its changes from who is the writer now: its WAL is a part of the cluster volume's. */
+  async #follow(reader: InstanceRecord): Promise<void> {
+    const {identifier, clusterIdentifier} = reader;
+    const port = writerOf(instancesOf(this.#world, clusterIdentifier))?.port;
+    const cluster = this.#world.catalog.clusters.get(clusterIdentifier);
+    const runner = this.#runners.get(identifier);
+    if (port === undefined || cluster === undefined || runner === undefined) return;
+    if (!serves(runner) || runner.role !== 'reader' || runner.follows === port) return;
+    runner.follows = port;
+    const {secret} = this.#secrets.of(cluster.resourceId);
     try {
-      const stopped = handle.request('stop', {mode: 'fast'}).then(() => handle.exited);
-      await withDeadline(
-        Promise.race([stopped, handle.exited]),
-        STOP_MS_MAX,
-        () => new Error(`it did not stop within ${STOP_MS_MAX} ms`),
-      );
+      await runner.handle.request('follow', {source: {port, secret}});
     } catch (error) {
-      this.#world.logger.warn({pid: handle.pid}, `ended by force: ${errorChain(error)}`);
-      handle.kill();
+      this.restart(identifier, `it could not follow the new writer: ${errorChain(error)}`);
     }
+  }
+
+  #failed(identifier: string, error: Error, failures: number): void {
+    const reason = errorChain(error);
+    this.#world.logger.warn({instance: identifier, failures}, `did not start: ${reason}`);
+    if (failures < START_FAILURES_MAX) return;
+    recordFailed(this.#world, identifier, error);
+    this.#rerouteOf(identifier);
   }
 
   #setState(runner: Runner, state: Runner['state']): void {

@@ -11,6 +11,7 @@ import type {Reconciler} from './reconciler.ts';
 import type {EventSource} from './records.ts';
 import type {ClusterStorage} from './storage-types.ts';
 import type {SpaceMonitor} from './space-monitor.ts';
+import type {ReplicaMonitor} from './replica-monitor.ts';
 import type {Supervisor} from './supervisor.ts';
 
 /** What the service gives. */
@@ -39,6 +40,7 @@ export type World = Surroundings & {
   readonly resourceLocks: KeyedLock;
   readonly supervisor: Supervisor;
   readonly space: SpaceMonitor;
+  readonly replicas: ReplicaMonitor;
   readonly reconciler: Reconciler;
 };
 

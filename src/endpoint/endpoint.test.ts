@@ -84,7 +84,7 @@ describe('a ready engine', () => {
   test('is reached through the endpoint, and bytes go both ways unchanged', async () => {
     const engine = await engineOf(echo);
     const endpoint = await endpointOf();
-    endpoint.setTarget({state: 'ready', port: engine.port});
+    endpoint.setTarget({state: 'ready', ports: [engine.port]});
     const client = await clientOf(endpoint.port);
     const sent = Buffer.alloc(3_000_000, 'borealis');
     client.end(sent);
@@ -101,7 +101,7 @@ describe('a ready engine', () => {
       {allowHalfOpen: true},
     );
     const endpoint = await endpointOf();
-    endpoint.setTarget({state: 'ready', port: engine.port});
+    endpoint.setTarget({state: 'ready', ports: [engine.port]});
     const client = await clientOf(endpoint.port);
     client.end('question');
     expect((await readAll(client)).toString()).toBe('all read');
@@ -110,7 +110,7 @@ describe('a ready engine', () => {
   test('serves two hundred clients at once', async () => {
     const engine = await engineOf(echo);
     const endpoint = await endpointOf();
-    endpoint.setTarget({state: 'ready', port: engine.port});
+    endpoint.setTarget({state: 'ready', ports: [engine.port]});
     const answers = await Promise.all(
       Array.from({length: 200}, async (_, index) => {
         const client = await clientOf(endpoint.port);
@@ -140,7 +140,7 @@ describe('a ready engine', () => {
       more();
     });
     const endpoint = await endpointOf();
-    endpoint.setTarget({state: 'ready', port: engine.port});
+    endpoint.setTarget({state: 'ready', ports: [engine.port]});
     const client = await clientOf(endpoint.port);
     client.pause();
     await sleep(300);
@@ -154,7 +154,7 @@ describe('a ready engine', () => {
   test('sees the connection go when the client is cut off', async () => {
     const engine = await engineOf(socket => socket.resume());
     const endpoint = await endpointOf();
-    endpoint.setTarget({state: 'ready', port: engine.port});
+    endpoint.setTarget({state: 'ready', ports: [engine.port]});
     const client = await clientOf(endpoint.port);
     client.write('hello');
     await eventually(() => engine.sockets.size === 1);
@@ -170,7 +170,7 @@ describe('an engine that comes and goes', () => {
     const client = await clientOf(endpoint.port);
     client.write('early');
     await eventually(() => endpoint.heldCount === 1);
-    endpoint.setTarget({state: 'ready', port: engine.port});
+    endpoint.setTarget({state: 'ready', ports: [engine.port]});
     expect(await readOnce(client)).toBe('early');
     await eventually(() => endpoint.heldCount === 0);
   });
@@ -186,7 +186,7 @@ describe('an engine that comes and goes', () => {
   test('its clients see the end when it dies, and new ones reach its successor', async () => {
     const first = await engineOf(echo);
     const endpoint = await endpointOf({cutGraceMs: 50});
-    endpoint.setTarget({state: 'ready', port: first.port});
+    endpoint.setTarget({state: 'ready', ports: [first.port]});
     const old = await clientOf(endpoint.port);
     old.write('one');
     expect(await readOnce(old)).toBe('one');
@@ -198,14 +198,14 @@ describe('an engine that comes and goes', () => {
     const held = await clientOf(endpoint.port);
     held.write('two');
     const second = await engineOf(echo);
-    endpoint.setTarget({state: 'ready', port: second.port});
+    endpoint.setTarget({state: 'ready', ports: [second.port]});
     expect(await readOnce(held)).toBe('two');
   });
 
   test('clients of an engine that lost its place are cut although it lives', async () => {
     const engine = await engineOf(echo);
     const endpoint = await endpointOf({cutGraceMs: 20});
-    endpoint.setTarget({state: 'ready', port: engine.port});
+    endpoint.setTarget({state: 'ready', ports: [engine.port]});
     const client = await clientOf(endpoint.port);
     client.write('one');
     await readOnce(client);
@@ -219,12 +219,12 @@ describe('an engine that comes and goes', () => {
     const gone = await engineOf(echo);
     await gone.stop();
     const endpoint = await endpointOf();
-    endpoint.setTarget({state: 'ready', port: gone.port});
+    endpoint.setTarget({state: 'ready', ports: [gone.port]});
     const client = await clientOf(endpoint.port);
     client.write('patience');
     await sleep(60);
     const engine = await engineOf(echo);
-    endpoint.setTarget({state: 'ready', port: engine.port});
+    endpoint.setTarget({state: 'ready', ports: [engine.port]});
     expect(await readOnce(client)).toBe('patience');
   });
 });
@@ -267,7 +267,7 @@ describe('limits', () => {
   test('more clients than the limit are refused', async () => {
     const engine = await engineOf(echo);
     const endpoint = await endpointOf({connectionsMax: 1});
-    endpoint.setTarget({state: 'ready', port: engine.port});
+    endpoint.setTarget({state: 'ready', ports: [engine.port]});
     const first = await clientOf(endpoint.port);
     first.write('in');
     await readOnce(first);
@@ -294,5 +294,61 @@ describe('limits', () => {
     await closed;
     expect(endpoint.connectionCount).toBe(0);
     expect(engine.sockets.size).toBe(0);
+  });
+});
+
+describe('several engines', () => {
+  const engines = (count: number): Promise<Engine[]> =>
+    Promise.all(Array.from({length: count}, () => engineOf(echo)));
+  const portsOf = (all: readonly Engine[]): number[] => all.map(engine => engine.port);
+  const counts = (all: readonly Engine[]): number[] => all.map(engine => engine.sockets.size);
+
+  test('get as many connections each, also when they come at once', async () => {
+    const all = await engines(3);
+    const endpoint = await endpointOf();
+    endpoint.setTarget({state: 'ready', ports: portsOf(all)});
+    await Promise.all(Array.from({length: 9}, () => clientOf(endpoint.port)));
+    await eventually(() => counts(all).every(count => count === 3));
+  });
+
+  test('that have lost connections get the next ones', async () => {
+    const all = await engines(2);
+    const endpoint = await endpointOf();
+    endpoint.setTarget({state: 'ready', ports: portsOf(all)});
+    const clients = [];
+    for (let i = 0; i < 4; i++) clients.push(await clientOf(endpoint.port));
+    await eventually(() => counts(all).every(count => count === 2));
+    for (const socket of all[0]?.sockets ?? []) socket.destroy();
+    await eventually(() => endpoint.connectionCount === 2);
+    await clientOf(endpoint.port);
+    await clientOf(endpoint.port);
+    await eventually(() => counts(all).every(count => count === 2));
+    expect(clients).toHaveLength(4);
+  });
+
+  test('that are down are passed by', async () => {
+    const [up, down] = (await engines(2)) as [Engine, Engine];
+    await down.stop();
+    const endpoint = await endpointOf();
+    endpoint.setTarget({state: 'ready', ports: portsOf([down, up])});
+    for (let i = 0; i < 4; i++) await clientOf(endpoint.port);
+    await eventually(() => up.sockets.size === 4);
+  });
+
+  test('keep their clients while others come, stay or go', async () => {
+    const [one, two, three] = (await engines(3)) as [Engine, Engine, Engine];
+    const endpoint = await endpointOf({cutGraceMs: 10});
+    endpoint.setTarget({state: 'ready', ports: [one.port]});
+    const client = await clientOf(endpoint.port);
+    await eventually(() => one.sockets.size === 1);
+    endpoint.setTarget({state: 'ready', ports: portsOf([one, two])});
+    endpoint.setTarget({state: 'ready', ports: portsOf([two, three]), staying: [one.port]});
+    await clientOf(endpoint.port);
+    await eventually(() => two.sockets.size + three.sockets.size === 1);
+    client.write('still here');
+    expect(await readOnce(client)).toBe('still here');
+    endpoint.setTarget({state: 'ready', ports: portsOf([two, three])});
+    await eventually(() => one.sockets.size === 0);
+    expect(two.sockets.size + three.sockets.size).toBe(1);
   });
 });

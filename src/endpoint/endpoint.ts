@@ -1,12 +1,15 @@
 /**
  * A TCP endpoint: an address on loopback that stays while instances behind it come and go.
  *
- *     client ──▶ 127.0.0.1:port ──▶ relay ──▶ 127.0.0.1:(the instance's port now)
+ *     client ──▶ address:port ──▶ relay ──▶ 127.0.0.1:(port of an instance)
  *
- *     target    new connections                     open connections
- *     ready     go through                          stay
- *     starting  are held until ready or refused     were cut when the target left ready
- *     none      are refused with `reason`           were cut
+ *     target    new connections                       open connections
+ *     ready     go to the instance with the fewest    stay with an instance that is still named
+ *     starting  are held until ready or refused       were cut when the target left ready
+ *     none      are refused with `reason`             were cut
+ *
+ * Among instances with equally few of this endpoint's connections they take turns; one that does not
+ * take a connection is passed by.
  *
  * Rules:  a client's bytes are not read before there is an engine to take them, so the kernel's
  *         buffer is all that a held connection costs. Either side may close its half first. A side
@@ -18,6 +21,7 @@
 import {createServer, createConnection, type Server, type Socket} from 'node:net';
 import {after, sleep} from '../base/clock.ts';
 import {BorealisError, systemErrorCode} from '../base/errors.ts';
+import {Balance} from './balance.ts';
 import {
   CANNOT_CONNECT_NOW,
   ENCRYPTION_REFUSED,
@@ -42,8 +46,16 @@ const REFUSE_SILENT_MS = 200;
 /** An engine that is marked ready yet refuses has just died: look again this soon. */
 const CONNECT_RETRY_MS = 25;
 
+/**
+ * `ports`: instances for new connections, at least one. `staying`: instances that get no new ones,
+ * while those that are open may stay.
+ */
 export type EndpointTarget =
-  | {readonly state: 'ready'; readonly port: number}
+  | {
+      readonly state: 'ready';
+      readonly ports: readonly number[];
+      readonly staying?: readonly number[];
+    }
   | {readonly state: 'starting'}
   | {readonly state: 'none'; readonly reason: string};
 
@@ -64,6 +76,7 @@ const DEFAULT_LIMITS: EndpointLimits = {
 };
 
 export class Endpoint {
+  readonly address: string;
   readonly port: number;
   readonly #server: Server;
   readonly #limits: EndpointLimits;
@@ -71,26 +84,32 @@ export class Endpoint {
   /** Aborted and replaced at each change of the target: wakes those who wait for it. */
   #change = new AbortController();
   readonly #clients = new Set<Socket>();
-  /** Relayed connections: each client with its engine's side. */
-  readonly #relays = new Map<Socket, Socket>();
+  /** Relayed connections: each client with the port of its instance. */
+  readonly #relays = new Map<Socket, number>();
+  readonly #balance = new Balance();
   #heldCount = 0;
   #closed = false;
 
-  private constructor(server: Server, port: number, limits: EndpointLimits) {
+  private constructor(server: Server, address: string, port: number, limits: EndpointLimits) {
     this.#server = server;
+    this.address = address;
     this.port = port;
     this.#limits = limits;
     server.on('connection', client => this.#accept(client));
   }
 
-  /** Port 0 takes any free one. */
-  static async listen(port: number, limits: Partial<EndpointLimits> = {}): Promise<Endpoint> {
+  /** Port 0 takes any free one. `address` is one of the loopback network, 127.0.0.0/8. */
+  static async listen(
+    port: number,
+    limits: Partial<EndpointLimits> = {},
+    address: string = ENDPOINT_ADDRESS,
+  ): Promise<Endpoint> {
     // A client that has said its last word (FIN) may still have answers to read, and the reverse.
     const server = createServer({allowHalfOpen: true, pauseOnConnect: true, noDelay: true});
-    await listening(server, port);
-    const address = server.address();
-    const actual = typeof address === 'object' && address !== null ? address.port : port;
-    return new Endpoint(server, actual, {...DEFAULT_LIMITS, ...limits});
+    await listening(server, address, port);
+    const bound = server.address();
+    const actual = typeof bound === 'object' && bound !== null ? bound.port : port;
+    return new Endpoint(server, address, actual, {...DEFAULT_LIMITS, ...limits});
   }
 
   get connectionCount(): number {
@@ -101,12 +120,12 @@ export class Endpoint {
     return this.#heldCount;
   }
 
-  /** Routes new connections, and those held, to `target`; cuts those that an earlier target served. */
+  /** Routes new connections, and those held, to `target`; cuts those whose instance it does not name. */
   setTarget(target: EndpointTarget): void {
-    const before = this.#target;
-    if (before.state === 'ready' && target.state === 'ready' && before.port === target.port) return;
     this.#target = target;
-    if (before.state === 'ready') this.#cutRelays();
+    this.#cutRelays(
+      new Set(target.state === 'ready' ? [...target.ports, ...(target.staying ?? [])] : []),
+    );
     const changed = this.#change;
     this.#change = new AbortController();
     changed.abort();
@@ -152,13 +171,13 @@ export class Endpoint {
           return;
         }
         const change = this.#change.signal;
-        const engine = target.state === 'ready' ? await connect(target.port) : undefined;
-        if (engine !== undefined) {
-          if (client.destroyed || target !== this.#target) engine.destroy();
-          else {
-            this.#relay(client, engine);
+        const found = target.state === 'ready' ? await this.#connect(target.ports) : undefined;
+        if (found !== undefined) {
+          if (!client.destroyed && this.#leadsTo(found.port)) {
+            this.#relay(client, found);
             return;
           }
+          found.engine.destroy();
           continue;
         }
         if (!held.is && this.#heldCount >= this.#limits.heldMax) {
@@ -186,8 +205,29 @@ export class Endpoint {
     }
   }
 
-  #relay(client: Socket, engine: Socket): void {
-    this.#relays.set(client, engine);
+  #leadsTo(port: number): boolean {
+    return this.#target.state === 'ready' && this.#target.ports.includes(port);
+  }
+
+  /** Connects to the least loaded of the instances that take a connection. */
+  async #connect(ports: readonly number[]): Promise<Found | undefined> {
+    const left = new Set(ports);
+    for (;;) {
+      const port = this.#balance.choose(left);
+      if (port === undefined) return undefined;
+      const release = this.#balance.take(port);
+      const engine = await connect(port);
+      if (engine !== undefined) {
+        engine.once('close', release);
+        return {engine, port};
+      }
+      release();
+      left.delete(port);
+    }
+  }
+
+  #relay(client: Socket, {engine, port}: Found): void {
+    this.#relays.set(client, port);
     // An error or a full close of one side leaves nothing to do for the other one.
     engine.on('error', () => client.destroy());
     engine.on('close', hadError => {
@@ -202,11 +242,16 @@ export class Endpoint {
     client.pipe(engine);
   }
 
-  #cutRelays(): void {
-    for (const client of this.#relays.keys()) cutAfter(client, this.#limits.cutGraceMs);
-    this.#relays.clear();
+  #cutRelays(kept: ReadonlySet<number>): void {
+    for (const [client, port] of this.#relays) {
+      if (kept.has(port)) continue;
+      cutAfter(client, this.#limits.cutGraceMs);
+      this.#relays.delete(client);
+    }
   }
 }
+
+type Found = {readonly engine: Socket; readonly port: number};
 
 /**
  * Says why, then closes. A client that asks for encryption first is told "no" before: it would not
@@ -260,7 +305,7 @@ async function waitFor(durationMs: number | undefined, signals: AbortSignal[]): 
   await new Promise<void>(resolve => any.addEventListener('abort', () => resolve(), {once: true}));
 }
 
-function listening(server: Server, port: number): Promise<void> {
+function listening(server: Server, address: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', error => {
       const code = systemErrorCode(error);
@@ -269,13 +314,13 @@ function listening(server: Server, port: number): Promise<void> {
           ? new BorealisError(
               'conflict',
               'port-in-use',
-              `Port ${port} on ${ENDPOINT_ADDRESS} is in use by another program.`,
+              `Port ${port} on ${address} is in use by another program.`,
               error,
             )
           : error,
       );
     });
-    server.listen({host: ENDPOINT_ADDRESS, port, backlog: 511}, () => {
+    server.listen({host: address, port, backlog: 511}, () => {
       server.removeAllListeners('error');
       resolve();
     });

@@ -19,6 +19,30 @@ export type EngineMaster = {readonly name: string; readonly verifier: string};
 
 export type StopMode = 'fast' | 'immediate';
 
+/** Where a reader takes its changes from: the writer's port on loopback and the secret of its replication role. */
+export type ReplicationSource = {readonly port: number; readonly secret: string};
+
+/** How far a reader has come, as it knows itself. */
+export type ReplicationProgress = {
+  /** It is connected to its writer. */
+  readonly isStreaming: boolean;
+  /** It has replayed all that the writer has told it of. */
+  readonly isCaughtUp: boolean;
+  /** How long the writer's latest message was on its way, in milliseconds; null before the first one. */
+  readonly transitMs: number | null;
+  /** Age in milliseconds of the last commit that it replayed; null before the first one. */
+  readonly replayedAgeMs: number | null;
+};
+
+export type EngineReplication = {
+  /** Of a writer: lets readers log in by a secret with this SCRAM verifier, and keeps WAL for them. */
+  admitReaders(verifier: string): Promise<void>;
+  /** Of a reader: takes its changes from another writer of the same cluster from now on. */
+  follow(source: ReplicationSource): Promise<void>;
+  /** Of a reader. */
+  progress(): Promise<ReplicationProgress>;
+};
+
 export type RunningEngine = {
   /** Loopback TCP port where the engine takes clients. */
   readonly port: number;
@@ -29,6 +53,8 @@ export type RunningEngine = {
   setMaster(master: EngineMaster): Promise<void>;
   /** Makes recovery of a fork that is taken right after this short. Best effort and bounded in time. */
   prepareFork(report: ReportStep): Promise<void>;
+  /** Null for an engine that cannot replicate. */
+  readonly replication: EngineReplication | null;
   /** `fast` ends the clients and leaves a cleanly stopped directory; `immediate` leaves one to recover. */
   stop(mode: StopMode): Promise<void>;
 };
@@ -41,6 +67,10 @@ export type EngineStartOptions = {
   readonly master: EngineMaster | null;
   /** Created, owned by the master, if it does not exist; null for none. */
   readonly databaseName: string | null;
+  /** Of a writer with readers: as `admitReaders`, before clients get in. Null for none. */
+  readonly readerVerifier: string | null;
+  /** Follow this writer, read-only: the directory is a fork of the writer's. Null for a writer. */
+  readonly source: ReplicationSource | null;
   /** Settings that go over Borealis's own. */
   readonly parameters: Readonly<Record<string, string>>;
 };

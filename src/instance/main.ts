@@ -123,6 +123,12 @@ function call({methods}: RunningInstance, request: RequestMessage): Promise<unkn
       return methods.statistics(request.params);
     case 'setMaster':
       return methods.setMaster(request.params);
+    case 'admitReaders':
+      return methods.admitReaders(request.params);
+    case 'follow':
+      return methods.follow(request.params);
+    case 'replication':
+      return methods.replication(request.params);
     case 'stop':
       return methods.stop(request.params);
     default:

@@ -11,6 +11,7 @@
  */
 import type {AttachmentStatistics, ForkResult, ZoneConfig} from '../attachment/attachment.ts';
 import type {ErrorKind} from '../base/errors.ts';
+import type {ReplicationProgress, ReplicationSource} from '../engine/engine.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {ZoneEvent} from '../page-store/zone.ts';
 
@@ -36,8 +37,9 @@ export type InstanceConfig = {
    * `golden`: format the volume, initialise the engine on it, create the roles and extensions every
    * cluster has, stop it cleanly; answers `ready` with port 0 and ends.
    * `writer`: recover and serve.
+   * `reader`: follow `source`, read-only, on a volume that is a fork of the writer's.
    */
-  readonly role: 'golden' | 'writer';
+  readonly role: 'golden' | 'writer' | 'reader';
   /** Loopback TCP port that the engine takes clients on: the instance endpoint. 0 for golden. */
   readonly port: number;
   /**
@@ -49,6 +51,10 @@ export type InstanceConfig = {
   readonly master: MasterUser | null;
   /** Created, owned by the master user, before `ready` if it does not exist; null for none. */
   readonly databaseName: string | null;
+  /** Of a writer with readers: the SCRAM verifier of the secret that they log in by. */
+  readonly readerVerifier: string | null;
+  /** Of a reader, else null. */
+  readonly source: ReplicationSource | null;
   /** Engine settings from the parameter group, over Borealis's own. */
   readonly parameters: Readonly<Record<string, string>>;
 };
@@ -61,6 +67,12 @@ export type InstanceMethods = {
   checkpoint: {params: Record<string, never>; result: {lsn: Lsn}};
   statistics: {params: Record<string, never>; result: AttachmentStatistics};
   setMaster: {params: {master: MasterUser}; result: Record<string, never>};
+  /** Of a writer; see `EngineReplication`. */
+  admitReaders: {params: {verifier: string}; result: Record<string, never>};
+  /** Of a reader. */
+  follow: {params: {source: ReplicationSource}; result: Record<string, never>};
+  /** Of a reader. */
+  replication: {params: Record<string, never>; result: ReplicationProgress};
   /** `fast`: clean shutdown of engine and volume; the process then exits with status 0. */
   stop: {params: {mode: 'fast' | 'immediate'}; result: Record<string, never>};
 };

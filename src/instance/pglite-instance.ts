@@ -1,4 +1,5 @@
 /** PGlite on a volume, in this process: nothing is mounted and no other process started. */
+import {assert} from '../base/assert.ts';
 import {startPglite} from '../engine/pglite/pglite-engine.ts';
 import type {InstanceConfig, StepReport} from './messages.ts';
 import {runningInstance, type LogTail, type RunningInstance} from './running-instance.ts';
@@ -9,9 +10,11 @@ export async function startPgliteInstance(
   steps: {push(step: StepReport): unknown},
   onLog: (log: LogTail) => void,
 ): Promise<RunningInstance | null> {
+  const {role} = config;
+  assert(role !== 'reader', 'a PGlite cluster has no readers');
   const report = (step: StepReport): void => {
     steps.push(step);
   };
-  const running = await startPglite(config, report, onLog);
+  const running = await startPglite({...config, role}, report, onLog);
   return running === null ? null : runningInstance(running, running.attachment);
 }

@@ -1,8 +1,9 @@
 /** A DB instance that serves, as the requests of the service see it. */
 import type {Attachment} from '../attachment/attachment.ts';
+import {assert} from '../base/assert.ts';
 import {systemClock} from '../base/clock.ts';
 import {BorealisError} from '../base/errors.ts';
-import type {RunningEngine} from '../engine/engine.ts';
+import type {EngineReplication, RunningEngine} from '../engine/engine.ts';
 import type {InstanceMethods, StepReport} from './messages.ts';
 
 /** The end of an engine's log, to go with a failure. */
@@ -38,6 +39,15 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
         await engine.setMaster(master);
         return {};
       },
+      admitReaders: async ({verifier}) => {
+        await replicationOf(engine).admitReaders(verifier);
+        return {};
+      },
+      follow: async ({source}) => {
+        await replicationOf(engine).follow(source);
+        return {};
+      },
+      replication: () => replicationOf(engine).progress(),
       stop: async ({mode}) => {
         const {waitingWrites} = await attachment.statistics();
         if (waitingWrites > 0) throw withoutSpace();
@@ -47,6 +57,11 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
       },
     },
   };
+}
+
+function replicationOf({replication}: RunningEngine): EngineReplication {
+  assert(replication !== null, 'the service adds readers to engines that replicate');
+  return replication;
 }
 
 /** What is dirty in memory may be far more than the reserve; recovery replays the engine's log instead. */

@@ -41,7 +41,10 @@ async function deleteCluster(name: string, options: Options): Promise<void> {
     }
     const report = await service.report(name);
     if (options.yes !== true) await confirm(report);
-    for (const instance of report.instances) {
+    // Readers first: a writer that is deleted before them would fail over.
+    const isWriter = ({role}: ClusterReport['instances'][number]): number =>
+      role === 'writer' ? 1 : 0;
+    for (const instance of report.instances.toSorted((a, b) => isWriter(a) - isWriter(b))) {
       await terminal.step(`delete instance ${instance.identifier}`, async () => {
         if (instance.status !== 'deleting') {
           await service.call(rds =>

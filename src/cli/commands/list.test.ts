@@ -19,6 +19,7 @@ function cluster(identifier: string, changes: Partial<ClusterReport> = {}): Clus
     masterUsername: 'postgres',
     databaseName: null,
     endpoint: '127.0.0.1',
+    readerEndpoint: '127.0.0.2',
     port: 15432,
     instances: [],
     createdAt: '2026-11-22T20:00:00.000Z',
@@ -39,11 +40,33 @@ function cluster(identifier: string, changes: Partial<ClusterReport> = {}): Clus
   };
 }
 
+function reader(replicaLagMs: number): ClusterReport['instances'][number] {
+  return {
+    identifier: 'orders-reader-1',
+    role: 'reader',
+    status: 'available',
+    statusReason: null,
+    endpoint: '127.0.0.1',
+    port: 15433,
+    promotionTier: 1,
+    replicaLagMs,
+    startSteps: [],
+    memoryBytes: null,
+  };
+}
+
+test('show tells the role of an instance, and of a reader how far it is behind', () => {
+  const text = renderReport(cluster('orders', {instances: [reader(12)]}), plain);
+  expect(text).toMatch(/^reader endpoint +127\.0\.0\.2:15432$/m);
+  expect(text).toMatch(/^ {2}role +reader$/m);
+  expect(text).toMatch(/^ {2}replica lag +12 ms$/m);
+});
+
 test('list shows sizes in bytes, clones below their sources and what is not there yet as –', () => {
   const text = renderReports(
     {
       clusters: [
-        cluster('orders'),
+        cluster('orders', {instances: [reader(0.4), reader(12)]}),
         cluster('dev', {clonedFrom: 'orders', port: 15433, createdAt: '2026-11-22T20:00:01.000Z'}),
         cluster('new', {
           clonedFrom: 'gone',
@@ -58,11 +81,11 @@ test('list shows sizes in bytes, clones below their sources and what is not ther
     plain,
   );
   expect(text).toBe(`\
-CLUSTER         STATUS        SIZE   SHARED  OWNED  ENDPOINT         SERVER
-orders          available  1.5 GiB  1.5 GiB  1 MiB  127.0.0.1:15432  PostgreSQL 18.4
-└─ dev          available  1.5 GiB  1.5 GiB  1 MiB  127.0.0.1:15433  PostgreSQL 18.4
+CLUSTER         STATUS        SIZE   SHARED  OWNED  READERS       ENDPOINT         SERVER
+orders          available  1.5 GiB  1.5 GiB  1 MiB  2, lag 12 ms  127.0.0.1:15432  PostgreSQL 18.4
+└─ dev          available  1.5 GiB  1.5 GiB  1 MiB  –             127.0.0.1:15433  PostgreSQL 18.4
 gone (deleted)
-└─ new          creating         –        –      –  127.0.0.1:15432  aurora-postgresql 18.4
+└─ new          creating         –        –      –  –             127.0.0.1:15432  aurora-postgresql 18.4
 
 1.5 GiB on disk, 3 GiB free
 `);
@@ -71,6 +94,9 @@ gone (deleted)
 test('show tells why a cluster failed, and each step of a start', () => {
   const instance = {
     identifier: 'orders-writer',
+    role: 'writer' as const,
+    promotionTier: 1,
+    replicaLagMs: null,
     status: 'failed',
     statusReason: 'out of memory',
     endpoint: '127.0.0.1',

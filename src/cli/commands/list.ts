@@ -1,7 +1,7 @@
 import type {Command} from 'commander';
 import type {ClusterReports} from '../../cluster/control-plane.ts';
 import {borealisCommand, withService, type CommonOptions} from '../command.ts';
-import {formatBytes, formatPages} from '../format/quantity.ts';
+import {formatBytes, formatDuration, formatPages} from '../format/quantity.ts';
 import {renderTable} from '../format/table.ts';
 import {sourceIsGone, treeRows} from '../format/tree.ts';
 import type {Colors} from '../terminal.ts';
@@ -48,6 +48,7 @@ export function renderReports(reports: ClusterReports, colors: Colors): string {
       usage === null ? '–' : formatPages(usage.logicalPages),
       usage === null ? '–' : formatPages(usage.sharedPages),
       usage === null ? '–' : formatPages(usage.ownedPages),
+      readersText(item),
       `${item.endpoint}:${item.port}`,
       item.serverVersion ?? `${item.engine} ${item.engineVersion}`,
     ];
@@ -59,20 +60,31 @@ export function renderReports(reports: ClusterReports, colors: Colors): string {
       {head: 'SIZE', align: 'right'},
       {head: 'SHARED', align: 'right'},
       {head: 'OWNED', align: 'right'},
+      {head: 'READERS'},
       {head: 'ENDPOINT'},
       {head: 'SERVER'},
     ],
-    rows.map(row => [...row, ...Array.from({length: 7 - row.length}, () => '')]),
+    rows.map(row => [...row, ...Array.from({length: 8 - row.length}, () => '')]),
     colors,
   );
   const {bytesOnDisk, bytesFree} = reports.store;
   return `${table}\n${formatBytes(bytesOnDisk)} on disk, ${formatBytes(bytesFree)} free\n`;
 }
 
-/** A cluster is available as RDS has it even when its writer does not start; a person wants to see that. */
+/** A cluster is available as RDS has it even when an instance does not start; a person wants to see that. */
 function servingStatus({status, instances}: ClusterReports['clusters'][number]): string {
   const broken = instances.find(instance => instance.status === 'failed');
-  return status === 'available' && broken !== undefined ? 'writer failed' : status;
+  return status === 'available' && broken !== undefined ? `${broken.role} failed` : status;
+}
+
+/** How many, and how far the furthest is behind: `2, lag 1 ms`. */
+function readersText({instances}: ClusterReports['clusters'][number]): string {
+  const readers = instances.filter(instance => instance.role === 'reader');
+  if (readers.length === 0) return '–';
+  const lags = readers.flatMap(({replicaLagMs}) => replicaLagMs ?? []);
+  return lags.length === 0
+    ? String(readers.length)
+    : `${readers.length}, lag ${formatDuration(Math.max(...lags))}`;
 }
 
 export function statusText(status: string, colors: Colors): string {

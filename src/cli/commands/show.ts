@@ -41,6 +41,7 @@ export function renderReport(report: ClusterReport, colors: Colors): string {
     ['server', report.serverVersion ?? 'has not run yet'],
     ['runtime', report.runtime],
     ['endpoint', `${report.endpoint}:${report.port}`],
+    ['reader endpoint', `${report.readerEndpoint}:${report.port}`],
     ['master user', report.masterUsername],
     ['database', report.databaseName ?? 'postgres'],
     ['created', report.createdAt],
@@ -50,7 +51,9 @@ export function renderReport(report: ClusterReport, colors: Colors): string {
   for (const instance of report.instances) {
     fields.push(
       ['instance', colors.bold(instance.identifier)],
+      ['  role', instance.role],
       ['  status', statusText(instance.status, colors)],
+      ...lagField(instance.replicaLagMs),
       ...reasonField(instance.statusReason, '  reason'),
       ['  endpoint', `${instance.endpoint}:${instance.port}`],
       ['  memory', instance.memoryBytes === null ? '–' : formatBytes(instance.memoryBytes)],
@@ -80,6 +83,10 @@ function usageFields({usage}: ClusterReport): Field[] {
 
 function reasonField(reason: string | null, name = 'reason'): Field[] {
   return reason === null ? [] : [[name, reason]];
+}
+
+function lagField(lagMs: number | null): Field[] {
+  return lagMs === null ? [] : [['  replica lag', formatDuration(lagMs)]];
 }
 
 /** `fork 3 ms, attach 40 ms` */

@@ -3,7 +3,7 @@ import {borealisCommand, withService, type CommonOptions} from '../command.ts';
 import {connectionUrl} from '../format/connection-url.ts';
 import {knownTarget, passwordUnknown} from '../operations.ts';
 
-type Options = CommonOptions & {readonly password: boolean};
+type Options = CommonOptions & {readonly password: boolean; readonly reader?: true};
 
 export function urlCommand(): Command {
   return borealisCommand({
@@ -12,18 +12,22 @@ export function urlCommand(): Command {
     examples: [
       ['borealis url orders', 'with the password, percent-encoded'],
       ['borealis url orders --no-password', 'fit to be shown to others'],
+      ['borealis url orders --reader', 'of the reader endpoint, for reads alone'],
       ['DATABASE_URL="$(borealis url orders)" npm start', 'for a program'],
     ],
   })
     .argument('<name>', 'the cluster')
     .option('--no-password', 'leave the password out')
+    .option('--reader', 'of the reader endpoint: readers in turn, the writer while there is none')
     .action(url);
 }
 
 async function url(name: string, options: Options): Promise<void> {
   await withService(options, async context => {
     const {terminal} = context;
-    const target = await knownTarget(context, name);
+    const known = await knownTarget(context, name);
+    const {readerEndpoint} = await context.service.report(name);
+    const target = options.reader === true ? {...known, host: readerEndpoint} : known;
     if (options.password && target.password === null) terminal.note(passwordUnknown(target, name));
     const shown = connectionUrl(options.password ? target : {...target, password: null});
     const {host, port, user, database} = target;

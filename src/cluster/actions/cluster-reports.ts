@@ -1,9 +1,10 @@
 /** What RDS has no action for: lineage, steps with durations, exact shares of the store. */
 import {ENDPOINT_ADDRESS} from '../../endpoint/endpoint.ts';
 import {checkpointWriters} from '../checkpoint-writers.ts';
-import {instancesOf} from '../cluster-lifecycle.ts';
 import type {ClusterReport, ClusterReports} from '../control-plane.ts';
 import {ENGINE} from '../engine-versions.ts';
+import {readerAddress} from '../endpoint-set.ts';
+import {instancesOf, readerVolumes} from '../instances-of.ts';
 import type {ClusterRecord} from '../records.ts';
 import type {StoreUsage} from '../storage-types.ts';
 import type {World} from '../world.ts';
@@ -13,7 +14,7 @@ export async function clusterReports(
   {fresh}: {fresh: boolean},
 ): Promise<ClusterReports> {
   if (fresh) await checkpointWriters(world);
-  const usage = await world.storage.usage();
+  const usage = await world.storage.usage({except: readerVolumes(world)});
   return {
     clusters: world.catalog.clusters.list().map(cluster => report(world, cluster, usage)),
     store: {
@@ -39,13 +40,17 @@ function report(world: World, cluster: ClusterRecord, usage: StoreUsage): Cluste
     masterUsername: cluster.master.name,
     databaseName: cluster.databaseName,
     endpoint: ENDPOINT_ADDRESS,
+    readerEndpoint: readerAddress(cluster),
     port: cluster.port,
     instances: instancesOf(world, cluster.identifier).map(instance => ({
       identifier: instance.identifier,
+      role: instance.role,
       status: world.space.shown(instance.status),
       statusReason: instance.statusReason,
       endpoint: ENDPOINT_ADDRESS,
       port: instance.port,
+      promotionTier: instance.promotionTier,
+      replicaLagMs: world.replicas.lagMs(instance.identifier),
       startSteps: instance.startSteps,
       memoryBytes: world.supervisor.memoryBytes(instance.identifier),
     })),

@@ -1,6 +1,5 @@
 /** CreateDBCluster: a cluster whose volume begins as a clone of the engine's golden volume. */
 import type {CreateDBClusterMessage, CreateDBClusterResult} from '@aws-sdk/client-rds';
-import {routeIfAlone} from '../cluster-lifecycle.ts';
 import {parameterGroupFamily, parseEngine, resolveEngineVersion} from '../engine-versions.ts';
 import {newResourceId, parseIdentifier} from '../identifiers.ts';
 import {parseDatabaseName, parseMasterUserPassword, parseMasterUsername} from '../master-user.ts';
@@ -61,7 +60,7 @@ export async function createDBCluster(
     bytesCopiedAtBirth: 0,
     settings,
   }));
-  routeIfAlone(world, cluster);
+  world.supervisor.reroute(identifier);
   world.reconciler.enqueue(`cluster/${identifier}`);
   return {DBCluster: clusterShape(world, cluster)};
 }

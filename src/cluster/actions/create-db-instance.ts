@@ -1,7 +1,7 @@
-/** CreateDBInstance: the writer of a DB cluster. */
+/** CreateDBInstance: the first DB instance of a cluster is its writer, those that follow are readers. */
 import type {CreateDBInstanceMessage, CreateDBInstanceResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
-import {instancesOf} from '../cluster-lifecycle.ts';
+import {READERS_MAX, writerOf} from '../cluster-roles.ts';
 import {parseEngine} from '../engine-versions.ts';
 import {
   clusterNotFound,
@@ -14,6 +14,7 @@ import {
   storageFull,
 } from '../faults.ts';
 import {newResourceId, parseIdentifier, parseReference, quoted} from '../identifiers.ts';
+import {instancesOf} from '../instances-of.ts';
 import {
   CLUSTER_REFUSALS,
   parseInteger,
@@ -114,6 +115,8 @@ export async function createDBInstance(
     identifier,
     clusterIdentifier,
     resourceId: newResourceId('db'),
+    role: roleForNew(world, clusterIdentifier),
+    scratchVolume: null,
     status: 'creating',
     statusReason: null,
     createdAtMs: world.clock.nowMs(),
@@ -125,20 +128,26 @@ export async function createDBInstance(
   return {DBInstance: instanceShape(world, cluster, instance)};
 }
 
-function record(world: World, clusterIdentifier: string, instance: InstanceRecord): InstanceRecord {
-  const {identifier} = instance;
+function record(world: World, clusterIdentifier: string, parsed: InstanceRecord): InstanceRecord {
+  const {identifier} = parsed;
   crashPoint('instance.new.before-record');
-  world.catalog.transaction(() => {
+  const instance = world.catalog.transaction(() => {
     clusterForNew(world, identifier, clusterIdentifier);
-    world.catalog.instances.put(identifier, instance);
+    const current = {...parsed, role: roleForNew(world, clusterIdentifier)};
+    world.catalog.instances.put(identifier, current);
     addEvent(world, 'db-instance', identifier, 'DB instance is being created');
+    return current;
   });
   crashPoint('instance.new.after-record');
-  world.endpoints.route(clusterIdentifier, {state: 'starting'});
+  world.supervisor.reroute(clusterIdentifier);
   return instance;
 }
 
-/** The cluster, if a first instance of that name can be added to it now. */
+function roleForNew(world: World, clusterIdentifier: string): InstanceRecord['role'] {
+  return instancesOf(world, clusterIdentifier).length === 0 ? 'writer' : 'reader';
+}
+
+/** The cluster, if an instance of that name can be added to it now. */
 function clusterForNew(world: World, identifier: string, clusterIdentifier: string): ClusterRecord {
   if (world.catalog.instances.get(identifier) !== undefined) {
     throw instanceAlreadyExists(identifier);
@@ -153,18 +162,31 @@ function clusterForNew(world: World, identifier: string, clusterIdentifier: stri
       `DB cluster ${clusterIdentifier} is not in the available state: it is ${cluster.status}.`,
     );
   }
-  const [other] = instancesOf(world, clusterIdentifier);
-  if (other?.status === 'deleting') {
-    throw invalidClusterState(
-      `DB instance ${other.identifier} of DB cluster ${clusterIdentifier} is still being deleted. Try again when it is gone.`,
-    );
-  }
-  if (other !== undefined) {
-    throw invalidClusterState(
-      `DB cluster ${clusterIdentifier} has its writer, ${other.identifier}. Borealis does not have Aurora Replicas (readers) yet, so a DB cluster has one DB instance.`,
-    );
-  }
+  refuseReader(cluster, instancesOf(world, clusterIdentifier));
   return cluster;
+}
+
+/** A first instance is always welcome. */
+function refuseReader(cluster: ClusterRecord, instances: readonly InstanceRecord[]): void {
+  const {identifier, runtime} = cluster;
+  const writer = writerOf(instances);
+  if (writer === undefined) return;
+  if (writer.status === 'deleting') {
+    throw invalidClusterState(
+      `DB instance ${writer.identifier} of DB cluster ${identifier} is still being deleted. Try again when it is gone.`,
+    );
+  }
+  if (runtime === 'pglite') {
+    throw invalidClusterState(
+      `DB cluster ${identifier} has its writer, ${writer.identifier}, and runs on PGlite, which cannot replicate: it cannot have Aurora Replicas (readers). A cluster on the native runtime can.`,
+    );
+  }
+  const readers = instances.filter(instance => instance.role === 'reader');
+  if (readers.length >= READERS_MAX) {
+    throw invalidClusterState(
+      `DB cluster ${identifier} has ${readers.length} Aurora Replicas; at most ${READERS_MAX} are allowed. Delete one first.`,
+    );
+  }
 }
 
 function parseInstanceClass(value: string | undefined): string {

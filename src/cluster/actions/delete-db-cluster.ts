@@ -1,9 +1,9 @@
 /** DeleteDBCluster: lets go of the volume. Pages that a clone reaches stay. */
 import type {DeleteDBClusterMessage, DeleteDBClusterResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
-import {instancesOf} from '../cluster-lifecycle.ts';
 import {clusterNotFound, invalidClusterState, invalidCombination, invalidValue} from '../faults.ts';
 import {parseReference} from '../identifiers.ts';
+import {instancesOf} from '../instances-of.ts';
 import type {ClusterRecord} from '../records.ts';
 import {clusterShape} from '../shapes.ts';
 import {addEvent, type World} from '../world.ts';

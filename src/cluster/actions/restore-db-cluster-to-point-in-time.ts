@@ -14,7 +14,7 @@ import type {
 import {assert} from '../../base/assert.ts';
 import {crashPoint} from '../../base/crash-point.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
-import {becomeAvailable, routeIfAlone} from '../cluster-lifecycle.ts';
+import {becomeAvailable} from '../cluster-lifecycle.ts';
 import {
   clusterNotFound,
   invalidClusterState,
@@ -57,7 +57,7 @@ export async function restoreDBClusterToPointInTime(
     const cluster = await recordNewCluster(world, endpoint, () =>
       cloneRecord(world, {identifier, volume, port: endpoint.port, settings}, source),
     );
-    routeIfAlone(world, cluster);
+    world.supervisor.reroute(identifier);
     const available = await forkOrUndo(world, cluster, source, volume);
     return {DBCluster: clusterShape(world, available)};
   });

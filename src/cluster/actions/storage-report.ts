@@ -2,6 +2,7 @@
 import {PAGE_SIZE_BYTES} from '../../volume/pointer.ts';
 import {checkpointWriters} from '../checkpoint-writers.ts';
 import type {HeldSpace, StorageReport} from '../control-plane.ts';
+import {readerVolumes} from '../instances-of.ts';
 import type {StoreUsage, VolumeUsage} from '../storage-types.ts';
 import type {World} from '../world.ts';
 
@@ -10,7 +11,7 @@ export async function storageReport(
   {fresh}: {fresh: boolean},
 ): Promise<StorageReport> {
   if (fresh) await checkpointWriters(world);
-  const usage = await world.storage.usage();
+  const usage = await world.storage.usage({except: readerVolumes(world)});
   const names = namesOfVolumes(world);
   const nameOf = (volume: number): string | null => names.get(volume) ?? null;
   const usageOf = (volume: number | null): VolumeUsage[] =>

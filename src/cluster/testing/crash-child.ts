@@ -5,9 +5,11 @@
 import {readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import {ask} from './fakes.ts';
+import {sleep} from '../../base/clock.ts';
 import {
   clone,
   createCluster,
+  createInstance,
   createWriter,
   openTestService,
   settle,
@@ -16,7 +18,10 @@ import {
 
 export type CrashReport = {
   clusters: {identifier: string; status: string; port: number; volume: number | null}[];
-  instances: {identifier: string; status: string; port: number}[];
+  instances: {identifier: string; role: string; status: string; port: number}[];
+  /** Volumes of readers. */
+  scratch: number[];
+  endpoints: string[];
   golden: number[];
   volumes: number[];
   /** What each cluster's volume holds. */
@@ -56,6 +61,47 @@ const SCENARIOS: Record<string, (service: TestService) => Promise<void>> = {
     });
     await settle(service);
   },
+  reader: async service => {
+    await settle(service);
+    await createInstance(service, 'orders', 'orders-reader');
+    await settle(service);
+  },
+  failover: async service => {
+    await SCENARIOS['reader']?.(service);
+    await service.plane.failoverDBCluster({DBClusterIdentifier: 'orders'});
+    await settle(service);
+    await acknowledge(service, 'b');
+  },
+  /** The writer dies, and the reader takes over. */
+  death: async service => {
+    await SCENARIOS['reader']?.(service);
+    const died = service.instances.handles.findIndex(
+      (_, index) => service.instances.launched[index]?.role === 'writer',
+    );
+    service.instances.handles[died]?.kill();
+    await sleep(100);
+    await settle(service);
+  },
+  'delete-writer': async service => {
+    await SCENARIOS['reader']?.(service);
+    await service.plane.deleteDBInstance({DBInstanceIdentifier: 'orders-writer'});
+    await settle(service);
+  },
+  'delete-reader': async service => {
+    await SCENARIOS['reader']?.(service);
+    await service.plane.deleteDBInstance({DBInstanceIdentifier: 'orders-reader'});
+    await settle(service);
+  },
+  endpoint: async service => {
+    await settle(service);
+    const endpoint = {DBClusterEndpointIdentifier: 'reports'};
+    await service.plane.createDBClusterEndpoint({
+      ...endpoint,
+      DBClusterIdentifier: 'orders',
+      EndpointType: 'ANY',
+    });
+    await service.plane.deleteDBClusterEndpoint(endpoint);
+  },
   look: settle,
 };
 
@@ -85,7 +131,9 @@ function report(service: TestService): CrashReport {
     })),
     instances: service.catalog.instances
       .list()
-      .map(({identifier, status, port}) => ({identifier, status, port})),
+      .map(({identifier, role, status, port}) => ({identifier, role, status, port})),
+    scratch: service.catalog.instances.list().flatMap(instance => instance.scratchVolume ?? []),
+    endpoints: service.catalog.clusterEndpoints.list().map(endpoint => endpoint.identifier),
     golden: service.catalog.goldenVolumes.list().map(golden => golden.volume),
     volumes: service.storage.listVolumes(),
     words: Object.fromEntries(
@@ -97,7 +145,7 @@ function report(service: TestService): CrashReport {
   };
 }
 
-const service = await openTestService(directory);
+const service = await openTestService(directory, () => undefined, '210987652321');
 await SCENARIOS[scenario]?.(service);
 process.stdout.write(`${JSON.stringify(report(service))}\n`);
 await service.close();

@@ -7,7 +7,8 @@
  *
  * An instance is a real process (`sleep`), so that it has a number to be found and killed by, and a TCP
  * server in the service's process: `put WORD` is answered by `ok` once the word is in the file,
- * `get` by all words. When the process ends, so does the server.
+ * `get` by all words, `who` by its name. A reader answers `put` by `read-only`, and `get` by the words of
+ * its writer while that serves. When the process ends, so does the server.
  */
 import {spawn} from 'node:child_process';
 import {
@@ -27,6 +28,7 @@ import {crashPoint} from '../../base/crash-point.ts';
 import {sleep} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
 import type {ForkResult} from '../../attachment/attachment.ts';
+import type {ReplicationProgress} from '../../engine/engine.ts';
 import type {InstanceConfig, InstanceMethod, InstanceMethods} from '../../instance/messages.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
 import type {
@@ -41,6 +43,13 @@ const FORK: ForkResult = {
   bytesWritten: 0,
   bytesCopied: 0,
   durationMs: 1,
+};
+
+const CAUGHT_UP: ReplicationProgress = {
+  isStreaming: true,
+  isCaughtUp: true,
+  transitMs: 0.4,
+  replayedAgeMs: 5_000,
 };
 
 export class FakeStorage implements ClusterStorage {
@@ -98,8 +107,11 @@ export class FakeStorage implements ClusterStorage {
     return [{zone: 'local-1a', state: 'healthy'}];
   }
 
-  async usage(): ReturnType<ClusterStorage['usage']> {
-    const volumes = this.listVolumes().map(volume => ({
+  async usage({
+    except,
+  }: Parameters<ClusterStorage['usage']>[0]): ReturnType<ClusterStorage['usage']> {
+    const shown = this.listVolumes().filter(volume => !except.includes(volume));
+    const volumes = shown.map(volume => ({
       volume,
       source: null,
       logicalPages: this.read(volume).length,
@@ -163,6 +175,12 @@ export type FakeInstances = {
   /** Called as a fork begins; may throw. */
   onFork: () => void;
   checkpoints: number;
+  /** What readers, by name, say of how far they are; others are caught up. */
+  readonly progress: Map<string, ReplicationProgress>;
+  /** Volumes of the writers that serve, by port. */
+  readonly writers: Map<number, number>;
+  /** Verifiers of the readers' secrets, as writers took them, oldest first. */
+  readonly admitted: string[];
   /** Verifiers that were handed to running instances. */
   readonly masters: string[];
 };
@@ -173,6 +191,9 @@ export function fakeInstances(storage: FakeStorage): FakeInstances {
     handles: [],
     failWith: null,
     onFork: () => undefined,
+    progress: new Map(),
+    writers: new Map(),
+    admitted: [],
     masters: [],
     checkpoints: 0,
     launch: config => {
@@ -192,20 +213,21 @@ function launchFake(
 ): InstanceProcess {
   const child = spawn('sleep', ['600'], {stdio: 'ignore'});
   const {volume} = config;
+  let {source} = config;
   const sockets = new Set<Socket>();
   const server = createServer(socket => {
     sockets.add(socket);
     socket.on('error', () => socket.destroy());
     createInterface({input: socket}).on('line', line => {
       const [verb, word = ''] = line.split(' ');
-      if (verb === 'put') storage.write(volume, [...storage.read(volume), word]);
-      socket.write(verb === 'put' ? 'ok\n' : `${storage.read(volume).join(' ')}\n`);
+      socket.write(`${reply(storage, fake, {...config, source}, verb ?? '', word)}\n`);
     });
   });
   let isOver = false;
   const exited = once(child, 'exit').then(([status, signal]) => {
     isOver = true;
     storage.open.delete(volume);
+    if (fake.writers.get(config.port) === volume) fake.writers.delete(config.port);
     for (const socket of sockets) socket.destroy();
     server.close();
     return {description: `status ${String(status)}, signal ${String(signal)}`};
@@ -226,8 +248,11 @@ function launchFake(
     if (config.databaseName !== null) {
       storage.write(volume, [...storage.read(volume), `database:${config.databaseName}`]);
     }
+    if (config.readerVerifier !== null && source === null)
+      fake.admitted.push(config.readerVerifier);
     server.listen(config.port, '127.0.0.1');
     await once(server, 'listening');
+    if (source === null) fake.writers.set(config.port, volume);
     return {port: config.port, serverVersion: 'Fake 18.4', steps};
   };
   return {
@@ -257,9 +282,29 @@ function launchFake(
       fake.masters.push((params.master as {verifier: string}).verifier);
     }
     if (method === 'checkpoint') fake.checkpoints++;
+    if (method === 'admitReaders' && 'verifier' in params) {
+      fake.admitted.push(String(params.verifier));
+    }
+    if (method === 'follow' && 'source' in params) ({source} = params as {source: typeof source});
+    if (method === 'replication') return fake.progress.get(config.name) ?? CAUGHT_UP;
     if (method === 'stop') child.kill('SIGTERM');
     return {};
   }
+}
+
+function reply(
+  storage: FakeStorage,
+  fake: FakeInstances,
+  {name, volume, source}: InstanceConfig,
+  verb: string,
+  word: string,
+): string {
+  if (verb === 'who') return name;
+  if (verb === 'put' && source !== null) return 'read-only';
+  const words = storage.read((source === null ? volume : fake.writers.get(source.port)) ?? volume);
+  if (verb !== 'put') return words.join(' ');
+  storage.write(volume, [...words, word]);
+  return 'ok';
 }
 
 /** Sends one line to an endpoint and resolves with the answer, or rejects when the connection breaks. */

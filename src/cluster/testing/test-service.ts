@@ -19,13 +19,15 @@ export type TestService = {
 export async function openTestService(
   directory: string,
   prepare: (instances: FakeInstances) => void = () => undefined,
+  /** Services that run side by side look for ports from different places. */
+  accountId = '123456789012',
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true});
   const catalog = Catalog.open({
     directory,
     region: 'local-1',
-    newIdentity: () => ({accountId: '123456789012', region: 'local-1', createdAtMs: 0}),
+    newIdentity: () => ({accountId, region: 'local-1', createdAtMs: 0}),
   });
   const storage = new FakeStorage(directory);
   const instances = fakeInstances(storage);
@@ -79,11 +81,21 @@ export async function createCluster(service: TestService, name: string): Promise
 }
 
 export async function createWriter(service: TestService, cluster: string): Promise<void> {
+  await createInstance(service, cluster, `${cluster}-writer`);
+}
+
+export async function createInstance(
+  service: TestService,
+  cluster: string,
+  name: string,
+  more: {PromotionTier?: number; DBInstanceClass?: string} = {},
+): Promise<void> {
   await service.plane.createDBInstance({
-    DBInstanceIdentifier: `${cluster}-writer`,
+    DBInstanceIdentifier: name,
     DBClusterIdentifier: cluster,
     DBInstanceClass: 'db.r6g.large',
     Engine: 'aurora-postgresql',
+    ...more,
   });
 }
 

@@ -153,6 +153,7 @@ async function serve(
     failed,
     setMaster: master => asAdmin(session => setMaster(session, master)),
     prepareFork: report_ => prepareFork(housekeeping, report_),
+    replication: null,
     stop,
     attachment: attachmentOf(link, failed),
   };

@@ -4,5 +4,7 @@
 export const ADMIN_ROLE = 'rdsadmin';
 /** Where our own sessions go: the owner of any other database may drop it. */
 export const ADMIN_DATABASE = 'rdsadmin';
+/** What readers of a cluster log in as; it can do nothing but replicate. */
+export const REPLICATION_ROLE = 'rdsrepladmin';
 /** What a master user is a member of; not a superuser. */
 export const MASTER_GROUP_ROLE = 'rds_superuser';

@@ -16,15 +16,27 @@ import {mkdir} from 'node:fs/promises';
 import {join} from 'node:path';
 import {sleep, systemClock} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
-import type {Engine, EngineStartOptions, ReportStep, RunningEngine} from '../engine.ts';
+import type {
+  Engine,
+  EngineReplication,
+  EngineStartOptions,
+  ReportStep,
+  RunningEngine,
+} from '../engine.ts';
 import {inspectPostgres} from './binaries.ts';
 import {dropSubscriptions, removeReplicationSlots} from './forget-source.ts';
 import {ADMIN_ROLE} from './names.ts';
 import {exitText, lastComplaint, runProgram, type Postmaster} from './postmaster.ts';
 import {prepareFork} from './prepare-fork.ts';
-import {createClusterRoles, createDatabase, setMaster} from './roles.ts';
+import {engineReplication, prepareReader} from './replication.ts';
+import {createClusterRoles, createDatabase, setMaster, setReplicationRole} from './roles.ts';
 import {withSession, type Session, type SocketAddress} from './session.ts';
-import {OPEN_LIBRARY_PATH, writeConfiguration, type SettingsInput} from './settings.ts';
+import {
+  OPEN_LIBRARY_PATH,
+  writeConfiguration,
+  type ReplicationSettings,
+  type SettingsInput,
+} from './settings.ts';
 import {removeLeftovers, startOnPort} from './start-server.ts';
 import {giveTo, prepareWorkplace, type PostgresEngineConfig, type Workplace} from './workplace.ts';
 
@@ -46,7 +58,7 @@ async function initialise(place: Workplace, report: ReportStep): Promise<void> {
     const {postmaster, port} = await startOnPort(
       place,
       // No role with a password is there yet, and extensions need their libraries.
-      {...settingsOf(place, {}), doors: 'open'},
+      {...settingsOf(place, {}), doors: 'open', replication: {role: 'alone'}},
       0,
     );
     try {
@@ -108,10 +120,16 @@ async function start(
   report: ReportStep,
 ): Promise<RunningEngine> {
   await removeLeftovers(place.pgdata);
-  if (options.firstStart) await removeReplicationSlots(place.pgdata);
+  const {source} = options;
+  if (options.firstStart || source !== null) await removeReplicationSlots(place.pgdata);
+  const replication: ReplicationSettings =
+    source === null
+      ? {role: options.readerVerifier === null ? 'alone' : 'source'}
+      : await prepareReader(place, source);
   const settings = {
     ...settingsOf(place, options.parameters),
     doors: options.firstStart ? 'closed' : 'open',
+    replication,
   } as const;
   const {postmaster, port} = await timed('recover', report, () =>
     startOnPort(place, settings, options.port),
@@ -123,7 +141,7 @@ async function start(
         await timed('forget-source', report, () => dropSubscriptions(session, address));
       }
       return timed('prepare-access', report, async () => {
-        await applyOptions(session, options);
+        if (source === null) await applyOptions(session, options);
         if (options.firstStart) {
           await writeConfiguration(
             place.configDirectory,
@@ -137,7 +155,12 @@ async function start(
         return `PostgreSQL ${String(row?.['version']).replace(/ .*$/, '')}`;
       });
     });
-    return runningEngine(postmaster, address, serverVersion);
+    const control = engineReplication(place, postmaster, address, {
+      ...settings,
+      port,
+      doors: 'open',
+    });
+    return runningEngine(postmaster, address, serverVersion, control);
   } catch (error) {
     await postmaster.stop('immediate');
     throw error;
@@ -145,8 +168,9 @@ async function start(
 }
 
 async function applyOptions(session: Session, options: EngineStartOptions): Promise<void> {
-  const {master, databaseName} = options;
+  const {master, databaseName, readerVerifier} = options;
   if (master !== null) await setMaster(session, master);
+  if (readerVerifier !== null) await setReplicationRole(session, readerVerifier);
   if (databaseName !== null) {
     await createDatabase(session, databaseName, master?.name ?? ADMIN_ROLE);
   }
@@ -173,6 +197,7 @@ function runningEngine(
   postmaster: Postmaster,
   address: SocketAddress,
   serverVersion: string,
+  replication: EngineReplication,
 ): RunningEngine {
   let stopping = false;
   const failed = endedUnasked(postmaster, () => stopping);
@@ -182,6 +207,7 @@ function runningEngine(
     failed,
     setMaster: master => withSession(address, session => setMaster(session, master)),
     prepareFork: report => prepareFork(address, report),
+    replication,
     stop: async mode => {
       stopping = true;
       await postmaster.stop(mode);

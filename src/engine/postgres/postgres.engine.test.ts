@@ -20,6 +20,8 @@ const START = {
   firstStart: false,
   master: MASTER_ROLE,
   databaseName: null,
+  readerVerifier: null,
+  source: null,
   parameters: {},
 } as const;
 const servers = testServers();

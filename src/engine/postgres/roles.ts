@@ -1,6 +1,6 @@
 /** Roles and databases that every cluster has, and its master user; as RDS for PostgreSQL has them. */
 import type {EngineMaster} from '../engine.ts';
-import {ADMIN_DATABASE, ADMIN_ROLE, MASTER_GROUP_ROLE} from './names.ts';
+import {ADMIN_DATABASE, ADMIN_ROLE, MASTER_GROUP_ROLE, REPLICATION_ROLE} from './names.ts';
 import {quoteName, quoteText, withSession, type Session, type SocketAddress} from './session.ts';
 
 /** What rds_superuser may do and hand on, by the major version that brought the role. */
@@ -76,6 +76,18 @@ export async function setMaster(session: Session, master: EngineMaster): Promise
     [ADMIN_ROLE],
   );
   if (database !== undefined) await session.query(`ALTER DATABASE postgres OWNER TO ${name}`);
+}
+
+/** Creates the role of the cluster's readers or gives it this verifier; writes nothing when all is so already. */
+export async function setReplicationRole(session: Session, verifier: string): Promise<void> {
+  const [role] = await session.query('SELECT rolpassword FROM pg_authid WHERE rolname = $1', [
+    REPLICATION_ROLE,
+  ]);
+  if (role?.['rolpassword'] === verifier) return;
+  const verb = role === undefined ? 'CREATE' : 'ALTER';
+  await session.query(
+    `${verb} ROLE ${REPLICATION_ROLE} LOGIN REPLICATION PASSWORD ${quoteText(verifier)}`,
+  );
 }
 
 /** Creates `databaseName`, owned by the master user, unless there is one of that name. */

@@ -6,6 +6,7 @@ const INPUT: SettingsInput = {
   socketDirectory: "/it's/here",
   syncedBy: 'volume',
   doors: 'open',
+  replication: {role: 'alone'},
   parameters: {},
 };
 
@@ -46,6 +47,16 @@ describe('the settings', () => {
     );
   });
 
+  test('of a writer with readers keep some WAL, and those of a reader have no secret', () => {
+    expect(settings({}).get('wal_keep_size')).toBe("'0'");
+    expect(settings({replication: {role: 'source'}}).get('wal_keep_size')).toBe("'128MB'");
+    const reader = settings({replication: {role: 'reader', port: 7, passFile: '/mnt/pass'}});
+    expect(reader.get('fsync')).toBe("'off'");
+    expect(
+      settingsText({...INPUT, replication: {role: 'reader', port: 7, passFile: '/p'}}),
+    ).toMatch(/^primary_conninfo = 'host=127\.0\.0\.1 port=7 user=rdsrepladmin passfile=\/p /m);
+  });
+
   test.each<Record<string, string>>([
     {'a b': '1'},
     {'x;y': '1'},
@@ -66,8 +77,10 @@ test('closed doors let in nobody but our own role, over the socket', () => {
 });
 
 test('open doors let in every role but ours, with its password, from this machine', () => {
-  expect(hbaText('open').split('\n').slice(1, 3)).toEqual([
+  expect(hbaText('open').split('\n').slice(1, 5)).toEqual([
     'host all rdsadmin all reject',
+    'host replication rdsrepladmin 127.0.0.1/32 scram-sha-256',
+    'host all rdsrepladmin all reject',
     'host all all 127.0.0.1/32 scram-sha-256',
   ]);
 });

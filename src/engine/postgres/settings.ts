@@ -5,7 +5,7 @@
 import {chown, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {BorealisError} from '../../base/errors.ts';
-import {ADMIN_ROLE} from './names.ts';
+import {ADMIN_ROLE, REPLICATION_ROLE} from './names.ts';
 
 export type SettingsInput = {
   readonly port: number;
@@ -14,8 +14,28 @@ export type SettingsInput = {
   readonly syncedBy: 'volume' | 'server';
   /** `closed`: nobody but us gets in, and no replication worker of the source's runs. */
   readonly doors: 'closed' | 'open';
+  readonly replication: ReplicationSettings;
   readonly parameters: Readonly<Record<string, string>>;
 };
+
+/**
+ * `alone`: a writer without readers. `source`: a writer that keeps some WAL for its readers. `reader`:
+ * follows the writer at `port`, with the secret that is in `passFile`.
+ */
+export type ReplicationSettings =
+  | {readonly role: 'alone' | 'source'}
+  | {readonly role: 'reader'; readonly port: number; readonly passFile: string};
+
+/** Fifteen readers, and as many consumers of the user's own. */
+const WAL_SENDERS_MAX = 30;
+/**
+ * What a reader may miss while its connection is broken. Not more, because one that is further behind
+ * is forked anew in a moment, and every fork of the volume holds on to what is kept.
+ */
+const KEPT_WAL = '128MB';
+/** A reader hears from its writer at least each half of it, or looks for it again. */
+const RECEIVER_TIMEOUT = '10s';
+const RECEIVER_RETRY = '200ms';
 
 /** PostgreSQL's own default; what it is once the doors are open. */
 export const OPEN_LIBRARY_PATH = '$libdir';
@@ -61,7 +81,13 @@ export function hbaText(doors: 'closed' | 'open'): string {
   // The socket lies in a directory that only the instance reaches.
   const admin = `local all ${ADMIN_ROLE} trust\n`;
   if (doors === 'closed') return admin;
-  return `${admin}host all ${ADMIN_ROLE} all reject\nhost all all 127.0.0.1/32 scram-sha-256\n`;
+  return [
+    `${admin}host all ${ADMIN_ROLE} all reject\n`,
+    // `all` means every database, which is not replication.
+    `host replication ${REPLICATION_ROLE} 127.0.0.1/32 scram-sha-256\n`,
+    `host all ${REPLICATION_ROLE} all reject\n`,
+    `host all all 127.0.0.1/32 scram-sha-256\n`,
+  ].join('');
 }
 
 function ownSettings(): Record<string, string> {
@@ -99,7 +125,8 @@ function fixedSettings(input: SettingsInput): Record<string, string> {
     // stderr goes to engine.log.
     logging_collector: 'off',
     log_destination: 'stderr',
-    fsync: 'on',
+    // Each start of a reader begins with a new fork, so nothing of it is ever recovered.
+    fsync: input.replication.role === 'reader' ? 'off' : 'on',
     // Until a crash test proves that a page is never torn on a volume.
     full_page_writes: 'on',
     // Zeros would be pages of the log; a copy-on-write volume gains nothing from them.
@@ -117,6 +144,23 @@ function fixedSettings(input: SettingsInput): Record<string, string> {
     // A replication worker loads libpqwalreceiver by its bare name. With an empty path it cannot,
     // so no subscription of the source's acts before it is dropped.
     dynamic_library_path: input.doors === 'closed' ? '/nonexistent' : OPEN_LIBRARY_PATH,
+    ...replicationSettings(input.replication),
+  };
+}
+
+function replicationSettings(replication: ReplicationSettings): Record<string, string> {
+  // A reader must allow at least as many senders as its writer.
+  const common = {max_wal_senders: String(WAL_SENDERS_MAX)};
+  if (replication.role !== 'reader') {
+    return {...common, wal_keep_size: replication.role === 'source' ? KEPT_WAL : '0'};
+  }
+  const {port, passFile} = replication;
+  return {
+    ...common,
+    hot_standby: 'on',
+    primary_conninfo: `host=127.0.0.1 port=${port} user=${REPLICATION_ROLE} passfile=${passFile} sslmode=disable connect_timeout=5`,
+    wal_receiver_timeout: RECEIVER_TIMEOUT,
+    wal_retrieve_retry_interval: RECEIVER_RETRY,
   };
 }
 

@@ -69,6 +69,8 @@ export async function createInstanceBench(
     firstStart: false,
     master: MASTER,
     databaseName: null,
+    readerVerifier: null,
+    source: null,
     parameters: {},
   };
   const started: InstanceProcess[] = [];

@@ -1,0 +1,54 @@
+/** What an instance process is told to be. */
+import {mkdirSync} from 'node:fs';
+import {join} from 'node:path';
+import {BorealisError} from '../base/errors.ts';
+import type {InstanceConfig} from '../instance/messages.ts';
+import {offerFor} from './engine-versions.ts';
+import type {ClusterRecord, InstanceRecord} from './records.ts';
+import type {Place} from './runner.ts';
+import type {World} from './world.ts';
+
+/** Page-table nodes of 32 GB of hot data; an idle clone uses a few hundred kilobytes of it. */
+export const NODE_CACHE_BYTES: number = 32 * 1024 * 1024;
+
+type ConfigWorld = Pick<World, 'offers' | 'zones' | 'instancesDirectory' | 'reserveBytes'>;
+
+/** `readerVerifier`: of a cluster with readers, else null. Throws unavailable/engine-missing. */
+export function instanceConfig(
+  world: ConfigWorld,
+  instance: InstanceRecord,
+  cluster: ClusterRecord,
+  place: Place,
+  readerVerifier: string | null,
+): InstanceConfig {
+  const {offers, zones, instancesDirectory} = world;
+  const offer = offerFor(offers, cluster);
+  if (offer === undefined) {
+    throw new BorealisError(
+      'unavailable',
+      'engine-missing',
+      `DB cluster ${cluster.identifier} needs PostgreSQL ${cluster.engineVersion} (${cluster.runtime}), which cannot run here now.`,
+    );
+  }
+  const runDirectory = join(instancesDirectory, instance.resourceId);
+  mkdirSync(runDirectory, {recursive: true, mode: 0o700});
+  return {
+    name: instance.identifier,
+    zones,
+    volume: place.volume,
+    nodeCacheBytes: NODE_CACHE_BYTES,
+    reserveBytes: world.reserveBytes,
+    runtime: offer.runtime,
+    postgresBin: offer.postgresBin,
+    runDirectory,
+    role: instance.role,
+    port: instance.port,
+    firstStart: cluster.firstStart,
+    master: cluster.masterApplied < cluster.masterRevision ? cluster.master : null,
+    // PGlite serves one database and must be told which; a native one that was dropped stays so.
+    databaseName: offer.runtime === 'native' && cluster.databaseMade ? null : cluster.databaseName,
+    readerVerifier,
+    source: place.source,
+    parameters: {},
+  };
+}
