@@ -1,7 +1,8 @@
 /** The worker thread of `openClusterStorage` for short calls: runs them one after the other. */
 import {parentPort, workerData} from 'node:worker_threads';
 import {assert} from '../base/assert.ts';
-import {every} from '../base/clock.ts';
+import {sleep, systemClock} from '../base/clock.ts';
+import type {Mirror} from '../page-store/zone.ts';
 import {openZones} from '../page-store/open-zones.ts';
 import {allocateVolume, openStore} from '../page-store/store.ts';
 import {forkIdleVolume} from '../volume/open-volume.ts';
@@ -10,6 +11,8 @@ import {answerCalls} from './worker-calls.ts';
 
 /** How often a mirror looks after its zones. */
 const TICK_MS = 1_000;
+/** Time for the zones to answer a step of a catch-up. */
+const STEP_MS = 2;
 
 const {zones, nodeCacheBytes} = workerData as StorageWorkerData;
 const zone = openZones(
@@ -18,7 +21,17 @@ const zone = openZones(
 );
 openStore(zone);
 const {mirror} = zone;
-if (mirror !== null) every(TICK_MS, () => mirror.tick());
+if (mirror !== null) void lookAfter(mirror);
+
+/** Between two ticks a catch-up goes on step by step; calls are answered in the pauses. */
+async function lookAfter(store: Mirror): Promise<never> {
+  for (;;) {
+    store.tick();
+    const tickAtMs = systemClock.monotonicMs() + TICK_MS;
+    do await sleep(store.step() ? STEP_MS : TICK_MS);
+    while (systemClock.monotonicMs() < tickAtMs);
+  }
+}
 
 function run(call: StorageCall): unknown {
   switch (call.method) {

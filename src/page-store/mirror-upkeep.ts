@@ -35,7 +35,7 @@ export type UpkeepParts = {
 };
 
 /** How often a keeper looks whether its zones are whole. */
-const AUDIT_PERIOD_MS = 60_000;
+const AUDIT_PERIOD_MS = 15_000;
 
 export class MirrorUpkeep {
   readonly #parts: UpkeepParts;
@@ -65,9 +65,10 @@ export class MirrorUpkeep {
     members.refresh();
   }
 
-  /** Goes on with what is under way. */
-  step(): void {
+  /** Goes on with what is under way; false when nothing is. */
+  step(): boolean {
     for (const [member, job] of this.#jobs) if (!job.step()) this.#jobs.delete(member);
+    return this.#jobs.size > 0;
   }
 
   /** While something is waited for. */

@@ -113,6 +113,10 @@ class MirroredZone implements Zone, Mirror {
     this.#upkeep.tick();
   }
 
+  step(): boolean {
+    return this.#upkeep.step();
+  }
+
   // ── records ──
 
   readStoreRecord(): Buffer | null {

@@ -115,6 +115,8 @@ export type Mirror = {
   isWritable(): boolean;
   /** To be called about once a second: notices zones that hang, tries those that failed, catches up. */
   tick(): void;
+  /** Goes on with a catch-up, a step of many. True while one is under way. */
+  step(): boolean;
   states(): readonly ZoneState[];
 };
 
