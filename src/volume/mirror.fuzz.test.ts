@@ -207,6 +207,122 @@ describe('a volume on three zones', () => {
   });
 });
 
+describe('an opening after a crash', () => {
+  /** The processes die; nothing that the zones were still to do is done. */
+  function die(zones: readonly MemoryZone[]): void {
+    for (const zone of zones) zone.kill();
+  }
+
+  function alone(zone: Zone): Volume {
+    return openVolumeIn({zone, volume: VOLUME, create: false, nodeCacheBytes: 0});
+  }
+
+  test('levels the log: a zone that was behind has all of it afterwards', () => {
+    const zones = three();
+    const {volume, medium} = start(zones, true);
+    put(volume, 0, 1);
+    volume.barrier();
+    medium.advance(1000);
+    pick(2, medium.faults).delayMs = 5000;
+    for (let page = 1; page < 10; page++) {
+      put(volume, page, page + 1);
+      volume.barrier();
+    }
+    die(zones);
+    const again = start(zones, false);
+    settle(again, 1);
+    expect(states(again.zone)).toEqual(['healthy', 'healthy', 'healthy']);
+    die(zones);
+    for (const zone of zones) {
+      const one = alone(zone);
+      for (let page = 0; page < 10; page++) expect(get(one, page)).toBe(page + 1);
+    }
+  });
+
+  test('finds what was acknowledged in whichever zone has it', () => {
+    const zones = three();
+    const {volume, medium} = start(zones, true);
+    put(volume, 0, 1);
+    volume.barrier();
+    medium.advance(1000);
+    pick(0, medium.faults).delayMs = 5000;
+    put(volume, 1, 2);
+    volume.barrier();
+    die(zones);
+    // Of the two that have it one does not answer.
+    const later = new SimulatedZones(zones);
+    pick(1, later.faults).hungUntilMs = 1e9;
+    const {zone} = mirrorOn(later, 'writer');
+    const again = openVolumeIn({zone, volume: VOLUME, create: false, nodeCacheBytes: 0});
+    expect(get(again, 1)).toBe(2);
+    put(again, 2, 3);
+    again.barrier();
+  });
+
+  test('takes the newest record, and a zone with an older one is brought there or left out', () => {
+    const zones = three();
+    const {volume, medium} = start(zones, true);
+    pick(0, medium.faults).hungUntilMs = 1e9;
+    for (let page = 0; page < 900; page++) put(volume, page, (page % 250) + 1);
+    volume.checkpoint();
+    die(zones);
+    const later = new SimulatedZones(zones);
+    pick(2, later.faults).hungUntilMs = 1e9;
+    const {zone} = mirrorOn(later, 'writer');
+    const again = openVolumeIn({zone, volume: VOLUME, create: false, nodeCacheBytes: 0});
+    for (let page = 0; page < 900; page++) expect(get(again, page)).toBe((page % 250) + 1);
+    again.close();
+    // There was no quorum without the first zone, so it was given all that it lacked.
+    const one = alone(zones[0] as Zone);
+    for (let page = 0; page < 900; page++) expect(get(one, page)).toBe((page % 250) + 1);
+  });
+
+  test('never counts a zone that was emptied', () => {
+    const zones = three();
+    const {volume, medium} = start(zones, true);
+    put(volume, 0, 1);
+    volume.barrier();
+    medium.advance(1000);
+    pick(2, medium.faults).hungUntilMs = 1e9;
+    put(volume, 1, 2);
+    volume.barrier();
+    die(zones);
+    const emptied = [new MemoryZone(new ZoneFaults(), 'a'), zones[1], zones[2]] as MemoryZone[];
+    const later = new SimulatedZones(emptied);
+    // The one zone that holds what was acknowledged last is away: the other two must not decide.
+    pick(1, later.faults).hungUntilMs = 1e9;
+    const {zone} = mirrorOn(later, 'writer');
+    const options = {zone, volume: VOLUME, create: false, nodeCacheBytes: 0};
+    expect(() => openVolumeIn(options)).toThrow(/2 of 3 zones are needed/);
+  });
+
+  test('a zone that catches up while another one is behind lacks nothing', () => {
+    const zones = three();
+    const {volume, zone, medium} = start(zones, true);
+    pick(2, medium.faults).failure = 'zone-io';
+    for (let page = 0; page < 300; page++) put(volume, page, (page % 250) + 1);
+    volume.barrier();
+    expect(states(zone)).toEqual(['healthy', 'healthy', 'degraded']);
+    pick(2, medium.faults).failure = null;
+    // What is copied from is written late, while the writer goes on.
+    for (const faults of medium.faults.slice(0, 2)) faults.delayMs = 30;
+    for (let round = 0; round < 200; round++) {
+      put(volume, 300 + round, (round % 250) + 1);
+      volume.flush();
+      medium.advance(20);
+      zone.mirror?.tick();
+    }
+    volume.barrier();
+    settle({medium, zone}, 30);
+    expect(states(zone)).toEqual(['healthy', 'healthy', 'healthy']);
+    die(zones);
+    const one = alone(zones[2] as Zone);
+    for (let page = 0; page < 500; page++) {
+      expect(get(one, page)).toBe(((page < 300 ? page : page - 300) % 250) + 1);
+    }
+  });
+});
+
 describe('a writer that was paused', () => {
   for (const count of [1, 3]) {
     test(`acknowledges nothing once another one took over (zones: ${count})`, () => {

@@ -33,25 +33,31 @@ export class SimulatedZones implements ZoneMedium {
   readonly board: ZoneBoard = new ZoneBoard();
   readonly names: readonly string[];
   readonly faults: readonly Faults[];
-  readonly #zones: readonly Zone[];
+  readonly #zones: Zone[];
   readonly #channels: SimulatedChannel[] = [];
   #nowMs: number;
 
   constructor(zones: readonly Zone[], startMs = 0) {
-    this.#zones = zones;
+    this.#zones = [...zones];
     this.#nowMs = startMs;
     this.names = zones.map(zone => zone.name);
     this.faults = zones.map(() => ({delayMs: 0, hungUntilMs: 0, failure: null}));
   }
 
   open(index: number): ZoneChannel {
-    const channel = new SimulatedChannel(this, this.faults[index] as Faults, {
+    const channel = new SimulatedChannel(this, index, {
       zone: this.#zones[index] as Zone,
       peer: name => this.#zones[this.names.indexOf(name)] as Zone,
       publish: lsn => this.board.publish(index, lsn),
     });
     this.#channels.push(channel);
     return channel;
+  }
+
+  /** Another disk is there: what was open on the old one fails. */
+  replaceZone(index: number, zone: Zone): void {
+    this.#zones[index] = zone;
+    for (const channel of this.#channels) channel.loseZone(index);
   }
 
   nowMs(): number {
@@ -83,6 +89,7 @@ export class SimulatedZones implements ZoneMedium {
 
 class SimulatedChannel implements ZoneChannel {
   readonly #zones: SimulatedZones;
+  readonly #index: number;
   readonly #faults: Faults;
   readonly #executor: ZoneExecutor;
   readonly #lines: Record<LineName, {queue: Queued[]; submitted: number; done: number}> = {
@@ -95,11 +102,12 @@ class SimulatedChannel implements ZoneChannel {
 
   constructor(
     zones: SimulatedZones,
-    faults: Faults,
+    index: number,
     parts: ConstructorParameters<typeof ZoneExecutor>[0],
   ) {
     this.#zones = zones;
-    this.#faults = faults;
+    this.#index = index;
+    this.#faults = zones.faults[index] as Faults;
     this.#executor = new ZoneExecutor(parts);
   }
 
@@ -150,6 +158,11 @@ class SimulatedChannel implements ZoneChannel {
 
   hasEnded(): boolean {
     return this.#zones.nowMs() >= this.#faults.hungUntilMs;
+  }
+
+  loseZone(index: number): void {
+    if (index !== this.#index) return;
+    this.#failure ??= {kind: 'unavailable', code: 'zone-lost', message: 'the disk is gone'};
   }
 
   /** When something would be done next. */
