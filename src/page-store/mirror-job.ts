@@ -3,6 +3,7 @@
  * answers. It is stepped from time to time and never waits, because the thread that steps it serves
  * reads and writes meanwhile.
  */
+import {BorealisError} from '../base/errors.ts';
 import type {Member, Members} from './mirror-members.ts';
 import {lineOf, type Outcome, type ZoneOperation} from './zone-operation.ts';
 
@@ -16,6 +17,9 @@ export type Ask = {
 
 /** Ends when the zone has caught up. Throws why it cannot. */
 export type Job = Generator<readonly Ask[], void, readonly Outcome[]>;
+
+/** Code of the error that too few of the other zones are there. */
+export const TOO_FEW_ZONES = 'zone-quorum';
 
 type Pending = {ask: Ask; ticket: number | null; outcome: Outcome | null};
 
@@ -45,6 +49,9 @@ export class JobRunner {
         this.#pending = next.value.map(ask => ({ask, ticket: ask.ticket ?? null, outcome: null}));
       }
     } catch (error) {
+      const isOthersLack = error instanceof BorealisError && error.code === TOO_FEW_ZONES;
+      // That the others cannot vouch for it says nothing against a zone that is current.
+      if (isOthersLack && this.#member.standing === 'current') return false;
       this.#members.break(this.#member, error instanceof Error ? error.message : String(error));
       return false;
     }
@@ -56,11 +63,13 @@ export class JobRunner {
     for (const one of pending) {
       if (one.outcome !== null) continue;
       const {member, operation, bytes} = one.ask;
-      if (member.standing === 'broken') throw new Error(`zone ${member.name} failed meanwhile`);
+      if (member.standing === 'broken') throw othersFailed(member);
       one.ticket ??= member.channel?.submit(operation, bytes === undefined ? [] : [bytes]) ?? null;
       if (one.ticket !== null) {
         one.outcome = member.channel?.take(lineOf(operation), one.ticket) ?? null;
       }
+      const failed = one.outcome?.ok === false && one.outcome.kind === 'unavailable';
+      if (failed && member !== this.#member) throw othersFailed(member);
       if (one.outcome === null) isAnswered = false;
       else this.#answeredAtMs = this.#members.nowMs();
     }
@@ -70,4 +79,12 @@ export class JobRunner {
     }
     return isAnswered;
   }
+}
+
+function othersFailed(member: Member): BorealisError {
+  return new BorealisError(
+    'unavailable',
+    TOO_FEW_ZONES,
+    `zone ${member.name}, which tells what it lacks, failed meanwhile`,
+  );
 }

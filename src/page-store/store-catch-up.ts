@@ -3,7 +3,8 @@
  * was removed, segments that are settled, and records. What lies behind a volume's checkpoint is its
  * writer's own, or for the next opening to level.
  *
- * The other zones decide: they are a read quorum, so what none of them knows was never acknowledged.
+ * The zones that hold the store decide: they are a read quorum, so what none of them knows was never
+ * acknowledged.
  * A sweep may run meanwhile: what it deletes is gone when it is to be copied, or is deleted here later.
  */
 import {BorealisError} from '../base/errors.ts';
@@ -20,6 +21,7 @@ import {
 import type {Ask, Job} from './mirror-job.ts';
 import type {Member, Members} from './mirror-members.ts';
 import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
+import {TOO_FEW_ZONES} from './mirror-job.ts';
 import {checkSameStore} from './store-identity.ts';
 import type {Outcome, RecordState} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
@@ -35,6 +37,7 @@ export class StoreCatchUp {
   readonly #members: Members;
   readonly #member: Member;
   readonly #storeRecord: () => Buffer | null;
+  #witnesses: readonly Member[] = [];
 
   constructor(members: Members, member: Member, storeRecord: () => Buffer | null) {
     this.#members = members;
@@ -44,8 +47,7 @@ export class StoreCatchUp {
 
   *run(): Job {
     const member = this.#member;
-    const [store] = yield [{member, operation: {kind: 'read-store-record'}}];
-    checkSameStore(good(store).bytes, this.#storeRecord());
+    yield* this.#findWitnesses();
     for (;;) {
       const {changes} = this.#members;
       yield* this.#pass();
@@ -57,7 +59,7 @@ export class StoreCatchUp {
   }
 
   *#pass(): Job {
-    const lists = yield [this.#member, ...this.#others()].map(member => {
+    const lists = yield [this.#member, ...this.#witnesses].map(member => {
       return {member, operation: {kind: 'list-volumes'}} as const;
     });
     const volumes = new Set(lists.flatMap(outcome => good(outcome).value as VolumeNumber[]));
@@ -66,7 +68,7 @@ export class StoreCatchUp {
 
   *#bringVolume(volume: VolumeNumber): Job {
     const member = this.#member;
-    const others = this.#others();
+    const others = this.#witnesses;
     const answers = yield [member, ...others].flatMap(of => [
       {member: of, operation: {kind: 'read-volume-record', volume} as const},
       {member: of, operation: {kind: 'list-segments', volume} as const},
@@ -160,11 +162,23 @@ export class StoreCatchUp {
     good(written);
   }
 
-  #others(): Member[] {
-    const others = this.#members.good().filter(member => member !== this.#member);
-    if (others.length >= this.#members.readQuorum) return others;
+  /**
+   * The other zones that can be asked and hold the store. With this one, if it holds the store too, they
+   * must be a read quorum. They need not be current: what was acknowledged is in one of a read quorum.
+   */
+  *#findWitnesses(): Job {
+    const member = this.#member;
+    const others = this.#members.all.filter(one => one !== member && one.standing !== 'broken');
+    const answers = yield [member, ...others].map(of => {
+      return {member: of, operation: {kind: 'read-store-record'}} as const;
+    });
+    const [own, ...records] = answers.map(answer => good(answer).bytes);
+    checkSameStore(own ?? null, this.#storeRecord());
+    this.#witnesses = others.filter((_, index) => (records[index] ?? null) !== null);
+    const holders = this.#witnesses.length + (own == null ? 0 : 1);
+    if (this.#witnesses.length > 0 && holders >= this.#members.readQuorum) return;
     const text = 'too few other zones are there to tell what it lacks';
-    throw new BorealisError('unavailable', 'zone-quorum', text);
+    throw new BorealisError('unavailable', TOO_FEW_ZONES, text);
   }
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import {expect, test} from 'vitest';
-import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
+import type {VolumeNumber} from '../page-store/ids.ts';
 import {MIRROR_DEFAULTS} from '../page-store/mirror-members.ts';
 import {openMirroredZone} from '../page-store/mirrored-zone.ts';
 import {openStore} from '../page-store/store.ts';
@@ -154,14 +154,14 @@ class Simulation {
   /** The disk is new, and what ran on it notices. */
   #wipe(index: number): void {
     this.#zones[index] = new MemoryZone(new ZoneFaults(), this.#zones[index]?.name);
-    this.#medium.replaceZone(index, this.#zones[index] as Zone);
+    this.#medium.replaceZone(index, this.#zones[index]);
   }
 
   #rot(index: number, random: (below: number) => number): void {
     const zone = this.#zones[index] as MemoryZone;
     for (const {segment, sizeBytes} of zone.listSegments(VOLUME)) {
-      for (let count = 0; count < 20 && sizeBytes > 0; count++)
-        zone.corrupt(VOLUME, segment, random(sizeBytes));
+      if (sizeBytes === 0) continue;
+      for (let count = 0; count < 20; count++) zone.corrupt(VOLUME, segment, random(sizeBytes));
     }
   }
 
@@ -221,7 +221,7 @@ class Simulation {
       const good = other.openSegment(VOLUME, segment);
       const bytes = Buffer.alloc(sizeBytes);
       good.read(0, bytes, 0, sizeBytes);
-      const bad = zone.ensureSegment(VOLUME, segment as SegmentNumber);
+      const bad = zone.ensureSegment(VOLUME, segment);
       bad.write([bytes], 0);
       bad.sync();
     }
@@ -246,10 +246,10 @@ class Simulation {
     this.#zone = this.#mirror();
     this.#volume = this.#open(false);
     const found = read(this.#volume);
-    const known = this.#states.filter(state => same(found, state)).at(-1);
-    expect(known, 'the volume is what it was after some operation').toBeDefined();
+    const reached = this.#states.filter(state => same(found, state)).at(-1);
+    expect(reached, 'the volume is what it was after some operation').toBeDefined();
     // What was found is durable: it is all there is from now on.
-    this.#states = [known as State];
+    this.#states = [reached as State];
   }
 
   #open(create: boolean): Volume {
