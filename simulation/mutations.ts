@@ -119,6 +119,13 @@ export const MUTATIONS: readonly Mutation[] = [
     why: 'the log of a stale writer is followed past the place where the next writer began',
   },
   {
+    name: 'log ends at a segment of a stale writer',
+    file: 'volume/recovery.ts',
+    find: 'if (!isFirst && header.startLsn !== lsn) continue;',
+    replace: 'if (!isFirst && header.startLsn !== lsn) break;',
+    why: 'the batches of the right writer behind it are not found',
+  },
+  {
     name: 'stale writer taken for rot',
     file: 'volume/recovery.ts',
     find: 'if (batch === null || isFenced(record.fence, batch.epoch, batch.lsn)) continue;',
