@@ -119,13 +119,6 @@ export const MUTATIONS: readonly Mutation[] = [
     why: 'the log of a stale writer is followed past the place where the next writer began',
   },
   {
-    name: 'stale writer taken for rot',
-    file: 'volume/recovery.ts',
-    find: 'if (batch === null || isFenced(record.fence, batch.epoch, batch.lsn)) continue;',
-    replace: 'if (batch === null) continue;',
-    why: 'a volume is refused although nothing of it is lost',
-  },
-  {
     name: 'no new epoch',
     file: 'volume/volume-head.ts',
     find: 'const epoch = this.#record.epoch + 1;',
