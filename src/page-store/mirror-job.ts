@@ -1,5 +1,5 @@
 /**
- * A job for a zone that catches up: a generator that yields what it wants to ask and is given the
+ * A job for a zone that catches up, or is looked at: a generator that yields what it wants to ask and is given the
  * answers. It is stepped from time to time and never waits, because the thread that steps it serves
  * reads and writes meanwhile.
  */
@@ -45,7 +45,10 @@ export class JobRunner {
         this.#pending = next.value.map(ask => ({ask, ticket: ask.ticket ?? null, outcome: null}));
       }
     } catch (error) {
-      this.#members.break(this.#member, error instanceof Error ? error.message : String(error));
+      // One that is current lacks nothing that is known of: it was only looked at, and will be again.
+      if (this.#member.standing === 'catching-up') {
+        this.#members.break(this.#member, error instanceof Error ? error.message : String(error));
+      }
       return false;
     }
   }
