@@ -1,5 +1,5 @@
 /**
- * A job for a zone that catches up: a generator that yields what it wants to ask and is given the
+ * A job for a zone that catches up, or is looked at: a generator that yields what it wants to ask and is given the
  * answers. It is stepped from time to time and never waits, because the thread that steps it serves
  * reads and writes meanwhile.
  */

@@ -98,6 +98,7 @@ export class MirrorUpkeep {
   #audit(): void {
     const {members, role} = this.#parts;
     if (role !== 'keeper' || members.nowMs() < this.#auditAtMs || this.#jobs.size > 0) return;
+    if (members.good().length <= members.readQuorum) return;
     this.#auditAtMs = members.nowMs() + AUDIT_PERIOD_MS;
     for (const member of members.good()) this.#begin(member, this.#catchUp(member));
   }

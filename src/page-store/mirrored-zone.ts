@@ -23,7 +23,7 @@ import {MirrorStream} from './mirror-stream.ts';
 import {MirrorUpkeep, type MirrorRole, type Writer} from './mirror-upkeep.ts';
 import {MirroredSegment, type SegmentHost} from './mirrored-segment.ts';
 import {isNewerRecord} from './record.ts';
-import {checkSameStore} from './store-identity.ts';
+import {commonStore, foreignZone, storeIdOf} from './store-identity.ts';
 import type {ZoneMedium} from './zone-channel.ts';
 import type {
   Mirror,
@@ -121,11 +121,13 @@ class MirroredZone implements Zone, Mirror {
 
   readStoreRecord(): Buffer | null {
     const answers = this.#quorums.read({kind: 'read-store-record'}, 'read the store record');
+    const store = commonStore([...answers.values()].map(({bytes}) => bytes));
     let newest: Buffer | null = null;
-    for (const {bytes} of answers.values()) {
+    for (const [member, {bytes}] of answers) {
       const found = bytes === null ? null : Buffer.from(bytes);
-      checkSameStore(found, newest);
-      if (isNewerRecord(found, newest)) newest = found;
+      const id = storeIdOf(found);
+      if (id !== null && id !== store) this.#members.break(member, foreignZone().message);
+      else if (newest === null || isNewerRecord(found, newest)) newest = found;
     }
     this.#storeRecord = newest;
     this.#isStoreKnown = true;

@@ -1,14 +1,34 @@
-/** Whether two zones belong to one store. */
+/** Which store a zone belongs to. */
 import {BorealisError} from '../base/errors.ts';
-import {decodeRecord} from './record.ts';
+import {decodeRecord, recordVersion} from './record.ts';
 
-/** A zone without a store record is empty, and may join any store. */
+/** A zone without a store record is empty, and may join any store; so may one whose record rotted. */
 export function checkSameStore(found: Uint8Array | null, expected: Uint8Array | null): void {
-  if (found === null || expected === null) return;
-  if (storeIdOf(found) === storeIdOf(expected)) return;
-  throw new BorealisError('invalid', 'zone-foreign', 'it belongs to another store');
+  const own = storeIdOf(found);
+  if (own === null || expected === null || own === storeIdOf(expected)) return;
+  throw foreignZone();
 }
 
-function storeIdOf(bytes: Uint8Array): string | undefined {
-  return (decodeRecord(Buffer.from(bytes), 'store record') as {storeId?: string}).storeId;
+/** The store that most of the zones belong to; null for none. @throws BorealisError when none has most. */
+export function commonStore(records: readonly (Uint8Array | null)[]): string | null {
+  const counts = new Map<string, number>();
+  for (const record of records) {
+    const id = storeIdOf(record);
+    if (id !== null) counts.set(id, (counts.get(id) ?? 0) + 1);
+  }
+  const [first, second] = [...counts].sort(([, a], [, b]) => b - a);
+  if (first !== undefined && first[1] === second?.[1]) throw foreignZone();
+  return first?.[0] ?? null;
+}
+
+/** Null where there is no record that can be read. */
+export function storeIdOf(record: Uint8Array | null): string | null {
+  if (record === null) return null;
+  const bytes = Buffer.from(record);
+  if (recordVersion(bytes) === null) return null;
+  return (decodeRecord(bytes, 'store record') as {storeId: string}).storeId;
+}
+
+export function foreignZone(): BorealisError {
+  return new BorealisError('invalid', 'zone-foreign', 'it belongs to another store');
 }

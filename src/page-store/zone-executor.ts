@@ -282,24 +282,23 @@ function holdsAll({ranges}: SegmentFile, wanted: readonly SegmentRange[]): boole
   );
 }
 
-/** Writes only what differs. Returns the bytes that were looked at. */
+/**
+ * Writes only what differs, and syncs in any case: what was there may lie in the host's cache only.
+ * Returns the bytes that were looked at.
+ */
 function copyRange(input: SegmentFile, output: SegmentFile, from: number, to: number): number {
   const bytes = Buffer.allocUnsafe(COPY_CHUNK_BYTES);
   const held = Buffer.allocUnsafe(COPY_CHUNK_BYTES);
   let at = from;
-  let written = false;
   while (at < to) {
     const wanted = Math.min(COPY_CHUNK_BYTES, to - at);
     const got = input.read(at, bytes, 0, wanted);
     const same = output.read(at, held, 0, got) === got && bytes.compare(held, 0, got, 0, got) === 0;
-    if (!same) {
-      output.write([bytes.subarray(0, got)], at);
-      written = true;
-    }
+    if (!same) output.write([bytes.subarray(0, got)], at);
     at += got;
     if (got < wanted) break;
   }
-  if (written) output.sync();
+  output.sync();
   return at - from;
 }
 

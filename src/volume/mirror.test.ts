@@ -2,10 +2,14 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {afterEach, beforeEach, describe, expect, test} from 'vitest';
-import {sleep} from '../base/clock.ts';
+import {sleep, systemClock} from '../base/clock.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
+import {MIRROR_DEFAULTS} from '../page-store/mirror-members.ts';
+import {openMirroredZone} from '../page-store/mirrored-zone.ts';
 import {openZones} from '../page-store/open-zones.ts';
 import {openStore} from '../page-store/store.ts';
+import {zonesOfThreads} from '../page-store/thread-channel.ts';
+import {ZoneBoard} from '../page-store/zone-board.ts';
 import type {Zone, ZoneEvent} from '../page-store/zone.ts';
 import {openVolumeIn} from './open-volume.ts';
 import {PAGE_SIZE_BYTES} from './pointer.ts';
@@ -31,15 +35,28 @@ const zones = () => NAMES.map(name => ({name, directory: path.join(base, name)})
 
 function open(create: boolean): {volume: Volume; zone: Zone; events: ZoneEvent[]} {
   const events: ZoneEvent[] = [];
-  const zone = openZones(
-    {zones: zones(), zoneHangMs: 3000},
-    {role: 'writer', onZoneEvent: event => events.push(event)},
-  );
+  const onZoneEvent = (event: ZoneEvent): void => void events.push(event);
+  const zone = openZones({zones: zones(), zoneHangMs: 3000}, {role: 'writer', onZoneEvent});
+  return {...openOn(zone, create), events};
+}
+
+/** On threads whose disks stall while a file says so. */
+function openStalling(): {volume: Volume; zone: Zone} {
+  const entry = path.join(import.meta.dirname, '../page-store/testing/stalling-zone-worker.mjs');
+  const zone = openMirroredZone({
+    medium: zonesOfThreads(zones(), new ZoneBoard(), entry),
+    settings: {...MIRROR_DEFAULTS, quorum: 2, hangMs: 500},
+    ...{role: 'writer', onEvent: () => undefined},
+  });
+  return openOn(zone, true);
+}
+
+function openOn(zone: Zone, create: boolean): {volume: Volume; zone: Zone} {
   openStore(zone);
   const options = {zone, volume: VOLUME, create, nodeCacheBytes: 0, ownsZone: true};
   const volume = openVolumeIn({...options, segmentBytes: 3 * 2 ** 20});
   opened.push(volume);
-  return {volume, zone, events};
+  return {volume, zone};
 }
 
 function put(volume: Volume, page: number, stamp: number): void {
@@ -137,5 +154,43 @@ describe('three directories with threads of their own', () => {
     const before = repaired.length;
     checkAll(volume, 800, stampOf);
     expect(events.filter(event => event.type === 'repaired').length).toBe(before);
+  });
+
+  test('one whose disk hangs holds up nobody, and goes on where it was', async () => {
+    const {volume, zone} = openStalling();
+    put(volume, 0, 1);
+    volume.barrier();
+    const stall = path.join(base, 'c', 'stall');
+    fs.writeFileSync(stall, '');
+    const beganMs = systemClock.monotonicMs();
+    for (let page = 0; page < 50; page++) {
+      put(volume, page, stampOf(page));
+      volume.barrier();
+    }
+    checkAll(volume, 50, stampOf);
+    expect(systemClock.monotonicMs() - beganMs).toBeLessThan(5000);
+    await until(zone, ['healthy', 'healthy', 'degraded']);
+    fs.rmSync(stall);
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    volume.barrier();
+  });
+
+  test('while two of three hang a barrier is not answered, and reads are', async () => {
+    const {volume, zone} = openStalling();
+    put(volume, 0, 1);
+    volume.barrier();
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    const stalls = ['b', 'c'].map(name => path.join(base, name, 'stall'));
+    for (const stall of stalls) fs.writeFileSync(stall, '');
+    put(volume, 1, 2);
+    const {lsn, isDurable} = volume.barrierTarget();
+    expect(isDurable).toBe(false);
+    await until(zone, ['healthy', 'degraded', 'degraded']);
+    expect(volume.mirrorLsn()).toBeLessThan(lsn);
+    expect(volume.isWritable()).toBe(false);
+    checkAll(volume, 2, page => page + 1);
+    for (const stall of stalls) fs.rmSync(stall);
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    expect(volume.mirrorLsn()).toBe(lsn);
   });
 });

@@ -78,6 +78,15 @@ export class SimulatedZones implements ZoneMedium {
     this.#pump();
   }
 
+  /** Lets time pass until everything that was asked for is done. */
+  finish(): void {
+    for (;;) {
+      const next = Math.min(...this.#channels.map(channel => channel.nextMs()));
+      if (next === Infinity) return;
+      this.advance(Math.max(0, next - this.#nowMs));
+    }
+  }
+
   close(): void {
     this.#channels.length = 0;
   }
