@@ -13,6 +13,7 @@ import {
   describeDBEngineVersions,
   describeDBInstances,
 } from './actions/describe.ts';
+import {describeEventCategories, describeEvents} from './actions/describe-events.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
@@ -52,7 +53,10 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     ...surroundings,
     onChange: (isLow, message) => {
       if (isLow) surroundings.logger.error(message);
-      surroundings.catalog.transaction(() => addEvent(surroundings, 'service', 'storage', message));
+      const category = isLow ? 'low storage' : 'recovery';
+      surroundings.catalog.transaction(() =>
+        addEvent(surroundings, 'service', 'storage', message, category),
+      );
     },
   });
   const world: World = {...base, reconciler, supervisor, space};
@@ -99,6 +103,8 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBInstances: afterRecovery(describeDBInstances),
     deleteDBInstance: afterRecovery(deleteDBInstance),
     describeDBEngineVersions: afterRecovery(describeDBEngineVersions),
+    describeEvents: afterRecovery(describeEvents),
+    describeEventCategories: afterRecovery(describeEventCategories),
     clusterReports: afterRecovery(clusterReports),
   };
 }

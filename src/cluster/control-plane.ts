@@ -22,6 +22,10 @@ import type {
   DescribeDBClustersMessage,
   DescribeDBEngineVersionsMessage,
   DescribeDBInstancesMessage,
+  DescribeEventCategoriesMessage,
+  DescribeEventsMessage,
+  EventCategoriesMessage,
+  EventsMessage,
   ModifyDBClusterMessage,
   ModifyDBClusterResult,
   RestoreDBClusterToPointInTimeMessage,
@@ -42,6 +46,8 @@ export type ControlPlane = {
   describeDBInstances(input: DescribeDBInstancesMessage): Promise<DBInstanceMessage>;
   deleteDBInstance(input: DeleteDBInstanceMessage): Promise<DeleteDBInstanceResult>;
   describeDBEngineVersions(input: DescribeDBEngineVersionsMessage): Promise<DBEngineVersionMessage>;
+  describeEvents(input: DescribeEventsMessage): Promise<EventsMessage>;
+  describeEventCategories(input: DescribeEventCategoriesMessage): Promise<EventCategoriesMessage>;
   /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
 };

@@ -33,7 +33,7 @@ function failWithCluster(world: World, instance: InstanceRecord, reason: string 
       status: record.status === 'deleting' ? record.status : 'failed',
       statusReason,
     }));
-    addEvent(world, 'db-instance', instance.identifier, statusReason);
+    addEvent(world, 'db-instance', instance.identifier, statusReason, 'failure');
   });
 }
 
@@ -46,7 +46,7 @@ async function remove(world: World, instance: InstanceRecord): Promise<void> {
   crashPoint('instance.delete.before-record');
   world.catalog.transaction(() => {
     world.catalog.instances.remove(identifier);
-    addEvent(world, 'db-instance', identifier, 'DB instance deleted');
+    addEvent(world, 'db-instance', identifier, 'DB instance deleted', 'deletion');
   });
   crashPoint('instance.delete.after-record');
   const cluster = world.catalog.clusters.get(clusterIdentifier);

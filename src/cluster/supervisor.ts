@@ -253,12 +253,11 @@ export class Supervisor {
         statusReason: null,
         startSteps: ready.steps,
       }));
-      addEvent(
-        this.#world,
-        'db-instance',
-        instance.identifier,
-        instance.status === 'creating' ? 'DB instance created' : 'DB instance started',
-      );
+      const [message, category] =
+        instance.status === 'creating'
+          ? (['DB instance created', 'creation'] as const)
+          : (['DB instance restarted', 'availability'] as const);
+      addEvent(this.#world, 'db-instance', instance.identifier, message, category);
     });
     crashPoint('instance.start.after-available');
     this.#world.endpoints.route(started.identifier, {state: 'ready', port: ready.port});
@@ -272,7 +271,13 @@ export class Supervisor {
         ...record,
         status: record.status === 'available' ? 'starting' : record.status,
       }));
-      addEvent(this.#world, 'db-instance', identifier, `DB instance restarted: ${description}`);
+      addEvent(
+        this.#world,
+        'db-instance',
+        identifier,
+        `Recovery of the DB instance has started: ${description}`,
+        'recovery',
+      );
     });
   }
 
@@ -286,7 +291,13 @@ export class Supervisor {
       if (record === undefined || record.status === 'deleting') return;
       catalog.instances.put(identifier, {...record, status: 'failed', statusReason: reason});
       if (record.status !== 'failed') {
-        addEvent(this.#world, 'db-instance', identifier, `DB instance failed to start: ${reason}`);
+        addEvent(
+          this.#world,
+          'db-instance',
+          identifier,
+          `DB instance failed to start: ${reason}`,
+          'failure',
+        );
       }
     });
     const clusterIdentifier = catalog.instances.get(identifier)?.clusterIdentifier ?? '';

@@ -131,7 +131,7 @@ function record(world: World, clusterIdentifier: string, instance: InstanceRecor
   world.catalog.transaction(() => {
     clusterForNew(world, identifier, clusterIdentifier);
     world.catalog.instances.put(identifier, instance);
-    addEvent(world, 'db-instance', identifier, 'DB instance is being created');
+    addEvent(world, 'db-instance', identifier, 'DB instance is being created', 'creation');
   });
   crashPoint('instance.new.after-record');
   world.endpoints.route(clusterIdentifier, {state: 'starting'});

@@ -32,7 +32,7 @@ export function deleteDBInstance(
     }
     const deleting: InstanceRecord = {...found, status: 'deleting'};
     world.catalog.instances.put(identifier, deleting);
-    addEvent(world, 'db-instance', identifier, 'DB instance is being deleted');
+    addEvent(world, 'db-instance', identifier, 'DB instance is being deleted', 'deletion');
     return deleting;
   });
   crashPoint('instance.delete.after-intent');
