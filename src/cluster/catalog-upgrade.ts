@@ -2,10 +2,10 @@
  * Brings the records of an older catalog format to what this release reads. Each step tells what the
  * records of the format before it lack; the catalog runs all that are needed in one transaction.
  *
- *     1 ▸ 2   events have categories
+ *     1 ▸ 2   events have categories; clusters and instances pending changes, clusters a backtrack window
  */
 type Fields = Readonly<Record<string, unknown>>;
-/** What is added to every record of a store; what a record has already stays. */
+/** What every record of a store gets. */
 type Additions = Readonly<Record<string, (record: Fields) => Fields>>;
 
 export const CATALOG_FORMAT = 2;
@@ -14,14 +14,24 @@ export const CATALOG_FORMAT_MIN = 1;
 
 /** The step that leads to each format, by the store's name. */
 const STEPS: ReadonlyMap<number, Additions> = new Map([
-  [2, {events: () => ({categories: ['notification']})}],
+  [
+    2,
+    {
+      events: () => ({categories: ['notification']}),
+      clusters: ({settings}) => ({
+        pending: null,
+        settings: {backtrackWindowSeconds: 0, ...(settings as object)},
+      }),
+      instances: () => ({pending: null}),
+    },
+  ],
 ]);
 
 /** The record of the store `store` as this release has it, from one of format `from`. */
 export function upgradedRecord(store: string, record: object, from: number): object {
   let upgraded: Fields = {...record};
   for (let format = from + 1; format <= CATALOG_FORMAT; format++) {
-    upgraded = {...STEPS.get(format)?.[store]?.(upgraded), ...upgraded};
+    upgraded = {...upgraded, ...STEPS.get(format)?.[store]?.(upgraded)};
   }
   return upgraded;
 }

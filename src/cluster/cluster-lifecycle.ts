@@ -4,7 +4,8 @@
  *
  *     creating (golden)   golden volume ▸ take a number ▸ fork ▸ available
  *     creating (clone)    the clone call itself does it; recovery.ts finishes or undoes one cut off
- *     modifying           hand the master user to the writer ▸ available
+ *     modifying, renaming see cluster-changes.ts
+ *     stopping, starting  see cluster-rest.ts
  *     deleting            instances gone ▸ endpoint closed ▸ volume let go ▸ record gone ▸ sweep
  */
 import {crashPoint} from '../base/crash-point.ts';
@@ -12,8 +13,11 @@ import {BorealisError, errorChain} from '../base/errors.ts';
 import {assert, unreachable} from '../base/assert.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {offerFor} from './engine-versions.ts';
+import {applyChanges, rename} from './cluster-changes.ts';
+import {routeAtRest, start, stop} from './cluster-rest.ts';
+import {instancesOf} from './instances-of.ts';
 import {goldenVolume} from './golden-volumes.ts';
-import type {ClusterRecord, InstanceRecord} from './records.ts';
+import type {ClusterRecord} from './records.ts';
 import {addEvent, type World} from './world.ts';
 
 /** An engine that cannot initialise three times over will not the fourth time. */
@@ -28,34 +32,28 @@ export async function reconcileCluster(
   if (cluster === undefined) return;
   if (cluster.status !== 'deleting') {
     await world.endpoints.ensure(identifier, cluster.port);
-    routeIfAlone(world, cluster);
+    routeAtRest(world, cluster);
   }
   switch (cluster.status) {
     case 'creating':
       return await create(world, cluster, attempt);
     case 'modifying':
-      return await applyMaster(world, cluster);
+      return await applyChanges(world, cluster);
+    case 'renaming':
+      return await rename(world, cluster);
+    case 'stopping':
+      return await stop(world, cluster);
+    case 'starting':
+      return start(world, cluster);
     case 'deleting':
       return await remove(world, cluster);
     case 'available':
+    case 'stopped':
     case 'failed':
       return;
     default:
       unreachable(cluster.status, 'a cluster has one of its statuses');
   }
-}
-
-export function instancesOf(world: Pick<World, 'catalog'>, cluster: string): InstanceRecord[] {
-  return world.catalog.instances.list().filter(each => each.clusterIdentifier === cluster);
-}
-
-/** Without an instance, clients are told so at once instead of being held. */
-export function routeIfAlone(world: World, cluster: ClusterRecord): void {
-  if (instancesOf(world, cluster.identifier).length > 0) return;
-  world.endpoints.route(cluster.identifier, {
-    state: 'none',
-    reason: `DB cluster "${cluster.identifier}" has no DB instance; create one with CreateDBInstance`,
-  });
 }
 
 async function create(world: World, cluster: ClusterRecord, attempt: number): Promise<void> {
@@ -139,34 +137,6 @@ function markFailed(world: World, identifier: string, reason: string): void {
   for (const instance of instancesOf(world, identifier)) {
     world.reconciler.enqueue(`instance/${instance.identifier}`);
   }
-}
-
-async function applyMaster(world: World, cluster: ClusterRecord): Promise<void> {
-  const names = instancesOf(world, cluster.identifier).map(instance => instance.identifier);
-  const writer = world.supervisor.writer(names);
-  // A writer that starts later takes the master user as it starts.
-  if (writer === 'starting') return;
-  if (writer !== 'none') await writer.request('setMaster', {master: cluster.master});
-  crashPoint('cluster.modify.before-record');
-  world.catalog.transaction(() => {
-    world.catalog.clusters.update(cluster.identifier, record => {
-      const applied = writer === 'none' ? record.masterApplied : cluster.masterRevision;
-      const latest = record.masterRevision === cluster.masterRevision;
-      return {
-        ...record,
-        masterApplied: Math.max(record.masterApplied, applied),
-        status: record.status === 'modifying' && latest ? 'available' : record.status,
-      };
-    });
-    addEvent(
-      world,
-      'db-cluster',
-      cluster.identifier,
-      'Reset master credentials',
-      'configuration change',
-    );
-  });
-  crashPoint('cluster.modify.after-record');
 }
 
 async function remove(world: World, cluster: ClusterRecord): Promise<void> {

@@ -15,12 +15,22 @@ import {
 } from './actions/describe.ts';
 import {describeEventCategories, describeEvents} from './actions/describe-events.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
+import {modifyDBInstance, rebootDBInstance} from './actions/modify-db-instance.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
+import {
+  startDBCluster,
+  startDBInstance,
+  stopDBCluster,
+  stopDBInstance,
+} from './actions/stop-start-db-cluster.ts';
+import {every} from '../base/clock.ts';
+import {errorChain} from '../base/errors.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
 import type {ControlPlane} from './control-plane.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
 import {aborted, KeyedLock, SharedLock} from './keyed-lock.ts';
+import {beginMaintenance, MAINTENANCE_PERIOD_MS} from './maintenance.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
 import {SpaceMonitor} from './space-monitor.ts';
@@ -61,20 +71,32 @@ export function createClusterService(surroundings: Surroundings): ClusterService
   });
   const world: World = {...base, reconciler, supervisor, space};
   const recovered = new AbortController();
+  let stopMaintenance = (): void => undefined;
   return {
     controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
     async recover() {
       await space.look();
       space.start();
       await recover(world);
+      stopMaintenance = every(MAINTENANCE_PERIOD_MS, () => maintain(world));
       recovered.abort();
     },
     async close() {
+      stopMaintenance();
       space.stop();
       await Promise.all([world.reconciler.stop(), world.supervisor.stopAll()]);
       await world.endpoints.closeAll();
     },
   };
+}
+
+/** What cannot be recorded now (a full disk) is tried again in the next period. */
+function maintain(world: World): void {
+  try {
+    beginMaintenance(world);
+  } catch (error) {
+    world.logger.error(`maintenance could not begin: ${errorChain(error)}`);
+  }
 }
 
 async function reconcile(world: World, key: ResourceKey, attempt: number): Promise<void> {
@@ -99,6 +121,12 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     modifyDBCluster: afterRecovery(modifyDBCluster),
     deleteDBCluster: afterRecovery(deleteDBCluster),
     restoreDBClusterToPointInTime: afterRecovery(restoreDBClusterToPointInTime),
+    stopDBCluster: afterRecovery(stopDBCluster),
+    startDBCluster: afterRecovery(startDBCluster),
+    modifyDBInstance: afterRecovery(modifyDBInstance),
+    rebootDBInstance: afterRecovery(rebootDBInstance),
+    stopDBInstance: afterRecovery(stopDBInstance),
+    startDBInstance: afterRecovery(startDBInstance),
     createDBInstance: afterRecovery(createDBInstance),
     describeDBInstances: afterRecovery(describeDBInstances),
     deleteDBInstance: afterRecovery(deleteDBInstance),

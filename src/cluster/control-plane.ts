@@ -28,8 +28,20 @@ import type {
   EventsMessage,
   ModifyDBClusterMessage,
   ModifyDBClusterResult,
+  ModifyDBInstanceMessage,
+  ModifyDBInstanceResult,
+  RebootDBInstanceMessage,
+  RebootDBInstanceResult,
   RestoreDBClusterToPointInTimeMessage,
   RestoreDBClusterToPointInTimeResult,
+  StartDBClusterMessage,
+  StartDBClusterResult,
+  StartDBInstanceMessage,
+  StartDBInstanceResult,
+  StopDBClusterMessage,
+  StopDBClusterResult,
+  StopDBInstanceMessage,
+  StopDBInstanceResult,
 } from '@aws-sdk/client-rds';
 import type {StepReport} from '../instance/messages.ts';
 import type {VolumeUsage} from './storage-types.ts';
@@ -42,8 +54,14 @@ export type ControlPlane = {
   restoreDBClusterToPointInTime(
     input: RestoreDBClusterToPointInTimeMessage,
   ): Promise<RestoreDBClusterToPointInTimeResult>;
+  stopDBCluster(input: StopDBClusterMessage): Promise<StopDBClusterResult>;
+  startDBCluster(input: StartDBClusterMessage): Promise<StartDBClusterResult>;
   createDBInstance(input: CreateDBInstanceMessage): Promise<CreateDBInstanceResult>;
   describeDBInstances(input: DescribeDBInstancesMessage): Promise<DBInstanceMessage>;
+  modifyDBInstance(input: ModifyDBInstanceMessage): Promise<ModifyDBInstanceResult>;
+  rebootDBInstance(input: RebootDBInstanceMessage): Promise<RebootDBInstanceResult>;
+  stopDBInstance(input: StopDBInstanceMessage): Promise<StopDBInstanceResult>;
+  startDBInstance(input: StartDBInstanceMessage): Promise<StartDBInstanceResult>;
   deleteDBInstance(input: DeleteDBInstanceMessage): Promise<DeleteDBInstanceResult>;
   describeDBEngineVersions(input: DescribeDBEngineVersionsMessage): Promise<DBEngineVersionMessage>;
   describeEvents(input: DescribeEventsMessage): Promise<EventsMessage>;

@@ -26,6 +26,22 @@ export class EndpointSet {
     this.#endpoints.get(cluster)?.setTarget(target);
   }
 
+  /** Listens on another port from now on. */
+  async replace(cluster: string, endpoint: Endpoint): Promise<void> {
+    const old = this.#endpoints.get(cluster);
+    this.adopt(cluster, endpoint);
+    await old?.close();
+  }
+
+  /** Connections stay. */
+  rename(cluster: string, name: string): void {
+    for (const map of [this.#endpoints, this.#targets] as Map<string, unknown>[]) {
+      const entry = map.get(cluster);
+      map.delete(cluster);
+      if (entry !== undefined) map.set(name, entry);
+    }
+  }
+
   async close(cluster: string): Promise<void> {
     const endpoint = this.#endpoints.get(cluster);
     this.#endpoints.delete(cluster);

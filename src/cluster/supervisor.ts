@@ -57,16 +57,16 @@ type Runner = {
 export class Supervisor {
   readonly #world: SupervisorWorld;
   readonly #runners = new Map<string, Runner>();
-  readonly #onReady: (clusterIdentifier: string) => void;
+  readonly #onSettled: (clusterIdentifier: string) => void;
   /** Processes that no runner keeps: golden volumes being filled. */
   readonly #guests = new Set<InstanceProcess>();
   #changes: (() => void)[] = [];
   #closed = false;
 
-  /** `onReady` is told the cluster of each instance that came up. */
-  constructor(world: SupervisorWorld, onReady: (clusterIdentifier: string) => void) {
+  /** `onSettled` is told the cluster of each instance that came up, or does not. */
+  constructor(world: SupervisorWorld, onSettled: (clusterIdentifier: string) => void) {
     this.#world = world;
-    this.#onReady = onReady;
+    this.#onSettled = onSettled;
   }
 
   /** Begins to run an instance unless it does. */
@@ -242,14 +242,10 @@ export class Supervisor {
         databaseMade: true,
         masterApplied: Math.max(cluster.masterApplied, started.masterRevision),
         serverVersion: ready.serverVersion,
-        status:
-          cluster.status === 'modifying' && cluster.masterRevision === started.masterRevision
-            ? 'available'
-            : cluster.status,
       }));
       catalog.instances.update(instance.identifier, record => ({
         ...record,
-        status: record.status === 'deleting' ? record.status : 'available',
+        status: isOnItsWayUp(record.status) ? 'available' : record.status,
         statusReason: null,
         startSteps: ready.steps,
       }));
@@ -261,7 +257,7 @@ export class Supervisor {
     });
     crashPoint('instance.start.after-available');
     this.#world.endpoints.route(started.identifier, {state: 'ready', port: ready.port});
-    this.#onReady(started.identifier);
+    this.#onSettled(started.identifier);
   }
 
   #recordCrash(identifier: string, description: string): void {
@@ -288,7 +284,7 @@ export class Supervisor {
     if (failures < START_FAILURES_MAX) return;
     catalog.transaction(() => {
       const record = catalog.instances.get(identifier);
-      if (record === undefined || record.status === 'deleting') return;
+      if (record === undefined || !isOnItsWayUp(record.status)) return;
       catalog.instances.put(identifier, {...record, status: 'failed', statusReason: reason});
       if (record.status !== 'failed') {
         addEvent(
@@ -301,6 +297,7 @@ export class Supervisor {
       }
     });
     const clusterIdentifier = catalog.instances.get(identifier)?.clusterIdentifier ?? '';
+    this.#onSettled(clusterIdentifier);
     this.#world.endpoints.route(clusterIdentifier, {
       state: 'none',
       reason: `DB instance "${identifier}" does not start; its status tells why`,
@@ -337,4 +334,9 @@ export class Supervisor {
     this.#changes = [];
     for (const wake of waiting) wake();
   }
+}
+
+/** What was asked for meanwhile (a deletion, a stop, a restart) stands. */
+function isOnItsWayUp(status: InstanceRecord['status']): boolean {
+  return ['creating', 'starting', 'available', 'failed'].includes(status);
 }

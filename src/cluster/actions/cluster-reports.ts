@@ -2,7 +2,7 @@
 import {withDeadline} from '../../base/clock.ts';
 import {errorChain} from '../../base/errors.ts';
 import {ENDPOINT_ADDRESS} from '../../endpoint/endpoint.ts';
-import {instancesOf} from '../cluster-lifecycle.ts';
+import {instancesOf} from '../instances-of.ts';
 import type {ClusterReport, ClusterReports} from '../control-plane.ts';
 import {ENGINE} from '../engine-versions.ts';
 import type {ClusterRecord} from '../records.ts';

@@ -1,6 +1,6 @@
 /** CreateDBCluster: a cluster whose volume begins as a clone of the engine's golden volume. */
 import type {CreateDBClusterMessage, CreateDBClusterResult} from '@aws-sdk/client-rds';
-import {routeIfAlone} from '../cluster-lifecycle.ts';
+import {routeAtRest} from '../cluster-rest.ts';
 import {parameterGroupFamily, parseEngine, resolveEngineVersion} from '../engine-versions.ts';
 import {newResourceId, parseIdentifier} from '../identifiers.ts';
 import {parseDatabaseName, parseMasterUserPassword, parseMasterUsername} from '../master-user.ts';
@@ -60,8 +60,9 @@ export async function createDBCluster(
     cloneSteps: [],
     bytesCopiedAtBirth: 0,
     settings,
+    pending: null,
   }));
-  routeIfAlone(world, cluster);
+  routeAtRest(world, cluster);
   world.reconciler.enqueue(`cluster/${identifier}`);
   return {DBCluster: clusterShape(world, cluster)};
 }
@@ -76,6 +77,7 @@ function defaultSettings(world: World, engineVersion: string): ClusterSettings {
     subnetGroupName: 'default',
     vpcSecurityGroupIds: [],
     copyTagsToSnapshot: false,
+    backtrackWindowSeconds: 0,
     autoMinorVersionUpgrade: true,
     deletionProtection: false,
     tags: [],

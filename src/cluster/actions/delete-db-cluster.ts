@@ -1,8 +1,14 @@
 /** DeleteDBCluster: lets go of the volume. Pages that a clone reaches stay. */
 import type {DeleteDBClusterMessage, DeleteDBClusterResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
-import {instancesOf} from '../cluster-lifecycle.ts';
-import {clusterNotFound, invalidClusterState, invalidCombination, invalidValue} from '../faults.ts';
+import {instancesOf} from '../instances-of.ts';
+import {
+  clusterNotFound,
+  invalidClusterState,
+  invalidCombination,
+  invalidValue,
+  refuseUnlessAvailable,
+} from '../faults.ts';
 import {parseReference} from '../identifiers.ts';
 import type {ClusterRecord} from '../records.ts';
 import {clusterShape} from '../shapes.ts';
@@ -40,6 +46,7 @@ function deletable(world: World, identifier: string): ClusterRecord {
   if (cluster.status === 'deleting') {
     throw invalidClusterState(`DB cluster ${identifier} is already being deleted.`);
   }
+  refuseUnlessAvailable(cluster, 'creating', 'modifying', 'failed', 'stopped');
   if (cluster.settings.deletionProtection) {
     throw invalidCombination(
       'Cannot delete protected Cluster, please disable deletion protection and try again.',

@@ -2,7 +2,12 @@
 import type {DeleteDBInstanceMessage, DeleteDBInstanceResult} from '@aws-sdk/client-rds';
 import {assert} from '../../base/assert.ts';
 import {crashPoint} from '../../base/crash-point.ts';
-import {instanceNotFound, invalidCombination, invalidInstanceState} from '../faults.ts';
+import {
+  instanceNotFound,
+  invalidCombination,
+  invalidInstanceState,
+  refuseUnlessAvailable,
+} from '../faults.ts';
 import {parseReference} from '../identifiers.ts';
 import type {InstanceRecord} from '../records.ts';
 import {instanceShape} from '../shapes.ts';
@@ -30,6 +35,9 @@ export function deleteDBInstance(
     if (found.status === 'deleting') {
       throw invalidInstanceState(`Instance ${identifier} is already being deleted.`);
     }
+    const cluster = world.catalog.clusters.get(found.clusterIdentifier);
+    assert(cluster !== undefined, 'a cluster outlives its instances');
+    refuseUnlessAvailable(cluster, 'creating', 'modifying', 'failed', 'starting');
     const deleting: InstanceRecord = {...found, status: 'deleting'};
     world.catalog.instances.put(identifier, deleting);
     addEvent(world, 'db-instance', identifier, 'DB instance is being deleted', 'deletion');

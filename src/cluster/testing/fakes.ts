@@ -240,12 +240,23 @@ export async function ask(port: number, line: string): Promise<string> {
     return await new Promise<string>((resolve, reject) => {
       socket.on('error', reject);
       socket.on('close', () => reject(new Error('closed without an answer')));
-      createInterface({input: socket}).once('line', resolve);
+      // It tells the socket's errors once more.
+      createInterface({input: socket}).once('line', resolve).on('error', reject);
       socket.write(`${line}\n`);
     });
   } finally {
     socket.destroy();
   }
+}
+
+/** A port of loopback that nobody has now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
 }
 
 function writeWhole(path: string, text: string): void {

@@ -1,4 +1,8 @@
-/** A control plane over the fakes, on a directory that a later one can open again. */
+/**
+ * A control plane over the fakes, on a directory that a later one can open again. The ports that it
+ * chooses follow from the account: test files that run side by side and open their services again
+ * have each its own, or one would take the ports that another has just let go of.
+ */
 import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {pino} from 'pino';
@@ -19,13 +23,14 @@ export type TestService = {
 export async function openTestService(
   directory: string,
   prepare: (instances: FakeInstances) => void = () => undefined,
+  accountId = '123456789012',
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true});
   const catalog = Catalog.open({
     directory,
     region: 'local-1',
-    newIdentity: () => ({accountId: '123456789012', region: 'local-1', createdAtMs: 0}),
+    newIdentity: () => ({accountId, region: 'local-1', createdAtMs: 0}),
   });
   const storage = new FakeStorage(directory);
   const instances = fakeInstances(storage);
@@ -103,7 +108,7 @@ export async function settle(service: TestService): Promise<void> {
     const clusters = service.catalog.clusters.list();
     const instances = service.catalog.instances.list();
     const onTheirWay = [...clusters, ...instances].filter(
-      ({status}) => status !== 'available' && status !== 'failed',
+      ({status}) => status !== 'available' && status !== 'failed' && status !== 'stopped',
     );
     if (onTheirWay.length === 0) return;
     await sleep(10);
