@@ -1,5 +1,6 @@
 /** Every action that the service performs. Any other of the model is `InvalidAction`. */
 import type {Action} from './action.ts';
+import {addTagsToResource} from './actions/add-tags-to-resource.ts';
 import {createDBCluster} from './actions/create-db-cluster.ts';
 import {createDBInstance} from './actions/create-db-instance.ts';
 import {deleteDBCluster} from './actions/delete-db-cluster.ts';
@@ -9,9 +10,11 @@ import {describeDBEngineVersions} from './actions/describe-db-engine-versions.ts
 import {describeDBInstances} from './actions/describe-db-instances.ts';
 import {describeEventCategories} from './actions/describe-event-categories.ts';
 import {describeEvents} from './actions/describe-events.ts';
+import {listTagsForResource} from './actions/list-tags-for-resource.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {modifyDBInstance} from './actions/modify-db-instance.ts';
 import {rebootDBInstance} from './actions/reboot-db-instance.ts';
+import {removeTagsFromResource} from './actions/remove-tags-from-resource.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
 import {startDBCluster} from './actions/start-db-cluster.ts';
 import {startDBInstance} from './actions/start-db-instance.ts';
@@ -20,6 +23,7 @@ import {stopDBInstance} from './actions/stop-db-instance.ts';
 
 export const ACTIONS: ReadonlyMap<string, Action> = new Map(
   [
+    addTagsToResource,
     createDBCluster,
     createDBInstance,
     deleteDBCluster,
@@ -29,9 +33,11 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     describeDBInstances,
     describeEventCategories,
     describeEvents,
+    listTagsForResource,
     modifyDBCluster,
     modifyDBInstance,
     rebootDBInstance,
+    removeTagsFromResource,
     restoreDBClusterToPointInTime,
     startDBCluster,
     startDBInstance,

@@ -23,6 +23,7 @@ import {
   stopDBCluster,
   stopDBInstance,
 } from './actions/stop-start-db-cluster.ts';
+import {addTagsToResource, listTagsForResource, removeTagsFromResource} from './actions/tags.ts';
 import {every} from '../base/clock.ts';
 import {errorChain} from '../base/errors.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
@@ -131,6 +132,9 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBInstances: afterRecovery(describeDBInstances),
     deleteDBInstance: afterRecovery(deleteDBInstance),
     describeDBEngineVersions: afterRecovery(describeDBEngineVersions),
+    addTagsToResource: afterRecovery(addTagsToResource),
+    removeTagsFromResource: afterRecovery(removeTagsFromResource),
+    listTagsForResource: afterRecovery(listTagsForResource),
     describeEvents: afterRecovery(describeEvents),
     describeEventCategories: afterRecovery(describeEventCategories),
     clusterReports: afterRecovery(clusterReports),

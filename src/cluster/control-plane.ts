@@ -8,6 +8,7 @@
  * `InvalidParameterCombination`, `MissingParameter`); the API maps the code to wire code and status.
  */
 import type {
+  AddTagsToResourceMessage,
   CreateDBClusterMessage,
   CreateDBClusterResult,
   CreateDBInstanceMessage,
@@ -26,12 +27,14 @@ import type {
   DescribeEventsMessage,
   EventCategoriesMessage,
   EventsMessage,
+  ListTagsForResourceMessage,
   ModifyDBClusterMessage,
   ModifyDBClusterResult,
   ModifyDBInstanceMessage,
   ModifyDBInstanceResult,
   RebootDBInstanceMessage,
   RebootDBInstanceResult,
+  RemoveTagsFromResourceMessage,
   RestoreDBClusterToPointInTimeMessage,
   RestoreDBClusterToPointInTimeResult,
   StartDBClusterMessage,
@@ -42,6 +45,7 @@ import type {
   StopDBClusterResult,
   StopDBInstanceMessage,
   StopDBInstanceResult,
+  TagListMessage,
 } from '@aws-sdk/client-rds';
 import type {StepReport} from '../instance/messages.ts';
 import type {VolumeUsage} from './storage-types.ts';
@@ -64,6 +68,9 @@ export type ControlPlane = {
   startDBInstance(input: StartDBInstanceMessage): Promise<StartDBInstanceResult>;
   deleteDBInstance(input: DeleteDBInstanceMessage): Promise<DeleteDBInstanceResult>;
   describeDBEngineVersions(input: DescribeDBEngineVersionsMessage): Promise<DBEngineVersionMessage>;
+  addTagsToResource(input: AddTagsToResourceMessage): Promise<object>;
+  removeTagsFromResource(input: RemoveTagsFromResourceMessage): Promise<object>;
+  listTagsForResource(input: ListTagsForResourceMessage): Promise<TagListMessage>;
   describeEvents(input: DescribeEventsMessage): Promise<EventsMessage>;
   describeEventCategories(input: DescribeEventCategoriesMessage): Promise<EventCategoriesMessage>;
   /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */
