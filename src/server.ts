@@ -9,6 +9,7 @@
  */
 import {mkdirSync} from 'node:fs';
 import {statfs} from 'node:fs/promises';
+import {totalmem} from 'node:os';
 import {join, resolve} from 'node:path';
 import type {Server} from 'node:http';
 import {closeApiServer, createApiServer} from './api/http-server.ts';
@@ -168,12 +169,19 @@ function openControl(
     instancesDirectory,
     freeBytes: () => freeBytesOf(zone.directory),
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
+    hostMemoryBytes: hostMemoryBytes(),
     scramVerifier: password => scramVerifier(password),
     clock: systemClock,
     logger,
   });
   closers.push(() => control.close());
   return control;
+}
+
+/** What this process may use, where a container limits it. */
+function hostMemoryBytes(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 async function freeBytesOf(directory: string): Promise<number> {

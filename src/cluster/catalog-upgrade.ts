@@ -2,7 +2,8 @@
  * Brings the records of an older catalog format to what this release reads. Each step tells what the
  * records of the format before it lack; the catalog runs all that are needed in one transaction.
  *
- *     1 ▸ 2   events have categories; clusters and instances pending changes, clusters a backtrack window
+ *     1 ▸ 2   events have categories; clusters and instances pending changes, clusters a backtrack window,
+ *             instances a parameter group. Golden volumes are made anew, to read the engine's settings.
  */
 type Fields = Readonly<Record<string, unknown>>;
 /** What every record of a store gets. */
@@ -22,7 +23,12 @@ const STEPS: ReadonlyMap<number, Additions> = new Map([
         pending: null,
         settings: {backtrackWindowSeconds: 0, ...(settings as object)},
       }),
-      instances: () => ({pending: null}),
+      instances: () => ({
+        pending: null,
+        parameterGroupName: null,
+        parameters: null,
+      }),
+      'golden-volumes': () => ({ready: false}),
     },
   ],
 ]);

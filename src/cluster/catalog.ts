@@ -5,6 +5,8 @@
  *     clusters        [region, identifier]  → ClusterRecord
  *     instances       [region, identifier]  → InstanceRecord
  *     golden-volumes  [region, golden key]  → GoldenVolumeRecord
+ *     engine-settings [region, golden key]  → EngineSettingsRecord
+ *     cluster-parameter-groups, instance-parameter-groups   [region, name]  → ParameterGroupRecord
  *     events          [region, number]      → EventRecord, for EVENT_AGE_MS_MAX, the newest EVENTS_MAX
  *
  * Rules:  all writes happen in `transaction`, which runs whole or not at all and is durable (fsync)
@@ -27,9 +29,11 @@ import {BorealisError} from '../base/errors.ts';
 import {CATALOG_FORMAT, CATALOG_FORMAT_MIN, upgradedRecord} from './catalog-upgrade.ts';
 import type {
   ClusterRecord,
+  EngineSettingsRecord,
   EventRecord,
   GoldenVolumeRecord,
   InstanceRecord,
+  ParameterGroupRecord,
   ServiceIdentity,
 } from './records.ts';
 
@@ -116,6 +120,9 @@ export class CatalogTable<T extends object> {
 export class Catalog {
   readonly clusters: CatalogTable<ClusterRecord>;
   readonly instances: CatalogTable<InstanceRecord>;
+  readonly clusterParameterGroups: CatalogTable<ParameterGroupRecord>;
+  readonly instanceParameterGroups: CatalogTable<ParameterGroupRecord>;
+  readonly engineSettings: CatalogTable<EngineSettingsRecord>;
   readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
   readonly identity: ServiceIdentity;
   readonly #root: RootDatabase;
@@ -146,6 +153,9 @@ export class Catalog {
     this.#events = opened('events');
     this.clusters = table('clusters');
     this.instances = table('instances');
+    this.clusterParameterGroups = table('cluster-parameter-groups');
+    this.instanceParameterGroups = table('instance-parameter-groups');
+    this.engineSettings = table('engine-settings');
     this.goldenVolumes = table('golden-volumes');
     this.identity = this.#openIdentity(options);
   }

@@ -16,6 +16,26 @@ import {
 import {describeEventCategories, describeEvents} from './actions/describe-events.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {modifyDBInstance, rebootDBInstance} from './actions/modify-db-instance.ts';
+import {
+  copyDBClusterParameterGroup,
+  copyDBParameterGroup,
+  createDBClusterParameterGroup,
+  createDBParameterGroup,
+  deleteDBClusterParameterGroup,
+  deleteDBParameterGroup,
+  describeDBClusterParameterGroups,
+  describeDBParameterGroups,
+} from './actions/parameter-groups.ts';
+import {
+  describeDBClusterParameters,
+  describeDBParameters,
+  describeEngineDefaultClusterParameters,
+  describeEngineDefaultParameters,
+  modifyDBClusterParameterGroup,
+  modifyDBParameterGroup,
+  resetDBClusterParameterGroup,
+  resetDBParameterGroup,
+} from './actions/parameters.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
 import {
   startDBCluster,
@@ -132,6 +152,22 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBInstances: afterRecovery(describeDBInstances),
     deleteDBInstance: afterRecovery(deleteDBInstance),
     describeDBEngineVersions: afterRecovery(describeDBEngineVersions),
+    createDBClusterParameterGroup: afterRecovery(createDBClusterParameterGroup),
+    createDBParameterGroup: afterRecovery(createDBParameterGroup),
+    copyDBClusterParameterGroup: afterRecovery(copyDBClusterParameterGroup),
+    copyDBParameterGroup: afterRecovery(copyDBParameterGroup),
+    deleteDBClusterParameterGroup: afterRecovery(deleteDBClusterParameterGroup),
+    deleteDBParameterGroup: afterRecovery(deleteDBParameterGroup),
+    describeDBClusterParameterGroups: afterRecovery(describeDBClusterParameterGroups),
+    describeDBParameterGroups: afterRecovery(describeDBParameterGroups),
+    modifyDBClusterParameterGroup: afterRecovery(modifyDBClusterParameterGroup),
+    modifyDBParameterGroup: afterRecovery(modifyDBParameterGroup),
+    resetDBClusterParameterGroup: afterRecovery(resetDBClusterParameterGroup),
+    resetDBParameterGroup: afterRecovery(resetDBParameterGroup),
+    describeDBClusterParameters: afterRecovery(describeDBClusterParameters),
+    describeDBParameters: afterRecovery(describeDBParameters),
+    describeEngineDefaultClusterParameters: afterRecovery(describeEngineDefaultClusterParameters),
+    describeEngineDefaultParameters: afterRecovery(describeEngineDefaultParameters),
     addTagsToResource: afterRecovery(addTagsToResource),
     removeTagsFromResource: afterRecovery(removeTagsFromResource),
     listTagsForResource: afterRecovery(listTagsForResource),

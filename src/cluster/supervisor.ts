@@ -19,6 +19,7 @@ import type {InstanceConfig} from '../instance/messages.ts';
 import {offerFor} from './engine-versions.ts';
 import type {InstanceProcess, ReadyInstance} from '../instance/instance-process.ts';
 import {processIdentity} from '../base/process-identity.ts';
+import {wantedParameters} from './parameter-groups.ts';
 import {backoffMs} from './reconciler.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
 import {addEvent, type World} from './world.ts';
@@ -37,6 +38,7 @@ type SupervisorWorld = Pick<
   | 'catalog'
   | 'launch'
   | 'offers'
+  | 'hostMemoryBytes'
   | 'zones'
   | 'reserveBytes'
   | 'instancesDirectory'
@@ -95,6 +97,9 @@ export class Supervisor {
     const runner = this.#runners.get(identifier);
     if (runner === undefined) return;
     runner.stopping.abort();
+    // Who connects now waits for the next engine instead of being refused by this one.
+    const cluster = this.#world.catalog.instances.get(identifier)?.clusterIdentifier;
+    if (cluster !== undefined) this.#world.endpoints.route(cluster, {state: 'starting'});
     await this.#stopProcess(runner);
     await runner.done;
   }
@@ -119,6 +124,12 @@ export class Supervisor {
     if (runner === undefined || runner.state === 'resting') return 'none';
     const serves = runner.state === 'ready' && !runner.stopping.signal.aborted;
     return serves && runner.handle !== null ? runner.handle : 'starting';
+  }
+
+  /** The process of an instance that serves, else undefined. */
+  serving(identifier: string): InstanceProcess | undefined {
+    const writer = this.writer([identifier]);
+    return typeof writer === 'string' ? undefined : writer;
   }
 
   /** Resolves at the next change of any runner's state. */
@@ -187,12 +198,14 @@ export class Supervisor {
   #launch(instance: InstanceRecord, cluster: ClusterRecord, runner: Runner): InstanceProcess {
     const {catalog, launch} = this.#world;
     crashPoint('instance.start.before-spawn');
-    const handle = launch(this.#config(instance, cluster), () => undefined);
+    const config = this.#config(instance, cluster);
+    const handle = launch(config, () => undefined);
     runner.handle = handle;
     catalog.transaction(() => {
       catalog.instances.update(instance.identifier, record => ({
         ...record,
         process: processIdentity(handle.pid) ?? null,
+        parameters: config.parameters,
       }));
     });
     crashPoint('instance.start.after-spawn');
@@ -228,7 +241,7 @@ export class Supervisor {
       // PGlite serves one database and must be told which; a native one that was dropped stays so.
       databaseName:
         offer.runtime === 'native' && cluster.databaseMade ? null : cluster.databaseName,
-      parameters: {},
+      parameters: wantedParameters(this.#world, cluster, instance),
     };
   }
 

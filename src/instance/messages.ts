@@ -11,6 +11,7 @@
  */
 import type {AttachmentStatistics, ForkResult, ZoneConfig} from '../attachment/attachment.ts';
 import type {ErrorKind} from '../base/errors.ts';
+import type {EngineSetting} from '../engine/engine.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 
 export type EngineRuntime = 'native' | 'pglite';
@@ -60,6 +61,11 @@ export type InstanceMethods = {
   checkpoint: {params: Record<string, never>; result: {lsn: Lsn}};
   statistics: {params: Record<string, never>; result: AttachmentStatistics};
   setMaster: {params: {master: MasterUser}; result: Record<string, never>};
+  /** See `RunningEngine.configure`. */
+  configure: {
+    params: {parameters: Readonly<Record<string, string>>};
+    result: {isTaken: boolean};
+  };
   /** `fast`: clean shutdown of engine and volume; the process then exits with status 0. */
   stop: {params: {mode: 'fast' | 'immediate'}; result: Record<string, never>};
 };
@@ -87,6 +93,8 @@ export type FromInstance =
       readonly steps: readonly StepReport[];
       /** As the server says it, e.g. `PostgreSQL 18.4`. */
       readonly serverVersion: string;
+      /** Of golden: all settings that the engine knows. */
+      readonly settings: readonly EngineSetting[];
     }
   | {readonly type: 'failed'; readonly reason: string; readonly logTail: string}
   | {readonly type: 'reply'; readonly id: number; readonly result: unknown}

@@ -38,6 +38,7 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
         await engine.setMaster(master);
         return {};
       },
+      configure: async ({parameters}) => ({isTaken: await engine.configure(parameters)}),
       stop: async ({mode}) => {
         const {waitingWrites} = await attachment.statistics();
         if (waitingWrites > 0) throw withoutSpace();

@@ -1,7 +1,7 @@
 /** CreateDBCluster: a cluster whose volume begins as a clone of the engine's golden volume. */
 import type {CreateDBClusterMessage, CreateDBClusterResult} from '@aws-sdk/client-rds';
 import {routeAtRest} from '../cluster-rest.ts';
-import {parameterGroupFamily, parseEngine, resolveEngineVersion} from '../engine-versions.ts';
+import {parseEngine, resolveEngineVersion} from '../engine-versions.ts';
 import {newResourceId, parseIdentifier} from '../identifiers.ts';
 import {parseDatabaseName, parseMasterUserPassword, parseMasterUsername} from '../master-user.ts';
 import {CLUSTER_REFUSALS, refuseMembers} from '../members.ts';
@@ -11,6 +11,7 @@ import {
   refuseTakenCluster,
   refuseWithoutSpace,
 } from '../new-cluster.ts';
+import {defaultGroupName, usableGroup} from '../parameter-groups.ts';
 import {parseSettings} from '../settings.ts';
 import {clusterShape} from '../shapes.ts';
 import type {ClusterSettings} from '../records.ts';
@@ -31,6 +32,7 @@ export async function createDBCluster(
     input,
     defaultSettings(world, offer.engineVersion),
     world.zones.map(zone => zone.name),
+    name => usableGroup(world, 'cluster', name, offer.engineVersion),
   );
   refuseTakenCluster(world, identifier);
   refuseWithoutSpace(world);
@@ -73,7 +75,7 @@ function defaultSettings(world: World, engineVersion: string): ClusterSettings {
     backupRetentionDays: 1,
     preferredBackupWindow: '03:00-03:30',
     preferredMaintenanceWindow: 'sun:04:00-sun:04:30',
-    parameterGroupName: `default.${parameterGroupFamily(engineVersion)}`,
+    parameterGroupName: defaultGroupName(engineVersion),
     subnetGroupName: 'default',
     vpcSecurityGroupIds: [],
     copyTagsToSnapshot: false,

@@ -7,9 +7,17 @@ import type {
   TagListMessage,
 } from '@aws-sdk/client-rds';
 import type {BorealisError} from '../../base/errors.ts';
-import {clusterNotFound, instanceNotFound, invalidValue, missingParameter} from '../faults.ts';
+import {
+  clusterNotFound,
+  groupNotFound,
+  instanceNotFound,
+  invalidValue,
+  missingParameter,
+} from '../faults.ts';
 import {parseArn, quoted} from '../identifiers.ts';
 import {applyFilters} from '../listing.ts';
+import {groupTable} from '../parameter-groups.ts';
+import type {GroupScope} from '../parameters.ts';
 import {parseTags} from '../settings.ts';
 import type {World} from '../world.ts';
 
@@ -37,7 +45,19 @@ const TAGGED: Readonly<Record<string, Tagged>> = {
     write: ({catalog}, name, tags) => catalog.instances.update(name, record => ({...record, tags})),
     notFound: instanceNotFound,
   },
+  'cluster-pg': taggedGroup('cluster'),
+  pg: taggedGroup('instance'),
 };
+
+function taggedGroup(scope: GroupScope): Tagged {
+  return {
+    // Default groups have no tags, and take none.
+    read: (world, name) => groupTable(world, scope).get(name)?.tags,
+    write: (world, name, tags) =>
+      groupTable(world, scope).update(name, record => ({...record, tags})),
+    notFound: groupNotFound,
+  };
+}
 
 /** A key that is there already gets the new value. */
 export function addTagsToResource(world: World, input: AddTagsToResourceMessage): object {

@@ -11,12 +11,15 @@ import {
   createWriter,
   openTestService,
   settle,
+  until,
   type TestService,
 } from './test-service.ts';
 
 export type CrashReport = {
   clusters: {identifier: string; status: string; port: number; volume: number | null}[];
   instances: {identifier: string; status: string; port: number}[];
+  /** What each instance was started or reloaded with. */
+  parameters: Record<string, Readonly<Record<string, string>> | null>;
   golden: number[];
   volumes: number[];
   /** What each cluster's volume holds. */
@@ -65,6 +68,23 @@ const SCENARIOS: Record<string, (service: TestService) => Promise<void>> = {
     await settle(service);
     await service.plane.startDBCluster({DBClusterIdentifier: 'orders'});
     await settle(service);
+  },
+  configure: async service => {
+    await settle(service);
+    const group = {DBClusterParameterGroupName: 'tuned'};
+    await service.plane.createDBClusterParameterGroup({
+      ...group,
+      DBParameterGroupFamily: 'aurora-postgresql18',
+      Description: 'tuned',
+    });
+    await service.plane.modifyDBClusterParameterGroup({
+      ...group,
+      Parameters: [{ParameterName: 'work_mem', ParameterValue: '8192'}],
+    });
+    await service.plane.modifyDBCluster({DBClusterIdentifier: 'orders', ...group});
+    await until(
+      () => service.catalog.instances.get('orders-writer')?.parameters?.['work_mem'] === '8192',
+    );
   },
   reboot: async service => {
     await settle(service);
@@ -129,6 +149,9 @@ function report(service: TestService): CrashReport {
     instances: service.catalog.instances
       .list()
       .map(({identifier, status, port}) => ({identifier, status, port})),
+    parameters: Object.fromEntries(
+      service.catalog.instances.list().map(each => [each.identifier, each.parameters]),
+    ),
     golden: service.catalog.goldenVolumes.list().map(golden => golden.volume),
     volumes: service.storage.listVolumes(),
     words: Object.fromEntries(

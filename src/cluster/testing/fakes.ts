@@ -26,6 +26,7 @@ import {createInterface} from 'node:readline';
 import {crashPoint} from '../../base/crash-point.ts';
 import {sleep} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
+import type {EngineSetting} from '../../engine/engine.ts';
 import type {ForkResult} from '../../attachment/attachment.ts';
 import type {InstanceConfig, InstanceMethod, InstanceMethods} from '../../instance/messages.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
@@ -42,6 +43,39 @@ const FORK: ForkResult = {
   bytesCopied: 0,
   durationMs: 1,
 };
+
+const SETTING: EngineSetting = {
+  name: '',
+  context: 'user',
+  type: 'integer',
+  unit: null,
+  min: null,
+  max: null,
+  values: null,
+  absent: null,
+  category: 'Some',
+  description: 'A setting',
+};
+/** One of each kind. */
+const FAKE_SETTINGS: readonly EngineSetting[] = [
+  {...SETTING, name: 'autovacuum', context: 'sighup', type: 'bool', absent: 'on'},
+  {...SETTING, name: 'block_size', context: 'internal', absent: '8192'},
+  {...SETTING, name: 'fsync', context: 'sighup', type: 'bool', absent: 'on'},
+  {...SETTING, name: 'log_statement', type: 'enum', values: ['none', 'ddl', 'all'], absent: 'none'},
+  {...SETTING, name: 'max_connections', context: 'postmaster', min: '1', max: '262143'},
+  {...SETTING, name: 'random_page_cost', type: 'real', min: '0', max: '1000', absent: '4'},
+  {...SETTING, name: 'search_path', type: 'string', absent: '"$user", public'},
+  {
+    ...SETTING,
+    name: 'shared_buffers',
+    context: 'postmaster',
+    unit: '8kB',
+    min: '16',
+    max: '999999',
+  },
+  {...SETTING, name: 'work_mem', unit: 'kB', min: '64', max: '2147483647', absent: '4096'},
+  {...SETTING, name: 'zero_damaged_pages', type: 'bool', category: 'Developer Options'},
+];
 
 export class FakeStorage implements ClusterStorage {
   readonly directory: string;
@@ -136,6 +170,8 @@ export type FakeInstances = {
   failWith: string | null;
   /** Called as a fork begins; may throw. */
   onFork: () => void;
+  /** Parameters that were handed to running instances. */
+  readonly configured: Readonly<Record<string, string>>[];
   /** Verifiers that were handed to running instances. */
   readonly masters: string[];
 };
@@ -146,6 +182,7 @@ export function fakeInstances(storage: FakeStorage): FakeInstances {
     handles: [],
     failWith: null,
     onFork: () => undefined,
+    configured: [],
     masters: [],
     launch: config => {
       fake.launched.push(config);
@@ -193,14 +230,14 @@ function launchFake(
       storage.write(volume, ['golden']);
       crashPoint('fake.golden.after-write');
       child.kill('SIGTERM');
-      return {port: 0, serverVersion: 'Fake 18.4', steps};
+      return {port: 0, serverVersion: 'Fake 18.4', steps, settings: FAKE_SETTINGS};
     }
     if (config.databaseName !== null) {
       storage.write(volume, [...storage.read(volume), `database:${config.databaseName}`]);
     }
     server.listen(config.port, '127.0.0.1');
     await once(server, 'listening');
-    return {port: config.port, serverVersion: 'Fake 18.4', steps};
+    return {port: config.port, serverVersion: 'Fake 18.4', steps, settings: []};
   };
   return {
     pid: child.pid ?? 0,
@@ -227,6 +264,10 @@ function launchFake(
     }
     if (method === 'setMaster' && 'master' in params) {
       fake.masters.push((params.master as {verifier: string}).verifier);
+    }
+    if (method === 'configure' && 'parameters' in params) {
+      fake.configured.push(params.parameters as Record<string, string>);
+      return {isTaken: config.runtime === 'native'};
     }
     if (method === 'stop') child.kill('SIGTERM');
     return {};

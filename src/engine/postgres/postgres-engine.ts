@@ -16,12 +16,19 @@ import {mkdir} from 'node:fs/promises';
 import {join} from 'node:path';
 import {sleep, systemClock} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
-import type {Engine, EngineStartOptions, ReportStep, RunningEngine} from '../engine.ts';
+import type {
+  Engine,
+  EngineSetting,
+  EngineStartOptions,
+  ReportStep,
+  RunningEngine,
+} from '../engine.ts';
 import {inspectPostgres} from './binaries.ts';
 import {dropSubscriptions, removeReplicationSlots} from './forget-source.ts';
 import {ADMIN_ROLE} from './names.ts';
 import {exitText, lastComplaint, runProgram, type Postmaster} from './postmaster.ts';
 import {prepareFork} from './prepare-fork.ts';
+import {readSettingsAndLibraries} from './read-settings.ts';
 import {createClusterRoles, createDatabase, setMaster} from './roles.ts';
 import {withSession, type Session, type SocketAddress} from './session.ts';
 import {OPEN_LIBRARY_PATH, writeConfiguration, type SettingsInput} from './settings.ts';
@@ -39,23 +46,26 @@ export async function createPostgresEngine(config: PostgresEngineConfig): Promis
   };
 }
 
-async function initialise(place: Workplace, report: ReportStep): Promise<void> {
+async function initialise(place: Workplace, report: ReportStep): Promise<readonly EngineSetting[]> {
   const {major} = await inspectPostgres(place.bin);
   await timed('initdb', report, () => runInitdb(place, major));
-  await timed('create-roles', report, async () => {
+  return timed('create-roles', report, async () => {
     const {postmaster, port} = await startOnPort(
       place,
       // No role with a password is there yet, and extensions need their libraries.
       {...settingsOf(place, {}), doors: 'open'},
       0,
     );
+    const address = {directory: place.socketDirectory, port};
     try {
-      await createClusterRoles({directory: place.socketDirectory, port}, major);
+      await createClusterRoles(address, major);
+      const catalogue = await withSession(address, readSettingsAndLibraries);
+      await postmaster.stop('fast');
+      return catalogue;
     } catch (error) {
       await postmaster.stop('immediate');
       throw error;
     }
-    await postmaster.stop('fast');
   });
 }
 
@@ -137,7 +147,13 @@ async function start(
         return `PostgreSQL ${String(row?.['version']).replace(/ .*$/, '')}`;
       });
     });
-    return runningEngine(postmaster, address, serverVersion);
+    const configure = async (parameters: EngineStartOptions['parameters']): Promise<boolean> => {
+      const changed = {...settings, port, doors: 'open', parameters} as const;
+      await writeConfiguration(place.configDirectory, changed, place.user.owner);
+      await reload(postmaster, address);
+      return true;
+    };
+    return runningEngine(postmaster, address, serverVersion, configure);
   } catch (error) {
     await postmaster.stop('immediate');
     throw error;
@@ -169,10 +185,29 @@ async function untilReloaded(session: Session): Promise<void> {
   }
 }
 
+/** Returns once the postmaster, and so every session to come, has the settings that are written. */
+async function reload(postmaster: Postmaster, address: SocketAddress): Promise<void> {
+  await withSession(address, async session => {
+    const deadlineMs = systemClock.monotonicMs() + RELOAD_TIMEOUT_MS;
+    const loadedAt = async (): Promise<unknown> =>
+      (await session.query('SELECT pg_conf_load_time()::text AS at'))[0]?.['at'];
+    const before = await loadedAt();
+    postmaster.reload();
+    while ((await loadedAt()) === before) {
+      if (systemClock.monotonicMs() > deadlineMs) {
+        const message = 'PostgreSQL did not reload its settings';
+        throw new BorealisError('unavailable', 'engine-reload', message);
+      }
+      await sleep(RELOAD_POLL_MS);
+    }
+  });
+}
+
 function runningEngine(
   postmaster: Postmaster,
   address: SocketAddress,
   serverVersion: string,
+  configure: RunningEngine['configure'],
 ): RunningEngine {
   let stopping = false;
   const failed = endedUnasked(postmaster, () => stopping);
@@ -181,6 +216,7 @@ function runningEngine(
     serverVersion,
     failed,
     setMaster: master => withSession(address, session => setMaster(session, master)),
+    configure,
     prepareFork: report => prepareFork(address, report),
     stop: async mode => {
       stopping = true;
