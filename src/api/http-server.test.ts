@@ -6,7 +6,7 @@ import {
   DeleteDBClusterCommand,
   DescribeDBClustersCommand,
   RestoreDBClusterToPointInTimeCommand,
-  StopDBInstanceCommand,
+  StopActivityStreamCommand,
   type RDSClient,
 } from '@aws-sdk/client-rds';
 import {afterEach, beforeEach, expect, it} from 'vitest';
@@ -92,10 +92,10 @@ it('answers a fault with the code, status and class that the SDK knows', async (
 });
 
 it('answers an action that it does not perform with InvalidAction', async () => {
-  const call = api.client().send(new StopDBInstanceCommand({DBInstanceIdentifier: 'a'}));
+  const call = api.client().send(new StopActivityStreamCommand({ResourceArn: 'a'}));
   await expect(call).rejects.toMatchObject({
     name: 'InvalidAction',
-    message: "Could not find operation 'StopDBInstance' for version '2014-10-31'.",
+    message: "Could not find operation 'StopActivityStream' for version '2014-10-31'.",
     $metadata: {httpStatusCode: 400},
   });
 });

@@ -12,6 +12,7 @@ import {downCommand} from './commands/down.ts';
 import {envCommand} from './commands/env.ts';
 import {listCommand} from './commands/list.ts';
 import {psqlCommand} from './commands/psql.ts';
+import {quotaCommand} from './commands/quota.ts';
 import {showCommand} from './commands/show.ts';
 import {statusCommand} from './commands/status.ts';
 import {upCommand} from './commands/up.ts';
@@ -48,6 +49,7 @@ export function borealisProgram(): Command {
     urlCommand(),
     psqlCommand(),
     deleteCommand(),
+    quotaCommand(),
     envCommand(),
     doctorCommand(),
     demoCommand(),

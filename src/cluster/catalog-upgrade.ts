@@ -3,8 +3,10 @@
  * records of the format before it lack; the catalog runs all that are needed in one transaction.
  *
  *     1 ▸ 2   events have categories; clusters and instances pending changes, clusters a backtrack window,
- *             instances a parameter group. Golden volumes are made anew, to read the engine's settings.
+ *             three zones, and instances a parameter group. Golden volumes are made anew, to read the engine's settings.
  */
+import type {ClusterSettings} from './records.ts';
+
 type Fields = Readonly<Record<string, unknown>>;
 /** What every record of a store gets. */
 type Additions = Readonly<Record<string, (record: Fields) => Fields>>;
@@ -21,7 +23,11 @@ const STEPS: ReadonlyMap<number, Additions> = new Map([
       events: () => ({categories: ['notification']}),
       clusters: ({settings}) => ({
         pending: null,
-        settings: {backtrackWindowSeconds: 0, ...(settings as object)},
+        settings: {
+          ...(settings as ClusterSettings),
+          backtrackWindowSeconds: 0,
+          ...allZones(settings as ClusterSettings),
+        },
       }),
       instances: () => ({
         pending: null,
@@ -32,6 +38,12 @@ const STEPS: ReadonlyMap<number, Additions> = new Map([
     },
   ],
 ]);
+
+/** A region had the store's one zone; now it has three. */
+function allZones({availabilityZones: [zone = '']}: ClusterSettings): Partial<ClusterSettings> {
+  const region = zone.slice(0, -1);
+  return {availabilityZones: ['a', 'b', 'c'].map(letter => region + letter)};
+}
 
 /** The record of the store `store` as this release has it, from one of format `from`. */
 export function upgradedRecord(store: string, record: object, from: number): object {

@@ -6,6 +6,8 @@
  *     instances       [region, identifier]  → InstanceRecord
  *     golden-volumes  [region, golden key]  → GoldenVolumeRecord
  *     engine-settings [region, golden key]  → EngineSettingsRecord
+ *     subnet-groups   [region, name]        → SubnetGroupRecord
+ *     quotas          [region, name]        → QuotaRecord, of quotas that were changed
  *     cluster-parameter-groups, instance-parameter-groups   [region, name]  → ParameterGroupRecord
  *     events          [region, number]      → EventRecord, for EVENT_AGE_MS_MAX, the newest EVENTS_MAX
  *
@@ -34,7 +36,9 @@ import type {
   GoldenVolumeRecord,
   InstanceRecord,
   ParameterGroupRecord,
+  QuotaRecord,
   ServiceIdentity,
+  SubnetGroupRecord,
 } from './records.ts';
 
 /** As in RDS. */
@@ -122,6 +126,8 @@ export class Catalog {
   readonly instances: CatalogTable<InstanceRecord>;
   readonly clusterParameterGroups: CatalogTable<ParameterGroupRecord>;
   readonly instanceParameterGroups: CatalogTable<ParameterGroupRecord>;
+  readonly subnetGroups: CatalogTable<SubnetGroupRecord>;
+  readonly quotas: CatalogTable<QuotaRecord>;
   readonly engineSettings: CatalogTable<EngineSettingsRecord>;
   readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
   readonly identity: ServiceIdentity;
@@ -155,6 +161,8 @@ export class Catalog {
     this.instances = table('instances');
     this.clusterParameterGroups = table('cluster-parameter-groups');
     this.instanceParameterGroups = table('instance-parameter-groups');
+    this.subnetGroups = table('subnet-groups');
+    this.quotas = table('quotas');
     this.engineSettings = table('engine-settings');
     this.goldenVolumes = table('golden-volumes');
     this.identity = this.#openIdentity(options);

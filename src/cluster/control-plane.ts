@@ -8,6 +8,7 @@
  * `InvalidParameterCombination`, `MissingParameter`); the API maps the code to wire code and status.
  */
 import type {
+  AccountAttributesMessage,
   AddTagsToResourceMessage,
   CopyDBClusterParameterGroupMessage,
   CopyDBClusterParameterGroupResult,
@@ -21,6 +22,8 @@ import type {
   CreateDBInstanceResult,
   CreateDBParameterGroupMessage,
   CreateDBParameterGroupResult,
+  CreateDBSubnetGroupMessage,
+  CreateDBSubnetGroupResult,
   DBClusterMessage,
   DBClusterParameterGroupDetails,
   DBClusterParameterGroupNameMessage,
@@ -30,12 +33,15 @@ import type {
   DBParameterGroupDetails,
   DBParameterGroupNameMessage,
   DBParameterGroupsMessage,
+  DBSubnetGroupMessage,
   DeleteDBClusterMessage,
   DeleteDBClusterParameterGroupMessage,
   DeleteDBClusterResult,
   DeleteDBInstanceMessage,
   DeleteDBInstanceResult,
   DeleteDBParameterGroupMessage,
+  DeleteDBSubnetGroupMessage,
+  DescribeAccountAttributesMessage,
   DescribeDBClusterParameterGroupsMessage,
   DescribeDBClusterParametersMessage,
   DescribeDBClustersMessage,
@@ -43,6 +49,7 @@ import type {
   DescribeDBInstancesMessage,
   DescribeDBParameterGroupsMessage,
   DescribeDBParametersMessage,
+  DescribeDBSubnetGroupsMessage,
   DescribeEngineDefaultClusterParametersMessage,
   DescribeEngineDefaultClusterParametersResult,
   DescribeEngineDefaultParametersMessage,
@@ -58,6 +65,8 @@ import type {
   ModifyDBInstanceMessage,
   ModifyDBInstanceResult,
   ModifyDBParameterGroupMessage,
+  ModifyDBSubnetGroupMessage,
+  ModifyDBSubnetGroupResult,
   RebootDBInstanceMessage,
   RebootDBInstanceResult,
   RemoveTagsFromResourceMessage,
@@ -76,6 +85,7 @@ import type {
   TagListMessage,
 } from '@aws-sdk/client-rds';
 import type {StepReport} from '../instance/messages.ts';
+import type {Quota} from './quotas.ts';
 import type {VolumeUsage} from './storage-types.ts';
 
 export type ControlPlane = {
@@ -134,6 +144,13 @@ export type ControlPlane = {
   describeEngineDefaultParameters(
     input: DescribeEngineDefaultParametersMessage,
   ): Promise<DescribeEngineDefaultParametersResult>;
+  createDBSubnetGroup(input: CreateDBSubnetGroupMessage): Promise<CreateDBSubnetGroupResult>;
+  modifyDBSubnetGroup(input: ModifyDBSubnetGroupMessage): Promise<ModifyDBSubnetGroupResult>;
+  deleteDBSubnetGroup(input: DeleteDBSubnetGroupMessage): Promise<object>;
+  describeDBSubnetGroups(input: DescribeDBSubnetGroupsMessage): Promise<DBSubnetGroupMessage>;
+  describeAccountAttributes(
+    input: DescribeAccountAttributesMessage,
+  ): Promise<AccountAttributesMessage>;
   addTagsToResource(input: AddTagsToResourceMessage): Promise<object>;
   removeTagsFromResource(input: RemoveTagsFromResourceMessage): Promise<object>;
   listTagsForResource(input: ListTagsForResourceMessage): Promise<TagListMessage>;
@@ -141,6 +158,10 @@ export type ControlPlane = {
   describeEventCategories(input: DescribeEventCategoriesMessage): Promise<EventCategoriesMessage>;
   /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
+  /** `GET /borealis/v1/quotas`. */
+  quotas(input: Record<string, never>): Promise<{quotas: readonly Quota[]}>;
+  /** `POST /borealis/v1/quotas?name=…&limit=…`. Throws InvalidParameterValue. */
+  setQuota(input: {name: string; limit: number}): Promise<Quota>;
 };
 
 /** One cluster as `borealis list` and `show` tell it. */

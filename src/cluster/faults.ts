@@ -95,14 +95,6 @@ export function groupAlreadyExists(name: string): BorealisError {
   );
 }
 
-export function tooManyGroups(max: number): BorealisError {
-  return new BorealisError(
-    'quota',
-    'DBParameterGroupQuotaExceededFault',
-    `This service holds at most ${max} parameter groups of a kind. Delete one first.`,
-  );
-}
-
 export function groupInUse(name: string, scope: 'cluster' | 'instance'): BorealisError {
   const users = scope === 'cluster' ? 'DB clusters' : 'database instances';
   return new BorealisError(
@@ -117,12 +109,4 @@ export function storageFull(
   message: string,
 ): BorealisError {
   return new BorealisError('quota', code, message);
-}
-
-export function quotaExceeded(resource: 'DBCluster' | 'Instance', max: number): BorealisError {
-  return new BorealisError(
-    'quota',
-    `${resource}QuotaExceededFault`,
-    `This service holds at most ${max} ${resource === 'DBCluster' ? 'DB clusters' : 'DB instances'}. Delete one first.`,
-  );
 }

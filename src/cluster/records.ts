@@ -149,6 +149,17 @@ export type ParameterGroupRecord = {
   readonly tags: readonly Tag[];
 };
 
+/** Key: its name in lower case. The group `default` has none. */
+export type SubnetGroupRecord = {
+  readonly name: string;
+  readonly description: string;
+  readonly subnets: readonly {readonly id: string; readonly zone: string}[];
+  readonly tags: readonly Tag[];
+};
+
+/** A quota that was changed. Key: its name. `limit` 0: none. */
+export type QuotaRecord = {readonly limit: number};
+
 /** What an engine says of its settings, read when its golden volume was filled. Key: as the golden volume's. */
 export type EngineSettingsRecord = {readonly settings: readonly EngineSetting[]};
 

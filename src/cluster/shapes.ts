@@ -4,6 +4,7 @@ import type {
   DBCluster,
   DBInstance,
   DBInstanceStatusInfo,
+  DBSubnetGroup,
   VpcSecurityGroupMembership,
 } from '@aws-sdk/client-rds';
 import {ENDPOINT_ADDRESS} from '../endpoint/endpoint.ts';
@@ -12,6 +13,7 @@ import {ENGINE} from './engine-versions.ts';
 import {arnOf} from './identifiers.ts';
 import {defaultGroupName, isPendingReboot} from './parameter-groups.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
+import {findSubnetGroup, subnetGroupShape} from './subnet-groups.ts';
 import type {World} from './world.ts';
 
 /** Aurora shows 1 whatever the size; storage grows by itself. */
@@ -19,7 +21,10 @@ const ALLOCATED_STORAGE_GIB = 1;
 /** No DNS zone serves these addresses; tools want the member all the same. */
 const HOSTED_ZONE_ID = 'ZBOREALISLOCAL';
 
-type ShapeWorld = Pick<World, 'catalog' | 'clock' | 'space' | 'offers' | 'hostMemoryBytes'>;
+type ShapeWorld = Pick<
+  World,
+  'catalog' | 'clock' | 'space' | 'offers' | 'hostMemoryBytes' | 'zones'
+>;
 
 export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBCluster {
   const {settings, identifier} = cluster;
@@ -112,7 +117,7 @@ export function instanceShape(
       },
     ],
     AvailabilityZone: instance.availabilityZone,
-    DBSubnetGroup: {DBSubnetGroupName: settings.subnetGroupName, SubnetGroupStatus: 'Complete'},
+    DBSubnetGroup: shownSubnetGroup(world, settings.subnetGroupName),
     PendingModifiedValues: {
       DBInstanceIdentifier: instance.pending?.identifier ?? undefined,
       DBInstanceClass: instance.pending?.instanceClass ?? undefined,
@@ -140,6 +145,11 @@ export function instanceShape(
     NetworkType: 'IPV4',
     StatusInfos: statusInfos(instance.statusReason),
   };
+}
+
+function shownSubnetGroup(world: ShapeWorld, name: string): DBSubnetGroup | undefined {
+  const group = findSubnetGroup(world, name);
+  return group === undefined ? undefined : subnetGroupShape(world, group);
 }
 
 function applyStatus(

@@ -11,7 +11,6 @@ import {
   invalidCombination,
   invalidValue,
   missingParameter,
-  quotaExceeded,
   storageFull,
 } from '../faults.ts';
 import {newResourceId, parseIdentifier, parseReference, quoted} from '../identifiers.ts';
@@ -23,8 +22,9 @@ import {
   unsupportedIfTrue,
   type Refusals,
 } from '../members.ts';
-import {freePortForNew, INSTANCES_MAX} from '../new-cluster.ts';
+import {freePortForNew} from '../new-cluster.ts';
 import {defaultGroupName, usableGroup} from '../parameter-groups.ts';
+import {refuseBeyondQuota} from '../quotas.ts';
 import type {ClusterRecord, InstanceRecord} from '../records.ts';
 import {parseMaintenanceWindow, parseTags, parseZone, tagsFor} from '../settings.ts';
 import {instanceShape} from '../shapes.ts';
@@ -95,8 +95,8 @@ export async function createDBInstance(
     instanceClass,
     availabilityZone: parseZone(
       'AvailabilityZone',
-      input.AvailabilityZone,
-      world.zones.map(zone => zone.name),
+      input.AvailabilityZone ?? emptiestZone(world, cluster),
+      cluster.settings.availabilityZones,
     ),
     promotionTier: parseInteger('PromotionTier', input.PromotionTier, {
       min: 0,
@@ -147,9 +147,7 @@ function clusterForNew(world: World, identifier: string, clusterIdentifier: stri
   if (world.catalog.instances.get(identifier) !== undefined) {
     throw instanceAlreadyExists(identifier);
   }
-  if (world.catalog.instances.list().length >= INSTANCES_MAX) {
-    throw quotaExceeded('Instance', INSTANCES_MAX);
-  }
+  refuseBeyondQuota(world, 'DBInstances', world.catalog.instances.list().length);
   const cluster = world.catalog.clusters.get(clusterIdentifier);
   if (cluster === undefined) throw clusterNotFound(clusterIdentifier);
   refuseUnlessAvailable(cluster, 'creating', 'modifying');
@@ -165,6 +163,14 @@ function clusterForNew(world: World, identifier: string, clusterIdentifier: stri
     );
   }
   return cluster;
+}
+
+/** That with the fewest instances of the cluster. */
+function emptiestZone(world: World, {identifier, settings}: ClusterRecord): string | undefined {
+  const instances = instancesOf(world, identifier);
+  const count = (zone: string): number =>
+    instances.filter(instance => instance.availabilityZone === zone).length;
+  return [...settings.availabilityZones].sort((a, b) => count(a) - count(b))[0];
 }
 
 /** Null for the default group. */
