@@ -15,6 +15,7 @@ import {envCommand} from './commands/env.ts';
 import {failoverCommand} from './commands/failover.ts';
 import {listCommand} from './commands/list.ts';
 import {psqlCommand} from './commands/psql.ts';
+import {scrubCommand} from './commands/scrub.ts';
 import {showCommand} from './commands/show.ts';
 import {statusCommand} from './commands/status.ts';
 import {storageCommand} from './commands/storage.ts';
@@ -55,6 +56,7 @@ export function borealisProgram(): Command {
     urlCommand(),
     psqlCommand(),
     deleteCommand(),
+    scrubCommand(),
     checkCommand(),
     envCommand(),
     doctorCommand(),

@@ -6,6 +6,7 @@
  *     instances       [region, identifier]  → InstanceRecord
  *     cluster-endpoints  [region, identifier]  → ClusterEndpointRecord
  *     golden-volumes  [region, golden key]  → GoldenVolumeRecord
+ *     scrubs          [region, `store`]     → ScrubRecord
  *     events          [region, sequence]    → EventRecord, the newest EVENTS_MAX
  *
  * Rules:  all writes happen in `transaction`, which runs whole or not at all and is durable (fsync)
@@ -25,6 +26,7 @@ import type {
   EventRecord,
   GoldenVolumeRecord,
   InstanceRecord,
+  ScrubRecord,
   ServiceIdentity,
 } from './records.ts';
 
@@ -33,10 +35,12 @@ const CATALOG_FORMAT = 2;
 /** About a fortnight of a busy CI run (one clone makes about six events); at 200 bytes each, 1 MB. */
 const EVENTS_MAX = 5_000;
 
+const HIGHEST_VOLUME = 'highest-volume';
+
 /** mdb.c: a meta page is a page header, then the magic number. */
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSET = 24;
-/** The eight there are, and some to spare. */
+/** The nine there are, and some to spare. */
 const STORES_MAX = 16;
 
 type Key = string | [region: string, name: string | number];
@@ -52,16 +56,18 @@ export type CatalogOptions = {
   readonly eventsMax?: number;
 };
 
+type TableHooks = {readonly inTransaction: () => boolean; readonly onPut: (record: object) => void};
+
 /** One kind of record. Reads see the last transaction, and inside a transaction its own writes. */
 export class CatalogTable<T extends object> {
   readonly #store: Store<T>;
   readonly #region: string;
-  readonly #inTransaction: () => boolean;
+  readonly #hooks: TableHooks;
 
-  constructor(store: Store<T>, region: string, inTransaction: () => boolean) {
+  constructor(store: Store<T>, region: string, hooks: TableHooks) {
     this.#store = store;
     this.#region = region;
-    this.#inTransaction = inTransaction;
+    this.#hooks = hooks;
   }
 
   get(name: string): T | undefined {
@@ -79,6 +85,7 @@ export class CatalogTable<T extends object> {
 
   put(name: string, record: T): void {
     this.#assertTransaction();
+    this.#hooks.onPut(record);
     this.#store.putSync(this.#key(name), record);
   }
 
@@ -102,7 +109,7 @@ export class CatalogTable<T extends object> {
   }
 
   #assertTransaction(): void {
-    assert(this.#inTransaction(), 'the catalog is written inside a transaction');
+    assert(this.#hooks.inTransaction(), 'the catalog is written inside a transaction');
   }
 }
 
@@ -111,6 +118,7 @@ export class Catalog {
   readonly instances: CatalogTable<InstanceRecord>;
   readonly clusterEndpoints: CatalogTable<ClusterEndpointRecord>;
   readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
+  readonly scrubs: CatalogTable<ScrubRecord>;
   readonly identity: ServiceIdentity;
   readonly #root: RootDatabase;
   readonly #format: Store<Format>;
@@ -123,7 +131,10 @@ export class Catalog {
 
   private constructor(root: RootDatabase, options: CatalogOptions) {
     const table = <T extends object>(name: string): CatalogTable<T> =>
-      new CatalogTable<T>(openStore<T>(root, name), options.region, () => this.#depth > 0);
+      new CatalogTable<T>(openStore<T>(root, name), options.region, {
+        inTransaction: () => this.#depth > 0,
+        onPut: record => this.#noteVolumes(record),
+      });
     this.#root = root;
     this.#region = options.region;
     this.#eventsMax = options.eventsMax ?? EVENTS_MAX;
@@ -135,6 +146,7 @@ export class Catalog {
     this.instances = table('instances');
     this.clusterEndpoints = table('cluster-endpoints');
     this.goldenVolumes = table('golden-volumes');
+    this.scrubs = table('scrubs');
     this.identity = this.#openIdentity(options);
   }
 
@@ -162,6 +174,19 @@ export class Catalog {
         this.#depth--;
       }
     });
+  }
+
+  /**
+   * The highest volume number that any record has ever named: a volume above it was made by nobody who
+   * wrote to this catalog, which is then older than the store. Null in a catalog from before this was kept.
+   */
+  get highestVolume(): number | null {
+    return this.#counters.get(HIGHEST_VOLUME) ?? null;
+  }
+
+  /** Call it inside a transaction. */
+  noteVolume(volume: number): void {
+    if (volume > (this.highestVolume ?? -1)) this.#counters.putSync(HIGHEST_VOLUME, volume);
   }
 
   /** Appends an event and drops the oldest beyond the limit. Call it inside a transaction. */
@@ -192,6 +217,13 @@ export class Catalog {
     await this.#root.close();
   }
 
+  #noteVolumes(record: object): void {
+    const {volume, scratchVolume}: {volume?: unknown; scratchVolume?: unknown} = record;
+    for (const number of [volume, scratchVolume]) {
+      if (typeof number === 'number') this.noteVolume(number);
+    }
+  }
+
   #openIdentity(options: CatalogOptions): ServiceIdentity {
     const format = this.#format.get('catalog');
     if (format === undefined) {
@@ -199,6 +231,7 @@ export class Catalog {
       this.transaction(() => {
         this.#format.putSync('catalog', {product: 'borealis-catalog', version: CATALOG_FORMAT});
         this.#identity.putSync('service', identity);
+        this.noteVolume(0);
       });
       return identity;
     }

@@ -18,6 +18,7 @@ import {Census} from '../volume/census.ts';
 import {checkZone, type Finding, type ZoneCheck} from '../volume/checker.ts';
 import {sweep} from '../volume/sweeper.ts';
 import {Catalog} from './catalog.ts';
+import {isCatalogMissing} from './lost-parts.ts';
 import {readZoneList} from './zone-list.ts';
 import {acquireServiceLock} from './service-lock.ts';
 
@@ -116,7 +117,9 @@ async function check({directory, zones, repair}: CheckOptions): Promise<CheckRep
 function checkOne(zone: Zone, catalog: Known): Checked {
   const result = checkZone(zone);
   const there = new Set(result.records.map(record => record.volume));
-  const orphans = catalog.exists ? [...there].filter(volume => !catalog.named.has(volume)) : [];
+  const unnamed = catalog.exists ? [...there].filter(volume => !catalog.named.has(volume)) : [];
+  const orphans = unnamed.filter(volume => volume <= catalog.highest);
+  const newer = unnamed.filter(volume => volume > catalog.highest);
   const dangling = [...catalog.needed].filter(([volume]) => !there.has(volume));
   return {
     zone,
@@ -128,6 +131,11 @@ function checkOne(zone: Zone, catalog: Known): Checked {
         kind: 'damage' as const,
         code: 'dangling-volume',
         message: `${what} has volume ${volume}, which zone ${zone.name} does not`,
+      })),
+      ...newer.map(volume => ({
+        kind: 'damage' as const,
+        code: 'volume-unknown',
+        message: `volume ${volume} is there, and the catalog, which is older than the store, has never named it: put the newest catalog.mdb back; \`borealis up --discard-unknown\` deletes it`,
       })),
       ...orphans.map(volume => ({
         kind: 'leftover' as const,
@@ -165,7 +173,7 @@ const CATALOG_MISSING: Finding = {
   kind: 'damage',
   code: 'catalog-missing',
   message:
-    'there are volumes, and no catalog that could be read says whose they are; do not start the service: it would take them for left over',
+    'there are volumes, and no catalog that could be read says whose they are: put catalog.mdb back from a copy of the data directory; `borealis up --discard-unknown` would begin anew and delete them',
 };
 
 /** What the catalog says of volumes. */
@@ -173,14 +181,19 @@ type Known = {
   /** False when it is missing or cannot be read; then nothing is an orphan. */
   readonly exists: boolean;
   readonly named: ReadonlySet<VolumeNumber>;
+  /** The highest number that it has ever named. */
+  readonly highest: number;
   /** Volumes that must be there, and what needs them. */
   readonly needed: ReadonlyMap<VolumeNumber, string>;
   readonly findings: readonly Finding[];
 };
 
 async function readCatalog(directory: string): Promise<Known> {
-  const nothing = {exists: false, named: new Set<never>(), needed: new Map<never, never>()};
-  if (!existsSync(join(directory, 'catalog.mdb'))) return {...nothing, findings: []};
+  const nothing = {
+    ...{exists: false, named: new Set<never>(), needed: new Map<never, never>()},
+    highest: Infinity,
+  };
+  if (isCatalogMissing(directory)) return {...nothing, findings: []};
   const newIdentity = (): never => {
     throw new BorealisError('corrupt', 'catalog-empty', 'The catalog holds nothing.');
   };
@@ -225,5 +238,5 @@ function knownOf(catalog: Catalog): Known {
       code: 'dangling-instance',
       message: `DB instance ${identifier} belongs to DB cluster ${clusterIdentifier}, which is not there`,
     }));
-  return {exists: true, named, needed, findings};
+  return {exists: true, named, needed, findings, highest: catalog.highestVolume ?? Infinity};
 }

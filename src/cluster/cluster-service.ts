@@ -21,10 +21,12 @@ import {
 } from './actions/describe.ts';
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
+import {beginScrub, scrubStatus, stopScrub} from './actions/scrub.ts';
 import {storageReport} from './actions/storage-report.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
 import type {ControlPlane} from './control-plane.ts';
+import {DamageList} from './damage.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
@@ -32,6 +34,7 @@ import {reclaim, watchGrowth} from './reclaim.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
 import {ReplicaMonitor} from './replica-monitor.ts';
+import {Scrubber} from './scrubber.ts';
 import {SpaceMonitor} from './space-monitor.ts';
 import {Supervisor} from './supervisor.ts';
 import {addEvent, type Surroundings, type World} from './world.ts';
@@ -51,6 +54,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     endpoints: new EndpointSet(),
     volumeLocks: new KeyedLock(),
     resourceLocks: new KeyedLock(),
+    damage: new DamageList(),
   };
   const reconciler = new Reconciler(
     (key, attempt) => reconcile(world, key, attempt),
@@ -71,7 +75,8 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       surroundings.catalog.transaction(() => addEvent(surroundings, 'service', 'storage', message));
     },
   });
-  const world: World = {...base, reconciler, supervisor, space, replicas};
+  const scrubber = new Scrubber({...base, supervisor});
+  const world: World = {...base, reconciler, supervisor, space, replicas, scrubber};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
   return {
@@ -81,6 +86,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.start();
       await recover(world);
       replicas.start();
+      scrubber.start();
       recovered.abort();
     },
     async close() {
@@ -90,6 +96,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       const reconcilerStopped = world.reconciler.stop();
       await Promise.all([
         world.storage.endReclaim(),
+        scrubber.close(),
         reconcilerStopped,
         world.supervisor.stopAll(),
       ]);
@@ -131,5 +138,8 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     deleteDBClusterEndpoint: afterRecovery(deleteDBClusterEndpoint),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
+    beginScrub: afterRecovery(beginScrub),
+    scrubStatus: afterRecovery(scrubStatus),
+    stopScrub: afterRecovery(stopScrub),
   };
 }

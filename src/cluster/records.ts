@@ -14,6 +14,8 @@ import type {ProcessIdentity} from '../base/process-identity.ts';
 import type {Tag} from '@aws-sdk/client-rds';
 import type {EngineRuntime, MasterUser, StepReport} from '../instance/messages.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
+import type {ScrubReport} from '../volume/scrub-report.ts';
+import type {ScrubOutcome} from './scrub-result.ts';
 
 type ClusterStatus = 'creating' | 'available' | 'modifying' | 'deleting' | 'failed';
 /** What an instance is to its cluster. A failover swaps the roles of two. */
@@ -145,4 +147,25 @@ export type EventRecord = {
   readonly sourceType: EventSource;
   readonly source: string;
   readonly message: string;
+};
+
+export type ScrubResult = {
+  readonly id: string;
+  /** Null for the whole store. */
+  readonly cluster: string | null;
+  readonly trigger: 'request' | 'schedule';
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly durationMs: number;
+  readonly outcome: ScrubOutcome;
+  /** Why it failed or was stopped; then there is no report. */
+  readonly reason: string | null;
+  readonly report: ScrubReport | null;
+};
+
+/** Of the scrubs of the whole store. Key: `store`. */
+export type ScrubRecord = {
+  /** One was begun and has not ended. */
+  readonly begunAtMs: number | null;
+  readonly last: ScrubResult | null;
 };

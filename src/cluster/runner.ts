@@ -40,6 +40,7 @@ export type SupervisorWorld = Pick<
   | 'logger'
   | 'endpoints'
   | 'volumeLocks'
+  | 'damage'
 >;
 
 export type SupervisorEvents = {

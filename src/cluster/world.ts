@@ -3,6 +3,7 @@ import type {Clock} from '../base/clock.ts';
 import type {Logger} from '../base/log.ts';
 import type {ZoneConfig} from '../attachment/attachment.ts';
 import type {Catalog} from './catalog.ts';
+import type {DamageList} from './damage.ts';
 import type {EndpointSet} from './endpoint-set.ts';
 import type {EngineOffers} from './engine-versions.ts';
 import type {KeyedLock} from './keyed-lock.ts';
@@ -12,6 +13,7 @@ import type {EventSource} from './records.ts';
 import type {ClusterStorage} from './storage-types.ts';
 import type {SpaceMonitor} from './space-monitor.ts';
 import type {ReplicaMonitor} from './replica-monitor.ts';
+import type {Scrubber} from './scrubber.ts';
 import type {Supervisor} from './supervisor.ts';
 
 /** What the service gives. */
@@ -27,6 +29,10 @@ export type Surroundings = {
   readonly freeBytes: () => Promise<number>;
   /** Free bytes below which engines' writes wait; see attachment/space-guard.ts. */
   readonly reserveBytes: number;
+  /** Between two scrubs by schedule; null for none. */
+  readonly scrubEveryMs: number | null;
+  /** Volumes that the catalog is too old to know are deleted. */
+  readonly discardUnknown: boolean;
   readonly scramVerifier: (password: string) => string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -38,7 +44,9 @@ export type World = Surroundings & {
   readonly volumeLocks: KeyedLock;
   /** Held while a resource is driven. Key: as the reconciler's. */
   readonly resourceLocks: KeyedLock;
+  readonly damage: DamageList;
   readonly supervisor: Supervisor;
+  readonly scrubber: Scrubber;
   readonly space: SpaceMonitor;
   readonly replicas: ReplicaMonitor;
   readonly reconciler: Reconciler;

@@ -43,6 +43,9 @@ export function createStubControlPlane(): StubControlPlane {
       deleteDBClusterEndpoint: method('deleteDBClusterEndpoint'),
       clusterReports: method('clusterReports'),
       storageReport: method('storageReport'),
+      beginScrub: method('beginScrub'),
+      scrubStatus: method('scrubStatus'),
+      stopScrub: method('stopScrub'),
     },
   };
 }

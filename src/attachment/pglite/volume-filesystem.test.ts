@@ -22,6 +22,7 @@ function scene(): Scene {
     fileSystem: memory,
     root: ROOT_INO,
     barrier: () => calls.barriers++,
+    onUnreadable: () => undefined,
     betweenCalls: () => calls.between++,
     beforeWrite: () => undefined,
     onWalWrite: byteCount => {
@@ -172,6 +173,7 @@ test(
       fileSystem: memory,
       root: ROOT_INO,
       barrier: () => undefined,
+      onUnreadable: () => undefined,
       betweenCalls: () => undefined,
       beforeWrite: () => undefined,
       onWalWrite: () => undefined,

@@ -11,6 +11,11 @@ const REPORT: StorageReport = {
     bytesReachable: 120 * MIB,
     bytesFree: 900 * MIB,
     amplification: 1.25,
+    zones: [
+      {zone: 'us-east-1a', bytesTotal: 2048 * MIB, bytesFree: 900 * MIB},
+      {zone: 'us-east-1b', bytesTotal: null, bytesFree: null},
+    ],
+    scrub: {running: null, ended: null, last: null, everyHours: null, nextAtMs: null},
   },
   clusters: [
     {

@@ -52,6 +52,8 @@ export async function openTestService(
     instancesDirectory,
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
+    scrubEveryMs: null,
+    discardUnknown: false,
     scramVerifier: password => `verifier of ${password.length} characters`,
     clock: systemClock,
     logger: pino({level: 'silent'}),
