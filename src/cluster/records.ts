@@ -167,5 +167,7 @@ export type ScrubResult = {
 export type ScrubRecord = {
   /** One was begun and has not ended. */
   readonly begunAtMs: number | null;
+  /** One was stopped on request: the next one is due as if it had ended then. */
+  readonly stoppedAtMs: number | null;
   readonly last: ScrubResult | null;
 };

@@ -96,7 +96,7 @@ async function removeUnknownVolumes(world: World): Promise<void> {
     await storage.remove(volume);
   }
   if (kept.length > 0) {
-    const message = `The catalog is older than the store: it has never named ${kept.length === 1 ? `volume ${kept[0]}` : `volumes ${kept.join(', ')}`}. They are kept. Restore the newest catalog.mdb, or start once with --discard-unknown to delete them.`;
+    const message = `The catalog is older than the store: it never named ${kept.length === 1 ? `volume ${kept[0]}` : `volumes ${kept.join(', ')}`}. They are kept. Restore the newest catalog.mdb, or start once with --discard-unknown to delete them.`;
     logger.error(message);
     catalog.transaction(() => addEvent(world, 'service', 'storage', message));
     return;

@@ -151,8 +151,8 @@ export class Scrubber {
       ...{isStoppedBy: null, run: null},
     };
     if (cluster === null) {
-      const {last} = this.#record();
-      catalog.transaction(() => catalog.scrubs.put(STORE, {begunAtMs: startedAtMs, last}));
+      const record = {...this.#record(), begunAtMs: startedAtMs};
+      catalog.transaction(() => catalog.scrubs.put(STORE, record));
     }
     this.#current = current;
     this.#done = this.#run(current, bytesPerSecond);
@@ -224,10 +224,11 @@ export class Scrubber {
     else logger.warn(message);
     catalog.transaction(() => {
       if (cluster === null) {
-        const {last} = this.#record();
-        const isOver = result.outcome !== 'failed';
+        const {last, stoppedAtMs} = this.#record();
+        const {outcome, startedAtMs, endedAtMs} = result;
         catalog.scrubs.put(STORE, {
-          begunAtMs: isOver ? null : result.startedAtMs,
+          begunAtMs: outcome === 'failed' ? startedAtMs : null,
+          stoppedAtMs: outcome === 'stopped' ? endedAtMs : stoppedAtMs,
           last: result.report === null ? last : briefly(result),
         });
       }
@@ -254,14 +255,16 @@ export class Scrubber {
   #dueMs(): number | null {
     const {catalog, scrubEveryMs} = this.#world;
     if (scrubEveryMs === null) return null;
-    const {begunAtMs, last} = this.#record();
-    const sinceMs = last?.endedAtMs ?? catalog.identity.createdAtMs;
+    const {begunAtMs, stoppedAtMs, last} = this.#record();
+    const sinceMs = Math.max(last?.endedAtMs ?? catalog.identity.createdAtMs, stoppedAtMs ?? 0);
     const dueMs = begunAtMs ?? sinceMs + scrubEveryMs;
     return Math.max(dueMs, this.#failedAtMs + RETRY_MS);
   }
 
   #record(): ScrubRecord {
-    return this.#world.catalog.scrubs.get(STORE) ?? {begunAtMs: null, last: null};
+    return (
+      this.#world.catalog.scrubs.get(STORE) ?? {begunAtMs: null, stoppedAtMs: null, last: null}
+    );
   }
 }
 

@@ -194,7 +194,7 @@ export class PageReader {
       throw new BorealisError(
         'corrupt',
         'page-corrupt',
-        `${what}: its checksum does not hold (volume ${volume}, segment ${segment}, offset ${offset}; ${zonesTried(file)})`,
+        `${what}: its checksum does not hold, at offset ${offset} of segment ${segment} of volume ${volume} (${zonesTried(file)})`,
       );
     }
     into.set(good);

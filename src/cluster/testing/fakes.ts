@@ -117,6 +117,7 @@ export class FakeStorage implements ClusterStorage {
   readonly scrubs: ScrubOrder[] = [];
   holdsScrubs = false;
   endScrub: () => void = () => undefined;
+  stopScrub: () => Promise<void> = async () => undefined;
 
   scrub(order: ScrubOrder): ScrubRun {
     this.scrubs.push(order);
@@ -126,10 +127,8 @@ export class FakeStorage implements ClusterStorage {
       stop = () => reject(new BorealisError('closed', 'storage-closed', 'it was ended'));
       if (!this.holdsScrubs) this.endScrub();
     });
-    return {
-      done,
-      stop: async () => stop(),
-    };
+    this.stopScrub = async () => stop();
+    return {done, stop: this.stopScrub};
   }
 
   async zoneStates(): ReturnType<ClusterStorage['zoneStates']> {

@@ -21,6 +21,7 @@ export async function openTestService(
   prepare: (instances: FakeInstances) => void = () => undefined,
   /** Services that run side by side look for ports from different places. */
   accountId = '123456789012',
+  discardUnknown = false,
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true});
@@ -53,7 +54,7 @@ export async function openTestService(
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
     scrubEveryMs: null,
-    discardUnknown: false,
+    discardUnknown,
     scramVerifier: password => `verifier of ${password.length} characters`,
     clock: systemClock,
     logger: pino({level: 'silent'}),
