@@ -12,6 +12,8 @@ import {deleteDBInstance} from './actions/delete-db-instance.ts';
 import {describeDBClusters} from './actions/describe-db-clusters.ts';
 import {describeDBEngineVersions} from './actions/describe-db-engine-versions.ts';
 import {describeDBInstances} from './actions/describe-db-instances.ts';
+import {describeEventCategories} from './actions/describe-event-categories.ts';
+import {describeEvents} from './actions/describe-events.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
 
@@ -24,6 +26,8 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     describeDBClusters,
     describeDBEngineVersions,
     describeDBInstances,
+    describeEventCategories,
+    describeEvents,
     modifyDBCluster,
     restoreDBClusterToPointInTime,
     failoverDBCluster,

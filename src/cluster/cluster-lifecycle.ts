@@ -91,7 +91,7 @@ export function becomeAvailable(
   message: string,
 ): ClusterRecord {
   const record = world.catalog.transaction(() => {
-    addEvent(world, 'db-cluster', identifier, message);
+    addEvent(world, 'db-cluster', identifier, message, 'creation');
     return world.catalog.clusters.update(identifier, cluster => ({
       ...cluster,
       ...changes,
@@ -115,7 +115,13 @@ function markFailed(world: World, identifier: string, reason: string): void {
       status: cluster.status === 'creating' ? 'failed' : cluster.status,
       statusReason: reason,
     }));
-    addEvent(world, 'db-cluster', identifier, `DB cluster could not be created: ${reason}`);
+    addEvent(
+      world,
+      'db-cluster',
+      identifier,
+      `DB cluster could not be created: ${reason}`,
+      'failure',
+    );
   });
   for (const instance of instancesOf(world, identifier)) {
     world.reconciler.enqueue(`instance/${instance.identifier}`);
@@ -138,7 +144,13 @@ async function applyMaster(world: World, cluster: ClusterRecord): Promise<void> 
         status: record.status === 'modifying' && latest ? 'available' : record.status,
       };
     });
-    addEvent(world, 'db-cluster', cluster.identifier, 'Master credentials updated');
+    addEvent(
+      world,
+      'db-cluster',
+      cluster.identifier,
+      'Reset master credentials',
+      'configuration change',
+    );
   });
   crashPoint('cluster.modify.after-record');
 }
@@ -158,7 +170,7 @@ async function remove(world: World, cluster: ClusterRecord): Promise<void> {
     for (const endpoint of customEndpointsOf(world, identifier)) {
       world.catalog.clusterEndpoints.remove(endpoint.identifier);
     }
-    addEvent(world, 'db-cluster', identifier, 'DB cluster deleted');
+    addEvent(world, 'db-cluster', identifier, 'DB cluster deleted', 'deletion');
   });
   crashPoint('cluster.delete.after-record');
   world.reconciler.enqueue('sweep');

@@ -19,6 +19,7 @@ import {
   describeDBEngineVersions,
   describeDBInstances,
 } from './actions/describe.ts';
+import {describeEventCategories, describeEvents} from './actions/describe-events.ts';
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {storageReport} from './actions/storage-report.ts';
@@ -68,7 +69,10 @@ export function createClusterService(surroundings: Surroundings): ClusterService
         surroundings.logger.error(message);
         reconciler.enqueue('sweep');
       }
-      surroundings.catalog.transaction(() => addEvent(surroundings, 'service', 'storage', message));
+      const category = isLow ? 'low storage' : 'recovery';
+      surroundings.catalog.transaction(() =>
+        addEvent(surroundings, 'service', 'storage', message, category),
+      );
     },
   });
   const world: World = {...base, reconciler, supervisor, space, replicas};
@@ -129,6 +133,8 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBClusterEndpoints: afterRecovery(describeDBClusterEndpoints),
     modifyDBClusterEndpoint: afterRecovery(modifyDBClusterEndpoint),
     deleteDBClusterEndpoint: afterRecovery(deleteDBClusterEndpoint),
+    describeEvents: afterRecovery(describeEvents),
+    describeEventCategories: afterRecovery(describeEventCategories),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
   };

@@ -27,6 +27,10 @@ import type {
   DescribeDBClustersMessage,
   DescribeDBEngineVersionsMessage,
   DescribeDBInstancesMessage,
+  DescribeEventCategoriesMessage,
+  DescribeEventsMessage,
+  EventCategoriesMessage,
+  EventsMessage,
   FailoverDBClusterMessage,
   FailoverDBClusterResult,
   ModifyDBClusterEndpointMessage,
@@ -58,6 +62,8 @@ export type ControlPlane = {
   ): Promise<DBClusterEndpointMessage>;
   modifyDBClusterEndpoint(input: ModifyDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
   deleteDBClusterEndpoint(input: DeleteDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
+  describeEvents(input: DescribeEventsMessage): Promise<EventsMessage>;
+  describeEventCategories(input: DescribeEventCategoriesMessage): Promise<EventCategoriesMessage>;
   /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
   /** Likewise, at `GET /borealis/v1/storage`. */

@@ -22,12 +22,11 @@ export function recordReady(
       statusReason: null,
       startSteps: ready.steps,
     }));
-    addEvent(
-      world,
-      'db-instance',
-      instance.identifier,
-      instance.status === 'creating' ? 'DB instance created' : 'DB instance started',
-    );
+    const [message, category] =
+      instance.status === 'creating'
+        ? (['DB instance created', 'creation'] as const)
+        : (['DB instance restarted', 'availability'] as const);
+    addEvent(world, 'db-instance', instance.identifier, message, category);
   });
   crashPoint('instance.start.after-available');
 }
@@ -53,7 +52,8 @@ export function recordRestart(world: HistoryWorld, identifier: string, why: stri
       ...record,
       status: record.status === 'available' ? 'starting' : record.status,
     }));
-    addEvent(world, 'db-instance', identifier, `DB instance restarted: ${why}`);
+    const message = `Recovery of the DB instance has started: ${why}`;
+    addEvent(world, 'db-instance', identifier, message, 'recovery');
   });
 }
 
@@ -64,13 +64,15 @@ export function recordFailed(world: HistoryWorld, identifier: string, error: Err
     if (record === undefined || record.status === 'deleting') return;
     world.catalog.instances.put(identifier, {...record, status: 'failed', statusReason: reason});
     if (record.status !== 'failed') {
-      addEvent(world, 'db-instance', identifier, `DB instance failed to start: ${reason}`);
+      const message = `DB instance failed to start: ${reason}`;
+      addEvent(world, 'db-instance', identifier, message, 'failure');
     }
   });
 }
 
 export function recordTakenOver(world: HistoryWorld, cluster: string, writer: string): void {
   world.catalog.transaction(() => {
-    addEvent(world, 'db-cluster', cluster, `Completed failover to DB instance: ${writer}`);
+    const message = `Completed failover to DB instance: ${writer}`;
+    addEvent(world, 'db-cluster', cluster, message, 'failover');
   });
 }

@@ -32,7 +32,7 @@ function failWithCluster(world: World, instance: InstanceRecord, reason: string 
       status: record.status === 'deleting' ? record.status : 'failed',
       statusReason,
     }));
-    addEvent(world, 'db-instance', instance.identifier, statusReason);
+    addEvent(world, 'db-instance', instance.identifier, statusReason, 'failure');
   });
 }
 
@@ -45,7 +45,7 @@ async function remove(world: World, instance: InstanceRecord): Promise<void> {
   crashPoint('instance.delete.before-record');
   world.catalog.transaction(() => {
     world.catalog.instances.remove(identifier);
-    addEvent(world, 'db-instance', identifier, 'DB instance deleted');
+    addEvent(world, 'db-instance', identifier, 'DB instance deleted', 'deletion');
   });
   crashPoint('instance.delete.after-record');
   world.supervisor.reroute(clusterIdentifier);

@@ -62,7 +62,7 @@ export async function recordNewCluster(
       const record = makeRecord();
       refuseTakenCluster(world, record.identifier);
       world.catalog.clusters.put(record.identifier, record);
-      addEvent(world, 'db-cluster', record.identifier, 'DB cluster is being created');
+      addEvent(world, 'db-cluster', record.identifier, 'DB cluster is being created', 'creation');
       return record;
     });
     crashPoint('cluster.new.after-record');

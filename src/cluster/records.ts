@@ -138,11 +138,29 @@ export type ServiceIdentity = {
   readonly createdAtMs: number;
 };
 
-export type EventSource = 'db-cluster' | 'db-instance' | 'service';
+/** `service` is Borealis's own: the store, its zones, engines being prepared. The others are those of RDS. */
+export type EventSource = 'db-cluster' | 'db-instance' | 'db-parameter-group' | 'service';
+
+/** Those of RDS that Borealis uses; events.ts tells which go with which source. */
+export type EventCategory =
+  | 'availability'
+  | 'backup'
+  | 'configuration change'
+  | 'creation'
+  | 'deletion'
+  | 'failover'
+  | 'failure'
+  | 'low storage'
+  | 'maintenance'
+  | 'notification'
+  | 'read replica'
+  | 'recovery'
+  | 'restoration';
 
 export type EventRecord = {
   readonly timeMs: number;
   readonly sourceType: EventSource;
   readonly source: string;
   readonly message: string;
+  readonly categories: readonly EventCategory[];
 };

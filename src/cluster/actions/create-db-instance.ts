@@ -135,7 +135,7 @@ function record(world: World, clusterIdentifier: string, parsed: InstanceRecord)
     clusterForNew(world, identifier, clusterIdentifier);
     const current = {...parsed, role: roleForNew(world, clusterIdentifier)};
     world.catalog.instances.put(identifier, current);
-    addEvent(world, 'db-instance', identifier, 'DB instance is being created');
+    addEvent(world, 'db-instance', identifier, 'DB instance is being created', 'creation');
     return current;
   });
   crashPoint('instance.new.after-record');

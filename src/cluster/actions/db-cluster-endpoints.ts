@@ -64,7 +64,13 @@ export async function createDBClusterEndpoint(
     world.catalog.transaction(() => {
       placeForNew(world, clusterIdentifier, identifier);
       world.catalog.clusterEndpoints.put(identifier, record);
-      addEvent(world, 'db-cluster', clusterIdentifier, `Custom endpoint ${identifier} created`);
+      addEvent(
+        world,
+        'db-cluster',
+        clusterIdentifier,
+        `Custom endpoint ${identifier} created`,
+        'configuration change',
+      );
     });
     crashPoint('endpoint.new.after-record');
   } catch (error) {
@@ -92,7 +98,13 @@ export function modifyDBClusterEndpoint(
       ...changedMembers(current, input, members),
     };
     world.catalog.clusterEndpoints.put(identifier, record);
-    addEvent(world, 'db-cluster', clusterIdentifier, `Custom endpoint ${identifier} modified`);
+    addEvent(
+      world,
+      'db-cluster',
+      clusterIdentifier,
+      `Custom endpoint ${identifier} modified`,
+      'configuration change',
+    );
     return record;
   });
   world.supervisor.reroute(clusterIdentifier);
@@ -112,6 +124,7 @@ export async function deleteDBClusterEndpoint(
       'db-cluster',
       current.clusterIdentifier,
       `Custom endpoint ${identifier} deleted`,
+      'configuration change',
     );
     return current;
   });

@@ -26,7 +26,7 @@ export function deleteDBCluster(
     const current = deletable(world, identifier);
     const deleting: ClusterRecord = {...current, status: 'deleting'};
     world.catalog.clusters.put(identifier, deleting);
-    addEvent(world, 'db-cluster', identifier, 'DB cluster is being deleted');
+    addEvent(world, 'db-cluster', identifier, 'DB cluster is being deleted', 'deletion');
     return deleting;
   });
   crashPoint('cluster.delete.after-intent');

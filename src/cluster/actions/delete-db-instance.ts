@@ -37,7 +37,7 @@ export function deleteDBInstance(
       throw invalidInstanceState(`Instance ${identifier} is already being deleted.`);
     }
     world.catalog.instances.put(identifier, {...found, status: 'deleting'});
-    addEvent(world, 'db-instance', identifier, 'DB instance is being deleted');
+    addEvent(world, 'db-instance', identifier, 'DB instance is being deleted', 'deletion');
     const next = found.role === 'writer' ? successorOf(world, found) : undefined;
     if (next !== undefined) swapWriter(world, found.clusterIdentifier, next);
     const deleting = world.catalog.instances.get(identifier);

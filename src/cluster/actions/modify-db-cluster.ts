@@ -44,7 +44,7 @@ export function modifyDBCluster(
     const settings = parseSettings(input, current.settings, zoneNames);
     const changed: ClusterRecord = {...current, settings, ...newMaster(current, verifier)};
     world.catalog.clusters.put(identifier, changed);
-    addEvent(world, 'db-cluster', identifier, 'DB cluster modified');
+    addEvent(world, 'db-cluster', identifier, 'DB cluster modified', 'configuration change');
     return changed;
   });
   crashPoint('cluster.modify.after-intent');

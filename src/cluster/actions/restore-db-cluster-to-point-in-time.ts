@@ -189,7 +189,13 @@ async function forkOrUndo(
         ...record,
         status: 'deleting',
       }));
-      addEvent(world, 'db-cluster', cluster.identifier, 'The clone failed and is undone');
+      addEvent(
+        world,
+        'db-cluster',
+        cluster.identifier,
+        'The clone failed and is undone',
+        'failure',
+      );
     });
     world.reconciler.enqueue(`cluster/${cluster.identifier}`);
     throw error;

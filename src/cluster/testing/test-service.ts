@@ -122,3 +122,20 @@ export async function settle(service: TestService): Promise<void> {
   }
   throw new Error('resources did not come to rest within ten seconds');
 }
+
+/** The code and words of the fault that a call ends with. */
+export async function faultOf(call: Promise<unknown>): Promise<{code: string; message: string}> {
+  return await call.then(
+    () => ({code: 'none', message: 'the call succeeded'}),
+    (error: {code: string; message: string}) => ({code: error.code, message: error.message}),
+  );
+}
+
+/** Waits until something is so. */
+export async function until(fact: () => Promise<boolean> | boolean): Promise<void> {
+  for (let i = 0; i < 1_000; i++) {
+    if (await fact()) return;
+    await sleep(10);
+  }
+  throw new Error('it did not become so within ten seconds');
+}
