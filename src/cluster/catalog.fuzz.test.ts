@@ -75,7 +75,7 @@ describe('the catalog', () => {
           expect(catalog.goldenVolumes.list()).toEqual(
             [...model].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value),
           );
-          expect(catalog.events().map(each => each.event.timeMs)).toEqual(events);
+          expect(catalog.events().map(found => found.event.timeMs)).toEqual(events);
         }
         await catalog.close();
       }),
