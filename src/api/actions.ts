@@ -15,7 +15,13 @@ import {describeDBInstances} from './actions/describe-db-instances.ts';
 import {describeEventCategories} from './actions/describe-event-categories.ts';
 import {describeEvents} from './actions/describe-events.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
+import {modifyDBInstance} from './actions/modify-db-instance.ts';
+import {rebootDBInstance} from './actions/reboot-db-instance.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
+import {startDBCluster} from './actions/start-db-cluster.ts';
+import {startDBInstance} from './actions/start-db-instance.ts';
+import {stopDBCluster} from './actions/stop-db-cluster.ts';
+import {stopDBInstance} from './actions/stop-db-instance.ts';
 
 export const ACTIONS: ReadonlyMap<string, Action> = new Map(
   [
@@ -29,11 +35,17 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     describeEventCategories,
     describeEvents,
     modifyDBCluster,
+    modifyDBInstance,
+    rebootDBInstance,
     restoreDBClusterToPointInTime,
     failoverDBCluster,
     createDBClusterEndpoint,
     describeDBClusterEndpoints,
     modifyDBClusterEndpoint,
     deleteDBClusterEndpoint,
+    startDBCluster,
+    startDBInstance,
+    stopDBCluster,
+    stopDBInstance,
   ].map(action => [action.name, action]),
 );

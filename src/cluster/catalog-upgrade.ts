@@ -3,10 +3,10 @@
  * records of the format before it lack; the catalog runs all that are needed in one transaction.
  *
  *     1 ▸ 2   instances have roles: each cluster had one, its writer
- *     2 ▸ 3   events have categories
+ *     2 ▸ 3   events have categories; clusters and instances pending changes, clusters a backtrack window
  */
 type Fields = Readonly<Record<string, unknown>>;
-/** What is added to every record of a store; what a record has already stays. */
+/** What every record of a store gets. */
 type Additions = Readonly<Record<string, (record: Fields) => Fields>>;
 
 export const CATALOG_FORMAT = 3;
@@ -14,16 +14,26 @@ export const CATALOG_FORMAT = 3;
 export const CATALOG_FORMAT_MIN = 1;
 
 /** The step that leads to each format, by the store's name. */
-const STEPS: ReadonlyMap<number, Additions> = new Map([
+const STEPS: ReadonlyMap<number, Additions> = new Map<number, Additions>([
   [2, {instances: () => ({role: 'writer', scratchVolume: null})}],
-  [3, {events: () => ({categories: ['notification']})}],
+  [
+    3,
+    {
+      events: () => ({categories: ['notification']}),
+      clusters: ({settings}) => ({
+        pending: null,
+        settings: {backtrackWindowSeconds: 0, ...(settings as object)},
+      }),
+      instances: () => ({pending: null}),
+    },
+  ],
 ]);
 
 /** The record of the store `store` as this release has it, from one of format `from`. */
 export function upgradedRecord(store: string, record: object, from: number): object {
   let upgraded: Fields = {...record};
   for (let format = from + 1; format <= CATALOG_FORMAT; format++) {
-    upgraded = {...STEPS.get(format)?.[store]?.(upgraded), ...upgraded};
+    upgraded = {...upgraded, ...STEPS.get(format)?.[store]?.(upgraded)};
   }
   return upgraded;
 }

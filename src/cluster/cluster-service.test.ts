@@ -459,11 +459,6 @@ describe('faults', () => {
         'InvalidParameterCombination',
         'MasterUsername',
       ],
-      [
-        plane.modifyDBCluster({DBClusterIdentifier: 'orders', Port: 5432}),
-        'InvalidParameterCombination',
-        'Port',
-      ],
       [plane.modifyDBCluster({DBClusterIdentifier: 'nobody'}), 'DBClusterNotFoundFault', 'nobody'],
       [
         plane.modifyDBCluster({DBClusterIdentifier: 'orders', MasterUserPassword: 'short'}),

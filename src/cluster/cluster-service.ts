@@ -23,13 +23,23 @@ import {describeEventCategories, describeEvents} from './actions/describe-events
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {storageReport} from './actions/storage-report.ts';
+import {modifyDBInstance, rebootDBInstance} from './actions/modify-db-instance.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
+import {
+  startDBCluster,
+  startDBInstance,
+  stopDBCluster,
+  stopDBInstance,
+} from './actions/stop-start-db-cluster.ts';
+import {every} from '../base/clock.ts';
+import {errorChain} from '../base/errors.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
 import type {ControlPlane} from './control-plane.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
 import {reclaim, watchGrowth} from './reclaim.ts';
+import {beginMaintenance, MAINTENANCE_PERIOD_MS} from './maintenance.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
 import {ReplicaMonitor} from './replica-monitor.ts';
@@ -58,7 +68,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     surroundings.logger,
   );
   const supervisor = new Supervisor(base, {
-    onReady: cluster => reconciler.enqueue(`cluster/${cluster}`),
+    onSettled: cluster => reconciler.enqueue(`cluster/${cluster}`),
     onFreed: () => reconciler.enqueue('sweep'),
   });
   const replicas = new ReplicaMonitor(base, supervisor);
@@ -78,6 +88,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
   const world: World = {...base, reconciler, supervisor, space, replicas};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
+  let stopMaintenance = (): void => undefined;
   return {
     controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
     async recover() {
@@ -85,9 +96,11 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.start();
       await recover(world);
       replicas.start();
+      stopMaintenance = every(MAINTENANCE_PERIOD_MS, () => maintain(world));
       recovered.abort();
     },
     async close() {
+      stopMaintenance();
       space.stop();
       replicas.stop();
       stopWatching();
@@ -100,6 +113,15 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       await world.endpoints.closeAll();
     },
   };
+}
+
+/** What cannot be recorded now (a full disk) is tried again in the next period. */
+function maintain(world: World): void {
+  try {
+    beginMaintenance(world);
+  } catch (error) {
+    world.logger.error(`maintenance could not begin: ${errorChain(error)}`);
+  }
 }
 
 async function reconcile(world: World, key: ResourceKey, attempt: number): Promise<void> {
@@ -124,6 +146,12 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     modifyDBCluster: afterRecovery(modifyDBCluster),
     deleteDBCluster: afterRecovery(deleteDBCluster),
     restoreDBClusterToPointInTime: afterRecovery(restoreDBClusterToPointInTime),
+    stopDBCluster: afterRecovery(stopDBCluster),
+    startDBCluster: afterRecovery(startDBCluster),
+    modifyDBInstance: afterRecovery(modifyDBInstance),
+    rebootDBInstance: afterRecovery(rebootDBInstance),
+    stopDBInstance: afterRecovery(stopDBInstance),
+    startDBInstance: afterRecovery(startDBInstance),
     createDBInstance: afterRecovery(createDBInstance),
     describeDBInstances: afterRecovery(describeDBInstances),
     deleteDBInstance: afterRecovery(deleteDBInstance),

@@ -36,8 +36,20 @@ import type {
   ModifyDBClusterEndpointMessage,
   ModifyDBClusterMessage,
   ModifyDBClusterResult,
+  ModifyDBInstanceMessage,
+  ModifyDBInstanceResult,
+  RebootDBInstanceMessage,
+  RebootDBInstanceResult,
   RestoreDBClusterToPointInTimeMessage,
   RestoreDBClusterToPointInTimeResult,
+  StartDBClusterMessage,
+  StartDBClusterResult,
+  StartDBInstanceMessage,
+  StartDBInstanceResult,
+  StopDBClusterMessage,
+  StopDBClusterResult,
+  StopDBInstanceMessage,
+  StopDBInstanceResult,
 } from '@aws-sdk/client-rds';
 import type {StepReport} from '../instance/messages.ts';
 import type {ZoneState} from '../page-store/zone.ts';
@@ -51,8 +63,14 @@ export type ControlPlane = {
   restoreDBClusterToPointInTime(
     input: RestoreDBClusterToPointInTimeMessage,
   ): Promise<RestoreDBClusterToPointInTimeResult>;
+  stopDBCluster(input: StopDBClusterMessage): Promise<StopDBClusterResult>;
+  startDBCluster(input: StartDBClusterMessage): Promise<StartDBClusterResult>;
   createDBInstance(input: CreateDBInstanceMessage): Promise<CreateDBInstanceResult>;
   describeDBInstances(input: DescribeDBInstancesMessage): Promise<DBInstanceMessage>;
+  modifyDBInstance(input: ModifyDBInstanceMessage): Promise<ModifyDBInstanceResult>;
+  rebootDBInstance(input: RebootDBInstanceMessage): Promise<RebootDBInstanceResult>;
+  stopDBInstance(input: StopDBInstanceMessage): Promise<StopDBInstanceResult>;
+  startDBInstance(input: StartDBInstanceMessage): Promise<StartDBInstanceResult>;
   deleteDBInstance(input: DeleteDBInstanceMessage): Promise<DeleteDBInstanceResult>;
   describeDBEngineVersions(input: DescribeDBEngineVersionsMessage): Promise<DBEngineVersionMessage>;
   failoverDBCluster(input: FailoverDBClusterMessage): Promise<FailoverDBClusterResult>;

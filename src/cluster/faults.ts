@@ -40,6 +40,17 @@ export function invalidClusterState(message: string): BorealisError {
   return new BorealisError('conflict', 'InvalidDBClusterStateFault', message);
 }
 
+/** `others`: states besides `available` in which it can be done. */
+export function refuseUnlessAvailable(
+  {identifier, status}: {readonly identifier: string; readonly status: string},
+  ...others: readonly string[]
+): void {
+  if (status === 'available' || others.includes(status)) return;
+  throw invalidClusterState(
+    `DB cluster ${identifier} is not in the available state: it is ${status}.`,
+  );
+}
+
 export function instanceNotFound(identifier: string): BorealisError {
   return new BorealisError(
     'not-found',

@@ -18,7 +18,7 @@ export function recordReady(
     if (instance.role === 'writer') recordWriter(world, started, ready);
     world.catalog.instances.update(instance.identifier, record => ({
       ...record,
-      status: record.status === 'deleting' ? record.status : 'available',
+      status: isOnItsWayUp(record.status) ? 'available' : record.status,
       statusReason: null,
       startSteps: ready.steps,
     }));
@@ -38,10 +38,6 @@ function recordWriter(world: HistoryWorld, started: ClusterRecord, ready: ReadyI
     databaseMade: true,
     masterApplied: Math.max(cluster.masterApplied, started.masterRevision),
     serverVersion: ready.serverVersion,
-    status:
-      cluster.status === 'modifying' && cluster.masterRevision === started.masterRevision
-        ? 'available'
-        : cluster.status,
   }));
 }
 
@@ -61,13 +57,18 @@ export function recordFailed(world: HistoryWorld, identifier: string, error: Err
   const reason = errorChain(error);
   world.catalog.transaction(() => {
     const record = world.catalog.instances.get(identifier);
-    if (record === undefined || record.status === 'deleting') return;
+    if (record === undefined || !isOnItsWayUp(record.status)) return;
     world.catalog.instances.put(identifier, {...record, status: 'failed', statusReason: reason});
     if (record.status !== 'failed') {
       const message = `DB instance failed to start: ${reason}`;
       addEvent(world, 'db-instance', identifier, message, 'failure');
     }
   });
+}
+
+/** What was asked for meanwhile (a deletion, a stop, a restart) stands. */
+function isOnItsWayUp(status: InstanceRecord['status']): boolean {
+  return ['creating', 'starting', 'available', 'failed'].includes(status);
 }
 
 export function recordTakenOver(world: HistoryWorld, cluster: string, writer: string): void {

@@ -2,11 +2,13 @@
  * What the catalog keeps of each resource. A record is a plain value: read it, make a changed copy,
  * put it back in a transaction.
  *
- *     cluster   creating ──▶ available ◀──▶ modifying          instance  creating ──▶ available ◀─┐
- *                  │             │                                          │            │        │
- *                  └─▶ failed ───┴──▶ deleting ──▶ gone                     └─▶ failed ──┤    starting
- *                                                                                        ▼
- *                                                                            deleting ──▶ gone
+ *     cluster   creating ──▶ available ◀──▶ modifying, renaming     instance  creating ──▶ available ◀─┐
+ *                  │           │  ▲                                              │           │        │
+ *                  │           │  └─ starting ◀─ stopped ◀─ stopping              │           ├─▶ modifying,
+ *                  └─▶ failed ─┴─▶ deleting ──▶ gone                              └─▶ failed ─┤   rebooting,
+ *                                                                                            │   stopping ─▶ stopped
+ *                                                                                            ▼      └─▶ starting
+ *                                                                                deleting ──▶ gone
  *
  * Secrets: of a password only the SCRAM verifier is here.
  */
@@ -15,10 +17,41 @@ import type {Tag} from '@aws-sdk/client-rds';
 import type {EngineRuntime, MasterUser, StepReport} from '../instance/messages.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 
-type ClusterStatus = 'creating' | 'available' | 'modifying' | 'deleting' | 'failed';
+type ClusterStatus =
+  | 'creating'
+  | 'available'
+  | 'modifying'
+  | 'renaming'
+  | 'stopping'
+  | 'stopped'
+  | 'starting'
+  | 'deleting'
+  | 'failed';
 /** What an instance is to its cluster. A failover swaps the roles of two. */
 type InstanceRole = 'writer' | 'reader';
-type InstanceStatus = 'creating' | 'available' | 'starting' | 'deleting' | 'failed';
+type InstanceStatus =
+  | 'creating'
+  | 'available'
+  | 'starting'
+  | 'modifying'
+  | 'rebooting'
+  | 'stopping'
+  | 'stopped'
+  | 'deleting'
+  | 'failed';
+
+/** Changes that wait for the maintenance window; once `due`, they are being made. Null: unchanged. */
+export type PendingClusterChanges = {
+  readonly identifier: string | null;
+  readonly port: number | null;
+  readonly due: boolean;
+};
+/** As `PendingClusterChanges`. The instance restarts with them. */
+export type PendingInstanceChanges = {
+  readonly identifier: string | null;
+  readonly instanceClass: string | null;
+  readonly due: boolean;
+};
 
 /** Where the first root of a cluster's volume comes from. */
 type ClusterOrigin =
@@ -43,6 +76,8 @@ export type ClusterSettings = {
   readonly subnetGroupName: string;
   readonly vpcSecurityGroupIds: readonly string[];
   readonly copyTagsToSnapshot: boolean;
+  /** 0 for none. */
+  readonly backtrackWindowSeconds: number;
   readonly autoMinorVersionUpgrade: boolean;
   readonly deletionProtection: boolean;
   readonly tags: readonly Tag[];
@@ -79,6 +114,7 @@ export type ClusterRecord = {
   readonly cloneSteps: readonly StepReport[];
   readonly bytesCopiedAtBirth: number;
   readonly settings: ClusterSettings;
+  readonly pending: PendingClusterChanges | null;
 };
 
 /** A process, so that no other one that was given the same number is taken for it. */
@@ -99,6 +135,7 @@ export type InstanceRecord = {
   readonly preferredMaintenanceWindow: string;
   readonly autoMinorVersionUpgrade: boolean;
   readonly tags: readonly Tag[];
+  readonly pending: PendingInstanceChanges | null;
   /** Of the last start that came to an end. */
   readonly startSteps: readonly StepReport[];
   /** The instance's process while it runs. */

@@ -26,6 +26,7 @@ function instance(
     preferredMaintenanceWindow: '',
     autoMinorVersionUpgrade: true,
     tags: [],
+    pending: null,
     startSteps: [],
     process: null,
     ...changes,

@@ -43,8 +43,8 @@ export type SupervisorWorld = Pick<
 >;
 
 export type SupervisorEvents = {
-  /** An instance of this cluster came up. */
-  readonly onReady: (clusterIdentifier: string) => void;
+  /** An instance of this cluster came up, or does not. */
+  readonly onSettled: (clusterIdentifier: string) => void;
   /** The volume of a reader was let go of. */
   readonly onFreed: () => void;
 };

@@ -11,6 +11,7 @@ const TAG_KEY_LENGTH_MAX = 128;
 const TAG_VALUE_LENGTH_MAX = 256;
 const GROUPS_MAX = 50;
 const BACKUP_DAYS_MAX = 35;
+const BACKTRACK_SECONDS_MAX = 72 * 60 * 60;
 
 const TIME = '(?:[01][0-9]|2[0-3]):[0-5][0-9]';
 const DAY = '(?:mon|tue|wed|thu|fri|sat|sun)';
@@ -25,6 +26,7 @@ export type SettingsInput = {
   readonly DBClusterParameterGroupName?: string | undefined;
   readonly DBSubnetGroupName?: string | undefined;
   readonly VpcSecurityGroupIds?: string[] | undefined;
+  readonly BacktrackWindow?: number | undefined;
   readonly CopyTagsToSnapshot?: boolean | undefined;
   readonly AutoMinorVersionUpgrade?: boolean | undefined;
   readonly DeletionProtection?: boolean | undefined;
@@ -65,6 +67,11 @@ export function parseSettings(
       GROUPS_MAX,
     ),
     copyTagsToSnapshot: input.CopyTagsToSnapshot ?? absent.copyTagsToSnapshot,
+    backtrackWindowSeconds: parseInteger('BacktrackWindow', input.BacktrackWindow, {
+      min: 0,
+      max: BACKTRACK_SECONDS_MAX,
+      absent: absent.backtrackWindowSeconds,
+    }),
     autoMinorVersionUpgrade: input.AutoMinorVersionUpgrade ?? absent.autoMinorVersionUpgrade,
     deletionProtection: input.DeletionProtection ?? absent.deletionProtection,
     tags: parseTags(input.Tags ?? tagsFor('cluster', input.TagSpecifications) ?? absent.tags),
@@ -74,6 +81,24 @@ export function parseSettings(
 export function parseMaintenanceWindow(value: string): string {
   const form = 'ddd:hh24:mi-ddd:hh24:mi';
   return parseWindow('PreferredMaintenanceWindow', value, MAINTENANCE_WINDOW, form).toLowerCase();
+}
+
+const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+const MINUTES_A_DAY = 24 * 60;
+const MINUTES_A_WEEK = 7 * MINUTES_A_DAY;
+
+/** Whether a window such as `sun:23:45-mon:00:15` (UTC) is open at that time. */
+export function isWithinWindow(window: string, nowMs: number): boolean {
+  const [begin = 0, end = 0] = window.split('-').map(minuteOfWeek);
+  const now = new Date(nowMs);
+  const minute = now.getUTCDay() * MINUTES_A_DAY + now.getUTCHours() * 60 + now.getUTCMinutes();
+  const length = (end - begin + MINUTES_A_WEEK) % MINUTES_A_WEEK;
+  return (minute - begin + MINUTES_A_WEEK) % MINUTES_A_WEEK < length;
+}
+
+function minuteOfWeek(text: string): number {
+  const [day = '', hour, minute] = text.split(':');
+  return DAYS.indexOf(day) * MINUTES_A_DAY + Number(hour) * 60 + Number(minute);
 }
 
 /** Tags of a TagSpecification for that kind of resource. */

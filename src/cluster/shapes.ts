@@ -1,5 +1,6 @@
 /** Records as RDS shows them. */
 import type {
+  ClusterPendingModifiedValues,
   DBCluster,
   DBInstance,
   DBInstanceStatusInfo,
@@ -65,8 +66,8 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     IAMDatabaseAuthenticationEnabled: false,
     CloneGroupId: cluster.cloneGroupId,
     ClusterCreateTime: new Date(cluster.createdAtMs),
-    PendingModifiedValues:
-      cluster.status === 'modifying' ? {MasterUserPassword: '****'} : undefined,
+    PendingModifiedValues: pendingCluster(cluster),
+    BacktrackWindow: settings.backtrackWindowSeconds,
     HttpEndpointEnabled: false,
     ActivityStreamStatus: 'stopped',
     AutoMinorVersionUpgrade: settings.autoMinorVersionUpgrade,
@@ -113,7 +114,10 @@ export function instanceShape(
     ],
     AvailabilityZone: instance.availabilityZone,
     DBSubnetGroup: {DBSubnetGroupName: settings.subnetGroupName, SubnetGroupStatus: 'Complete'},
-    PendingModifiedValues: {},
+    PendingModifiedValues: {
+      DBInstanceIdentifier: instance.pending?.identifier ?? undefined,
+      DBInstanceClass: instance.pending?.instanceClass ?? undefined,
+    },
     MultiAZ: false,
     AutoMinorVersionUpgrade: instance.autoMinorVersionUpgrade,
     ReadReplicaDBInstanceIdentifiers: [],
@@ -137,6 +141,15 @@ export function instanceShape(
     NetworkType: 'IPV4',
     StatusInfos: statusInfos(instance.statusReason),
   };
+}
+
+/** RDS has no member for a port that is pending. */
+function pendingCluster(cluster: ClusterRecord): ClusterPendingModifiedValues | undefined {
+  const isNewMaster =
+    cluster.status === 'modifying' && cluster.masterApplied < cluster.masterRevision;
+  const name = cluster.pending?.identifier ?? undefined;
+  if (!isNewMaster && name === undefined) return undefined;
+  return {DBClusterIdentifier: name, MasterUserPassword: isNewMaster ? '****' : undefined};
 }
 
 /** RDS tells the state of replication here; we tell why a resource failed. */

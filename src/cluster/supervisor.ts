@@ -341,7 +341,7 @@ export class Supervisor {
     for (const each of instancesOf(this.#world, clusterIdentifier)) {
       if (each.role === 'reader') void this.#follow(each);
     }
-    this.#events.onReady(clusterIdentifier);
+    this.#events.onSettled(clusterIdentifier);
   }
 
   /** Lets a reader that serves take its changes from who is the writer now: its WAL is a part of the cluster volume's. */
@@ -367,6 +367,7 @@ export class Supervisor {
     if (failures < START_FAILURES_MAX) return;
     recordFailed(this.#world, identifier, error);
     this.#rerouteOf(identifier);
+    this.#events.onSettled(this.#world.catalog.instances.get(identifier)?.clusterIdentifier ?? '');
   }
 
   #setState(runner: Runner, state: Runner['state']): void {

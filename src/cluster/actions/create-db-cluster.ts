@@ -59,6 +59,7 @@ export async function createDBCluster(
     cloneSteps: [],
     bytesCopiedAtBirth: 0,
     settings,
+    pending: null,
   }));
   world.supervisor.reroute(identifier);
   world.reconciler.enqueue(`cluster/${identifier}`);
@@ -75,6 +76,7 @@ function defaultSettings(world: World, engineVersion: string): ClusterSettings {
     subnetGroupName: 'default',
     vpcSecurityGroupIds: [],
     copyTagsToSnapshot: false,
+    backtrackWindowSeconds: 0,
     autoMinorVersionUpgrade: true,
     deletionProtection: false,
     tags: [],

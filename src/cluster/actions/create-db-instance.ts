@@ -7,6 +7,7 @@ import {
   clusterNotFound,
   instanceAlreadyExists,
   invalidClusterState,
+  refuseUnlessAvailable,
   invalidCombination,
   invalidValue,
   missingParameter,
@@ -29,10 +30,10 @@ import {parseMaintenanceWindow, parseTags, parseZone, tagsFor} from '../settings
 import {instanceShape} from '../shapes.ts';
 import {addEvent, type World} from '../world.ts';
 
-const CLUSTER_LEVEL = (): string => 'it is set on the DB cluster, not on its DB instances';
+export const CLUSTER_LEVEL = (): string => 'it is set on the DB cluster, not on its DB instances';
 
 /** Some of these belong to the cluster in Aurora, the others are not there yet. */
-const REFUSALS: Refusals = {
+export const INSTANCE_REFUSALS: Refusals = {
   ...CLUSTER_REFUSALS,
   AdditionalStorageVolumes: unsupported('additional storage volumes are'),
   AllocatedStorage: CLUSTER_LEVEL,
@@ -65,7 +66,7 @@ const REFUSALS: Refusals = {
   Timezone: unsupported('Timezone is'),
 };
 
-const PROMOTION_TIER_MAX = 15;
+export const PROMOTION_TIER_MAX = 15;
 
 export async function createDBInstance(
   world: World,
@@ -85,7 +86,7 @@ export async function createDBInstance(
     'cluster',
     world.catalog.identity,
   );
-  refuseMembers(input, REFUSALS);
+  refuseMembers(input, INSTANCE_REFUSALS);
   const cluster = clusterForNew(world, identifier, clusterIdentifier);
   refuseOtherVersion(input, cluster);
   refuseOwnPort(input.Port, cluster);
@@ -121,6 +122,7 @@ export async function createDBInstance(
     statusReason: null,
     createdAtMs: world.clock.nowMs(),
     port: await freePortForNew(world),
+    pending: null,
     startSteps: [],
     process: null,
   });
@@ -157,11 +159,7 @@ function clusterForNew(world: World, identifier: string, clusterIdentifier: stri
   }
   const cluster = world.catalog.clusters.get(clusterIdentifier);
   if (cluster === undefined) throw clusterNotFound(clusterIdentifier);
-  if (cluster.status === 'deleting' || cluster.status === 'failed') {
-    throw invalidClusterState(
-      `DB cluster ${clusterIdentifier} is not in the available state: it is ${cluster.status}.`,
-    );
-  }
+  refuseUnlessAvailable(cluster, 'creating', 'modifying');
   refuseReader(cluster, instancesOf(world, clusterIdentifier));
   return cluster;
 }
@@ -189,7 +187,7 @@ function refuseReader(cluster: ClusterRecord, instances: readonly InstanceRecord
   }
 }
 
-function parseInstanceClass(value: string | undefined): string {
+export function parseInstanceClass(value: string | undefined): string {
   if (value === undefined || value === '') throw missingParameter('DBInstanceClass');
   if (!/^db\.[a-z0-9-]{1,30}(?:\.[a-z0-9-]{1,30})?$/.test(value)) {
     throw invalidValue(
@@ -204,7 +202,10 @@ function parseInstanceClass(value: string | undefined): string {
   return value;
 }
 
-function refuseOtherVersion(input: CreateDBInstanceMessage, cluster: ClusterRecord): void {
+export function refuseOtherVersion(
+  input: {EngineVersion?: string | undefined},
+  cluster: ClusterRecord,
+): void {
   const {EngineVersion: version} = input;
   if (version === undefined || version === '' || version === cluster.engineVersion) return;
   throw invalidCombination(

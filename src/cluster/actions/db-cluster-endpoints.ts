@@ -19,6 +19,7 @@ import {
   invalidInstanceState,
   invalidValue,
   missingParameter,
+  refuseUnlessAvailable,
 } from '../faults.ts';
 import {newResourceId, parseIdentifier, parseReference, quoted} from '../identifiers.ts';
 import type {ClusterEndpointRecord, ClusterRecord} from '../records.ts';
@@ -62,7 +63,8 @@ export async function createDBClusterEndpoint(
   try {
     crashPoint('endpoint.new.before-record');
     world.catalog.transaction(() => {
-      placeForNew(world, clusterIdentifier, identifier);
+      const {cluster: current} = placeForNew(world, clusterIdentifier, identifier);
+      refuseMoved(cluster, current);
       world.catalog.clusterEndpoints.put(identifier, record);
       addEvent(
         world,
@@ -92,6 +94,7 @@ export function modifyDBClusterEndpoint(
   const members = parseMembers(world, clusterIdentifier, input);
   const changed = world.catalog.transaction(() => {
     const current = endpointNamed(world, identifier);
+    refuseStopped(world, current.clusterIdentifier);
     const record = {
       ...current,
       type: type ?? current.type,
@@ -118,6 +121,7 @@ export async function deleteDBClusterEndpoint(
   const {identifier} = endpointNamed(world, input.DBClusterEndpointIdentifier);
   const deleted = world.catalog.transaction(() => {
     const current = endpointNamed(world, identifier);
+    refuseStopped(world, current.clusterIdentifier);
     world.catalog.clusterEndpoints.remove(identifier);
     addEvent(
       world,
@@ -152,11 +156,7 @@ function placeForNew(
 ): {cluster: ClusterRecord; address: string} {
   const cluster = world.catalog.clusters.get(clusterIdentifier);
   if (cluster === undefined) throw clusterNotFound(clusterIdentifier);
-  if (cluster.status === 'deleting' || cluster.status === 'failed') {
-    throw invalidClusterState(
-      `DB cluster ${clusterIdentifier} is not in the available state: it is ${cluster.status}.`,
-    );
-  }
+  refuseUnlessAvailable(cluster, 'creating', 'modifying', 'starting');
   if (world.catalog.clusterEndpoints.get(identifier) !== undefined) {
     throw endpointAlreadyExists(identifier);
   }
@@ -166,6 +166,21 @@ function placeForNew(
     throw endpointQuotaExceeded(clusterIdentifier, CUSTOM_ENDPOINTS_MAX);
   }
   return {cluster, address};
+}
+
+/** The endpoint listens on the port that the cluster had. */
+function refuseMoved(seen: ClusterRecord, {identifier, port, pending}: ClusterRecord): void {
+  if (port === seen.port && (pending?.due !== true || pending.port === null)) return;
+  throw invalidClusterState(
+    `DB cluster ${identifier} is moving to another port. Try again when it is available.`,
+  );
+}
+
+/** Nothing of a stopped cluster can be changed. */
+function refuseStopped(world: World, clusterIdentifier: string): void {
+  const cluster = world.catalog.clusters.get(clusterIdentifier);
+  if (cluster === undefined) throw clusterNotFound(clusterIdentifier);
+  refuseUnlessAvailable(cluster, 'creating', 'modifying', 'renaming', 'starting', 'failed');
 }
 
 function parseType(value: string | undefined): ClusterEndpointRecord['type'] {

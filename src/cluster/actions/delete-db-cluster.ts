@@ -1,7 +1,13 @@
 /** DeleteDBCluster: lets go of the volume. Pages that a clone reaches stay. */
 import type {DeleteDBClusterMessage, DeleteDBClusterResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
-import {clusterNotFound, invalidClusterState, invalidCombination, invalidValue} from '../faults.ts';
+import {
+  clusterNotFound,
+  invalidClusterState,
+  invalidCombination,
+  invalidValue,
+  refuseUnlessAvailable,
+} from '../faults.ts';
 import {parseReference} from '../identifiers.ts';
 import {instancesOf} from '../instances-of.ts';
 import type {ClusterRecord} from '../records.ts';
@@ -40,6 +46,7 @@ function deletable(world: World, identifier: string): ClusterRecord {
   if (cluster.status === 'deleting') {
     throw invalidClusterState(`DB cluster ${identifier} is already being deleted.`);
   }
+  refuseUnlessAvailable(cluster, 'creating', 'modifying', 'failed', 'stopped');
   if (cluster.settings.deletionProtection) {
     throw invalidCombination(
       'Cannot delete protected Cluster, please disable deletion protection and try again.',

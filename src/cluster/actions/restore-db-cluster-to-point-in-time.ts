@@ -15,9 +15,10 @@ import {assert} from '../../base/assert.ts';
 import {crashPoint} from '../../base/crash-point.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
 import {becomeAvailable} from '../cluster-lifecycle.ts';
+import {clusterOfResource} from '../instances-of.ts';
 import {
   clusterNotFound,
-  invalidClusterState,
+  refuseUnlessAvailable,
   invalidCombination,
   invalidValue,
   missingParameter,
@@ -106,18 +107,15 @@ function clonableSource(world: World, input: RestoreDBClusterToPointInTimeMessag
       ? world.catalog.clusters.get(
           parseReference('SourceDBClusterIdentifier', name, 'cluster', world.catalog.identity),
         )
-      : world.catalog.clusters.list().find(cluster => cluster.resourceId === resourceId);
+      : clusterOfResource(world, resourceId);
   if (source === undefined) throw clusterNotFound(name ?? resourceId ?? '');
   refuseUnclonable(source);
   return source;
 }
 
+/** A stopped cluster's volume can be cloned like any other. */
 function refuseUnclonable(source: ClusterRecord): void {
-  if (source.status !== 'available' && source.status !== 'modifying') {
-    throw invalidClusterState(
-      `DB cluster ${source.identifier} is not in the available state: it is ${source.status}.`,
-    );
-  }
+  refuseUnlessAvailable(source, 'modifying', 'stopped');
 }
 
 /** Settings of the source that a clone has too; protection and tags are the clone's own. */
@@ -131,10 +129,8 @@ type CloneIdentity = Pick<ClusterRecord, 'identifier' | 'port' | 'settings'> & {
 
 /** Runs inside the transaction, so the source is as it is now. */
 function cloneRecord(world: World, clone: CloneIdentity, seen: ClusterRecord): ClusterRecord {
-  const source = world.catalog.clusters.get(seen.identifier);
-  if (source === undefined || source.resourceId !== seen.resourceId) {
-    throw clusterNotFound(seen.identifier);
-  }
+  const source = clusterOfResource(world, seen.resourceId);
+  if (source === undefined) throw clusterNotFound(seen.identifier);
   refuseUnclonable(source);
   assert(source.volume !== null && source.volumeReady, 'an available cluster has a volume');
   return {
@@ -154,6 +150,7 @@ function cloneRecord(world: World, clone: CloneIdentity, seen: ClusterRecord): C
       {identifier: source.identifier, volume: source.volume},
       ...(source.ancestors ?? []),
     ],
+    pending: null,
     volumeReady: false,
     firstStart: true,
     cloneSteps: [],
@@ -211,8 +208,8 @@ function masterAfterFork(
   clone: ClusterRecord,
   source: ClusterRecord,
 ): Partial<ClusterRecord> {
-  const now = world.catalog.clusters.get(source.identifier);
-  if (now === undefined || now.resourceId !== source.resourceId) return {};
+  const now = clusterOfResource(world, source.resourceId);
+  if (now === undefined) return {};
   const settled =
     now.masterRevision === clone.masterRevision && now.masterApplied === clone.masterApplied;
   if (settled) return {};

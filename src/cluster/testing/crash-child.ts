@@ -102,6 +102,49 @@ const SCENARIOS: Record<string, (service: TestService) => Promise<void>> = {
     });
     await service.plane.deleteDBClusterEndpoint(endpoint);
   },
+  stop: async service => {
+    await settle(service);
+    await service.plane.stopDBCluster({DBClusterIdentifier: 'orders'});
+    await settle(service);
+  },
+  start: async service => {
+    await settle(service);
+    await service.plane.startDBCluster({DBClusterIdentifier: 'orders'});
+    await settle(service);
+  },
+  reboot: async service => {
+    await settle(service);
+    await service.plane.rebootDBInstance({DBInstanceIdentifier: 'orders-writer'});
+    await settle(service);
+  },
+  resize: async service => {
+    await settle(service);
+    await service.plane.modifyDBInstance({
+      DBInstanceIdentifier: 'orders-writer',
+      NewDBInstanceIdentifier: 'renamed-writer',
+      DBInstanceClass: 'db.r6g.xlarge',
+      ApplyImmediately: true,
+    });
+    await settle(service);
+  },
+  rename: async service => {
+    await settle(service);
+    await service.plane.modifyDBCluster({
+      DBClusterIdentifier: 'orders',
+      NewDBClusterIdentifier: 'renamed',
+      ApplyImmediately: true,
+    });
+    await settle(service);
+  },
+  port: async service => {
+    await settle(service);
+    await service.plane.modifyDBCluster({
+      DBClusterIdentifier: 'orders',
+      Port: Number(process.env['ANOTHER_PORT']),
+      ApplyImmediately: true,
+    });
+    await settle(service);
+  },
   look: settle,
 };
 
