@@ -1,22 +1,25 @@
 /** Every action that the service performs. Any other of the model is `InvalidAction`. */
 import type {Action} from './action.ts';
-import {failoverDBCluster} from './actions/failover-db-cluster.ts';
-import {createDBClusterEndpoint} from './actions/create-db-cluster-endpoint.ts';
-import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
-import {modifyDBClusterEndpoint} from './actions/modify-db-cluster-endpoint.ts';
-import {deleteDBClusterEndpoint} from './actions/delete-db-cluster-endpoint.ts';
+import {addTagsToResource} from './actions/add-tags-to-resource.ts';
 import {createDBCluster} from './actions/create-db-cluster.ts';
+import {createDBClusterEndpoint} from './actions/create-db-cluster-endpoint.ts';
 import {createDBInstance} from './actions/create-db-instance.ts';
 import {deleteDBCluster} from './actions/delete-db-cluster.ts';
+import {deleteDBClusterEndpoint} from './actions/delete-db-cluster-endpoint.ts';
 import {deleteDBInstance} from './actions/delete-db-instance.ts';
+import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
 import {describeDBClusters} from './actions/describe-db-clusters.ts';
 import {describeDBEngineVersions} from './actions/describe-db-engine-versions.ts';
 import {describeDBInstances} from './actions/describe-db-instances.ts';
 import {describeEventCategories} from './actions/describe-event-categories.ts';
 import {describeEvents} from './actions/describe-events.ts';
+import {failoverDBCluster} from './actions/failover-db-cluster.ts';
+import {listTagsForResource} from './actions/list-tags-for-resource.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
+import {modifyDBClusterEndpoint} from './actions/modify-db-cluster-endpoint.ts';
 import {modifyDBInstance} from './actions/modify-db-instance.ts';
 import {rebootDBInstance} from './actions/reboot-db-instance.ts';
+import {removeTagsFromResource} from './actions/remove-tags-from-resource.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
 import {startDBCluster} from './actions/start-db-cluster.ts';
 import {startDBInstance} from './actions/start-db-instance.ts';
@@ -25,24 +28,27 @@ import {stopDBInstance} from './actions/stop-db-instance.ts';
 
 export const ACTIONS: ReadonlyMap<string, Action> = new Map(
   [
+    addTagsToResource,
     createDBCluster,
+    createDBClusterEndpoint,
     createDBInstance,
     deleteDBCluster,
+    deleteDBClusterEndpoint,
     deleteDBInstance,
+    describeDBClusterEndpoints,
     describeDBClusters,
     describeDBEngineVersions,
     describeDBInstances,
     describeEventCategories,
     describeEvents,
+    failoverDBCluster,
+    listTagsForResource,
     modifyDBCluster,
+    modifyDBClusterEndpoint,
     modifyDBInstance,
     rebootDBInstance,
+    removeTagsFromResource,
     restoreDBClusterToPointInTime,
-    failoverDBCluster,
-    createDBClusterEndpoint,
-    describeDBClusterEndpoints,
-    modifyDBClusterEndpoint,
-    deleteDBClusterEndpoint,
     startDBCluster,
     startDBInstance,
     stopDBCluster,

@@ -31,6 +31,7 @@ import {
   stopDBCluster,
   stopDBInstance,
 } from './actions/stop-start-db-cluster.ts';
+import {addTagsToResource, listTagsForResource, removeTagsFromResource} from './actions/tags.ts';
 import {every} from '../base/clock.ts';
 import {errorChain} from '../base/errors.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
@@ -161,6 +162,9 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBClusterEndpoints: afterRecovery(describeDBClusterEndpoints),
     modifyDBClusterEndpoint: afterRecovery(modifyDBClusterEndpoint),
     deleteDBClusterEndpoint: afterRecovery(deleteDBClusterEndpoint),
+    addTagsToResource: afterRecovery(addTagsToResource),
+    removeTagsFromResource: afterRecovery(removeTagsFromResource),
+    listTagsForResource: afterRecovery(listTagsForResource),
     describeEvents: afterRecovery(describeEvents),
     describeEventCategories: afterRecovery(describeEventCategories),
     clusterReports: afterRecovery(clusterReports),

@@ -8,6 +8,7 @@
  * `InvalidParameterCombination`, `MissingParameter`); the API maps the code to wire code and status.
  */
 import type {
+  AddTagsToResourceMessage,
   CreateDBClusterEndpointMessage,
   CreateDBClusterMessage,
   CreateDBClusterResult,
@@ -34,12 +35,14 @@ import type {
   FailoverDBClusterMessage,
   FailoverDBClusterResult,
   ModifyDBClusterEndpointMessage,
+  ListTagsForResourceMessage,
   ModifyDBClusterMessage,
   ModifyDBClusterResult,
   ModifyDBInstanceMessage,
   ModifyDBInstanceResult,
   RebootDBInstanceMessage,
   RebootDBInstanceResult,
+  RemoveTagsFromResourceMessage,
   RestoreDBClusterToPointInTimeMessage,
   RestoreDBClusterToPointInTimeResult,
   StartDBClusterMessage,
@@ -50,6 +53,7 @@ import type {
   StopDBClusterResult,
   StopDBInstanceMessage,
   StopDBInstanceResult,
+  TagListMessage,
 } from '@aws-sdk/client-rds';
 import type {StepReport} from '../instance/messages.ts';
 import type {ZoneState} from '../page-store/zone.ts';
@@ -80,6 +84,9 @@ export type ControlPlane = {
   ): Promise<DBClusterEndpointMessage>;
   modifyDBClusterEndpoint(input: ModifyDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
   deleteDBClusterEndpoint(input: DeleteDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
+  addTagsToResource(input: AddTagsToResourceMessage): Promise<object>;
+  removeTagsFromResource(input: RemoveTagsFromResourceMessage): Promise<object>;
+  listTagsForResource(input: ListTagsForResourceMessage): Promise<TagListMessage>;
   describeEvents(input: DescribeEventsMessage): Promise<EventsMessage>;
   describeEventCategories(input: DescribeEventCategoriesMessage): Promise<EventCategoriesMessage>;
   /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */

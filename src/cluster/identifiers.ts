@@ -42,6 +42,23 @@ export function parseReference(
   return parseIdentifier(member, value.slice(prefix.length));
 }
 
+/** Type and name in an ARN of this service; names are matched in any case, so it is in lower case. */
+export function parseArn(
+  member: string,
+  value: string | undefined,
+  identity: ServiceIdentity,
+): {readonly type: string; readonly name: string} {
+  if (value === undefined || value === '') throw missingParameter(member);
+  const prefix = `arn:aws:rds:${identity.region}:${identity.accountId}:`;
+  const [type = '', name = '', ...rest] = value.slice(prefix.length).split(':');
+  if (!value.startsWith(prefix) || type === '' || name === '' || rest.length > 0) {
+    throw invalidValue(
+      `The parameter ${member} is not an ARN of this service: ${quoted(value)}. Its ARNs have the form ${prefix}type:name.`,
+    );
+  }
+  return {type, name: name.toLowerCase()};
+}
+
 export function arnOf(type: ResourceType, identity: ServiceIdentity, identifier: string): string {
   return arnPrefix(type, identity) + identifier;
 }
