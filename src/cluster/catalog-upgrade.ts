@@ -24,7 +24,12 @@ const STEPS: ReadonlyMap<number, Additions> = new Map<number, Additions>([
         pending: null,
         settings: {backtrackWindowSeconds: 0, ...(settings as object)},
       }),
-      instances: () => ({pending: null}),
+      instances: () => ({
+        pending: null,
+        parameterGroupName: null,
+        parameters: null,
+      }),
+      'golden-volumes': () => ({ready: false}),
     },
   ],
 ]);

@@ -6,6 +6,8 @@
  *     instances       [region, identifier]  → InstanceRecord
  *     cluster-endpoints  [region, identifier]  → ClusterEndpointRecord
  *     golden-volumes  [region, golden key]  → GoldenVolumeRecord
+ *     engine-settings [region, golden key]  → EngineSettingsRecord
+ *     cluster-parameter-groups, instance-parameter-groups   [region, name]  → ParameterGroupRecord
  *     events          [region, number]      → EventRecord, for EVENT_AGE_MS_MAX, the newest EVENTS_MAX
  *
  * Rules:  all writes happen in `transaction`, which runs whole or not at all and is durable (fsync)
@@ -29,9 +31,11 @@ import {CATALOG_FORMAT, CATALOG_FORMAT_MIN, upgradedRecord} from './catalog-upgr
 import type {
   ClusterEndpointRecord,
   ClusterRecord,
+  EngineSettingsRecord,
   EventRecord,
   GoldenVolumeRecord,
   InstanceRecord,
+  ParameterGroupRecord,
   ServiceIdentity,
 } from './records.ts';
 
@@ -119,6 +123,9 @@ export class Catalog {
   readonly clusters: CatalogTable<ClusterRecord>;
   readonly instances: CatalogTable<InstanceRecord>;
   readonly clusterEndpoints: CatalogTable<ClusterEndpointRecord>;
+  readonly clusterParameterGroups: CatalogTable<ParameterGroupRecord>;
+  readonly instanceParameterGroups: CatalogTable<ParameterGroupRecord>;
+  readonly engineSettings: CatalogTable<EngineSettingsRecord>;
   readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
   readonly identity: ServiceIdentity;
   readonly #root: RootDatabase;
@@ -150,6 +157,9 @@ export class Catalog {
     this.clusters = table('clusters');
     this.instances = table('instances');
     this.clusterEndpoints = table('cluster-endpoints');
+    this.clusterParameterGroups = table('cluster-parameter-groups');
+    this.instanceParameterGroups = table('instance-parameter-groups');
+    this.engineSettings = table('engine-settings');
     this.goldenVolumes = table('golden-volumes');
     this.identity = this.#openIdentity(options);
   }

@@ -24,6 +24,26 @@ import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {storageReport} from './actions/storage-report.ts';
 import {modifyDBInstance, rebootDBInstance} from './actions/modify-db-instance.ts';
+import {
+  copyDBClusterParameterGroup,
+  copyDBParameterGroup,
+  createDBClusterParameterGroup,
+  createDBParameterGroup,
+  deleteDBClusterParameterGroup,
+  deleteDBParameterGroup,
+  describeDBClusterParameterGroups,
+  describeDBParameterGroups,
+} from './actions/parameter-groups.ts';
+import {
+  describeDBClusterParameters,
+  describeDBParameters,
+  describeEngineDefaultClusterParameters,
+  describeEngineDefaultParameters,
+  modifyDBClusterParameterGroup,
+  modifyDBParameterGroup,
+  resetDBClusterParameterGroup,
+  resetDBParameterGroup,
+} from './actions/parameters.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
 import {
   startDBCluster,
@@ -38,6 +58,7 @@ import {reconcileCluster} from './cluster-lifecycle.ts';
 import type {ControlPlane} from './control-plane.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
+import {instancesOf} from './instances-of.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
 import {reclaim, watchGrowth} from './reclaim.ts';
 import {beginMaintenance, MAINTENANCE_PERIOD_MS} from './maintenance.ts';
@@ -69,7 +90,13 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     surroundings.logger,
   );
   const supervisor = new Supervisor(base, {
-    onSettled: cluster => reconciler.enqueue(`cluster/${cluster}`),
+    onSettled: cluster => {
+      reconciler.enqueue(`cluster/${cluster}`);
+      // Parameters may have changed while it started.
+      for (const {identifier} of instancesOf(surroundings, cluster)) {
+        reconciler.enqueue(`instance/${identifier}`);
+      }
+    },
     onFreed: () => reconciler.enqueue('sweep'),
   });
   const replicas = new ReplicaMonitor(base, supervisor);
@@ -162,6 +189,22 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBClusterEndpoints: afterRecovery(describeDBClusterEndpoints),
     modifyDBClusterEndpoint: afterRecovery(modifyDBClusterEndpoint),
     deleteDBClusterEndpoint: afterRecovery(deleteDBClusterEndpoint),
+    createDBClusterParameterGroup: afterRecovery(createDBClusterParameterGroup),
+    createDBParameterGroup: afterRecovery(createDBParameterGroup),
+    copyDBClusterParameterGroup: afterRecovery(copyDBClusterParameterGroup),
+    copyDBParameterGroup: afterRecovery(copyDBParameterGroup),
+    deleteDBClusterParameterGroup: afterRecovery(deleteDBClusterParameterGroup),
+    deleteDBParameterGroup: afterRecovery(deleteDBParameterGroup),
+    describeDBClusterParameterGroups: afterRecovery(describeDBClusterParameterGroups),
+    describeDBParameterGroups: afterRecovery(describeDBParameterGroups),
+    modifyDBClusterParameterGroup: afterRecovery(modifyDBClusterParameterGroup),
+    modifyDBParameterGroup: afterRecovery(modifyDBParameterGroup),
+    resetDBClusterParameterGroup: afterRecovery(resetDBClusterParameterGroup),
+    resetDBParameterGroup: afterRecovery(resetDBParameterGroup),
+    describeDBClusterParameters: afterRecovery(describeDBClusterParameters),
+    describeDBParameters: afterRecovery(describeDBParameters),
+    describeEngineDefaultClusterParameters: afterRecovery(describeEngineDefaultClusterParameters),
+    describeEngineDefaultParameters: afterRecovery(describeEngineDefaultParameters),
     addTagsToResource: afterRecovery(addTagsToResource),
     removeTagsFromResource: afterRecovery(removeTagsFromResource),
     listTagsForResource: afterRecovery(listTagsForResource),

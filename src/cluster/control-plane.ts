@@ -10,24 +10,48 @@
 import type {
   AddTagsToResourceMessage,
   CreateDBClusterEndpointMessage,
+  CopyDBClusterParameterGroupMessage,
+  CopyDBClusterParameterGroupResult,
+  CopyDBParameterGroupMessage,
+  CopyDBParameterGroupResult,
   CreateDBClusterMessage,
+  CreateDBClusterParameterGroupMessage,
+  CreateDBClusterParameterGroupResult,
   CreateDBClusterResult,
   CreateDBInstanceMessage,
   CreateDBInstanceResult,
   DBClusterEndpoint,
   DBClusterEndpointMessage,
+  CreateDBParameterGroupMessage,
+  CreateDBParameterGroupResult,
   DBClusterMessage,
+  DBClusterParameterGroupDetails,
+  DBClusterParameterGroupNameMessage,
+  DBClusterParameterGroupsMessage,
   DBEngineVersionMessage,
   DBInstanceMessage,
   DeleteDBClusterEndpointMessage,
+  DBParameterGroupDetails,
+  DBParameterGroupNameMessage,
+  DBParameterGroupsMessage,
   DeleteDBClusterMessage,
+  DeleteDBClusterParameterGroupMessage,
   DeleteDBClusterResult,
   DeleteDBInstanceMessage,
   DeleteDBInstanceResult,
   DescribeDBClusterEndpointsMessage,
+  DeleteDBParameterGroupMessage,
+  DescribeDBClusterParameterGroupsMessage,
+  DescribeDBClusterParametersMessage,
   DescribeDBClustersMessage,
   DescribeDBEngineVersionsMessage,
   DescribeDBInstancesMessage,
+  DescribeDBParameterGroupsMessage,
+  DescribeDBParametersMessage,
+  DescribeEngineDefaultClusterParametersMessage,
+  DescribeEngineDefaultClusterParametersResult,
+  DescribeEngineDefaultParametersMessage,
+  DescribeEngineDefaultParametersResult,
   DescribeEventCategoriesMessage,
   DescribeEventsMessage,
   EventCategoriesMessage,
@@ -37,12 +61,16 @@ import type {
   ModifyDBClusterEndpointMessage,
   ListTagsForResourceMessage,
   ModifyDBClusterMessage,
+  ModifyDBClusterParameterGroupMessage,
   ModifyDBClusterResult,
   ModifyDBInstanceMessage,
   ModifyDBInstanceResult,
+  ModifyDBParameterGroupMessage,
   RebootDBInstanceMessage,
   RebootDBInstanceResult,
   RemoveTagsFromResourceMessage,
+  ResetDBClusterParameterGroupMessage,
+  ResetDBParameterGroupMessage,
   RestoreDBClusterToPointInTimeMessage,
   RestoreDBClusterToPointInTimeResult,
   StartDBClusterMessage,
@@ -84,6 +112,44 @@ export type ControlPlane = {
   ): Promise<DBClusterEndpointMessage>;
   modifyDBClusterEndpoint(input: ModifyDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
   deleteDBClusterEndpoint(input: DeleteDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
+  createDBClusterParameterGroup(
+    input: CreateDBClusterParameterGroupMessage,
+  ): Promise<CreateDBClusterParameterGroupResult>;
+  createDBParameterGroup(
+    input: CreateDBParameterGroupMessage,
+  ): Promise<CreateDBParameterGroupResult>;
+  copyDBClusterParameterGroup(
+    input: CopyDBClusterParameterGroupMessage,
+  ): Promise<CopyDBClusterParameterGroupResult>;
+  copyDBParameterGroup(input: CopyDBParameterGroupMessage): Promise<CopyDBParameterGroupResult>;
+  deleteDBClusterParameterGroup(input: DeleteDBClusterParameterGroupMessage): Promise<object>;
+  deleteDBParameterGroup(input: DeleteDBParameterGroupMessage): Promise<object>;
+  describeDBClusterParameterGroups(
+    input: DescribeDBClusterParameterGroupsMessage,
+  ): Promise<DBClusterParameterGroupsMessage>;
+  describeDBParameterGroups(
+    input: DescribeDBParameterGroupsMessage,
+  ): Promise<DBParameterGroupsMessage>;
+  modifyDBClusterParameterGroup(
+    input: ModifyDBClusterParameterGroupMessage,
+  ): Promise<DBClusterParameterGroupNameMessage>;
+  modifyDBParameterGroup(
+    input: ModifyDBParameterGroupMessage,
+  ): Promise<DBParameterGroupNameMessage>;
+  resetDBClusterParameterGroup(
+    input: ResetDBClusterParameterGroupMessage,
+  ): Promise<DBClusterParameterGroupNameMessage>;
+  resetDBParameterGroup(input: ResetDBParameterGroupMessage): Promise<DBParameterGroupNameMessage>;
+  describeDBClusterParameters(
+    input: DescribeDBClusterParametersMessage,
+  ): Promise<DBClusterParameterGroupDetails>;
+  describeDBParameters(input: DescribeDBParametersMessage): Promise<DBParameterGroupDetails>;
+  describeEngineDefaultClusterParameters(
+    input: DescribeEngineDefaultClusterParametersMessage,
+  ): Promise<DescribeEngineDefaultClusterParametersResult>;
+  describeEngineDefaultParameters(
+    input: DescribeEngineDefaultParametersMessage,
+  ): Promise<DescribeEngineDefaultParametersResult>;
   addTagsToResource(input: AddTagsToResourceMessage): Promise<object>;
   removeTagsFromResource(input: RemoveTagsFromResourceMessage): Promise<object>;
   listTagsForResource(input: ListTagsForResourceMessage): Promise<TagListMessage>;

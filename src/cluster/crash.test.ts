@@ -241,6 +241,15 @@ describe('a service that is killed while it changes a cluster or its instance', 
     expectOrdersUnharmed(crash(directory, 'start', crashAt));
   });
 
+  test.each(['cluster.modify.after-intent', 'instance.configure.before-record'])(
+    'brings parameters at %s',
+    crashAt => {
+      const after = crash(copyOfPrepared(), 'configure', crashAt);
+      expectOrdersUnharmed(after);
+      expect(after.parameters['orders-writer']).toMatchObject({work_mem: '8192'});
+    },
+  );
+
   test.each([
     'instance.reboot.after-intent',
     'instance.restart.before-stop',

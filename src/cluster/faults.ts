@@ -71,6 +71,47 @@ export function invalidInstanceState(message: string): BorealisError {
   return new BorealisError('conflict', 'InvalidDBInstanceStateFault', message);
 }
 
+export function groupNotFound(name: string): BorealisError {
+  return new BorealisError(
+    'not-found',
+    'DBParameterGroupNotFoundFault',
+    `DBParameterGroup not found: ${name}`,
+  );
+}
+
+export function clusterGroupNotFound(name: string): BorealisError {
+  return new BorealisError(
+    'not-found',
+    'DBClusterParameterGroupNotFoundFault',
+    `DBClusterParameterGroup not found: ${name}`,
+  );
+}
+
+export function groupAlreadyExists(name: string): BorealisError {
+  return new BorealisError(
+    'conflict',
+    'DBParameterGroupAlreadyExistsFault',
+    `Parameter group ${name} already exists`,
+  );
+}
+
+export function tooManyGroups(max: number): BorealisError {
+  return new BorealisError(
+    'quota',
+    'DBParameterGroupQuotaExceededFault',
+    `This service holds at most ${max} parameter groups of a kind. Delete one first.`,
+  );
+}
+
+export function groupInUse(name: string, scope: 'cluster' | 'instance'): BorealisError {
+  const users = scope === 'cluster' ? 'DB clusters' : 'database instances';
+  return new BorealisError(
+    'conflict',
+    'InvalidDBParameterGroupStateFault',
+    `One or more ${users} are still members of this parameter group ${name}, so the group cannot be deleted`,
+  );
+}
+
 export function storageFull(
   code: 'InsufficientStorageClusterCapacityFault' | 'InsufficientDBInstanceCapacityFault',
   message: string,

@@ -2,6 +2,7 @@
  * Drives one DB instance to what its record asks for.
  *
  *     creating, available, starting, failed   the supervisor runs it once its cluster has a volume
+ *     available                               and given what a reload of its parameters can bring
  *     modifying, rebooting                    process gone ▸ record changed, starting ▸ it runs again
  *     stopping, stopped                       left to its cluster: see cluster-rest.ts
  *     deleting                                process gone ▸ record gone
@@ -11,6 +12,7 @@ import {join} from 'node:path';
 import {crashPoint} from '../base/crash-point.ts';
 import {mayRun} from './cluster-rest.ts';
 import {customEndpointsOf} from './endpoint-set.ts';
+import {isSame, reloadableParameters} from './parameter-groups.ts';
 import type {EventCategory, InstanceRecord, PendingInstanceChanges} from './records.ts';
 import {addEvent, type World} from './world.ts';
 
@@ -27,6 +29,7 @@ export async function reconcileInstance(world: World, identifier: string): Promi
       await restart(world, instance);
     } else {
       world.supervisor.run(identifier);
+      if (instance.status === 'available') await configure(world, identifier);
     }
   } else if (cluster?.status === 'failed') failWithCluster(world, instance, cluster.statusReason);
   // Otherwise the cluster enqueues its instances when its volume is there.
@@ -42,6 +45,25 @@ function failWithCluster(world: World, instance: InstanceRecord, reason: string 
       statusReason,
     }));
     addEvent(world, 'db-instance', instance.identifier, statusReason, 'failure');
+  });
+}
+
+/** Hands the engine what its parameter groups say now and a reload can bring. */
+async function configure(world: World, identifier: string): Promise<void> {
+  const instance = world.catalog.instances.get(identifier);
+  const cluster = world.catalog.clusters.get(instance?.clusterIdentifier ?? '');
+  const engine = world.supervisor.serving(identifier);
+  // One that starts takes them as it does.
+  if (instance === undefined || cluster === undefined || engine === undefined) return;
+  const parameters = reloadableParameters(world, cluster, instance);
+  if (isSame(parameters, instance.parameters ?? {})) return;
+  const {isTaken} = await engine.request('configure', {parameters});
+  if (!isTaken) return;
+  crashPoint('instance.configure.before-record');
+  world.catalog.transaction(() => {
+    world.catalog.instances.update(identifier, record => ({...record, parameters}));
+    const message = 'Finished updating DB parameter group';
+    addEvent(world, 'db-instance', identifier, message, 'configuration change');
   });
 }
 

@@ -14,8 +14,10 @@
  */
 import type {ProcessIdentity} from '../base/process-identity.ts';
 import type {Tag} from '@aws-sdk/client-rds';
+import type {EngineSetting} from '../engine/engine.ts';
 import type {EngineRuntime, MasterUser, StepReport} from '../instance/messages.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
+import type {ParameterValue} from './parameters.ts';
 
 type ClusterStatus =
   | 'creating'
@@ -135,6 +137,10 @@ export type InstanceRecord = {
   readonly preferredMaintenanceWindow: string;
   readonly autoMinorVersionUpgrade: boolean;
   readonly tags: readonly Tag[];
+  /** Null for the default one of the engine. */
+  readonly parameterGroupName: string | null;
+  /** From parameter groups and class, as the engine has them since its last start or reload; null before its first. */
+  readonly parameters: Readonly<Record<string, string>> | null;
   readonly pending: PendingInstanceChanges | null;
   /** Of the last start that came to an end. */
   readonly startSteps: readonly StepReport[];
@@ -157,6 +163,20 @@ export type ClusterEndpointRecord = {
   readonly address: string;
   readonly tags: readonly Tag[];
 };
+
+/** Of either scope. Key: its name in lower case. */
+export type ParameterGroupRecord = {
+  readonly name: string;
+  /** As in `aurora-postgresql18`. */
+  readonly family: string;
+  readonly description: string;
+  /** What the group sets, by the parameter's name. */
+  readonly values: Readonly<Record<string, ParameterValue>>;
+  readonly tags: readonly Tag[];
+};
+
+/** What an engine says of its settings, read when its golden volume was filled. Key: as the golden volume's. */
+export type EngineSettingsRecord = {readonly settings: readonly EngineSetting[]};
 
 /** A volume that initdb filled once; clusters begin as its clones. Key: `goldenKey`. */
 export type GoldenVolumeRecord = {

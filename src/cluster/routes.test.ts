@@ -27,6 +27,8 @@ function instance(
     autoMinorVersionUpgrade: true,
     tags: [],
     pending: null,
+    parameterGroupName: null,
+    parameters: null,
     startSteps: [],
     process: null,
     ...changes,

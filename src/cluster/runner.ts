@@ -33,6 +33,7 @@ export type SupervisorWorld = Pick<
   | 'storage'
   | 'scramVerifier'
   | 'offers'
+  | 'hostMemoryBytes'
   | 'zones'
   | 'reserveBytes'
   | 'instancesDirectory'

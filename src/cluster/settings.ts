@@ -34,11 +34,12 @@ export type SettingsInput = {
   readonly TagSpecifications?: TagSpecification[] | undefined;
 };
 
-/** `absent` fills what the request leaves out. */
+/** `absent` fills what the request leaves out; `parameterGroup` looks a cluster parameter group up, and throws without one. */
 export function parseSettings(
   input: SettingsInput,
   absent: ClusterSettings,
   zoneNames: readonly string[],
+  parameterGroup: (name: string) => string,
 ): ClusterSettings {
   return {
     availabilityZones: parseZones(input.AvailabilityZones, absent.availabilityZones, zoneNames),
@@ -56,10 +57,10 @@ export function parseSettings(
     preferredMaintenanceWindow: parseMaintenanceWindow(
       input.PreferredMaintenanceWindow ?? absent.preferredMaintenanceWindow,
     ),
-    parameterGroupName: parseParameterGroup(
-      input.DBClusterParameterGroupName,
-      absent.parameterGroupName,
-    ),
+    parameterGroupName:
+      input.DBClusterParameterGroupName === undefined
+        ? absent.parameterGroupName
+        : parameterGroup(input.DBClusterParameterGroupName),
     subnetGroupName: input.DBSubnetGroupName ?? absent.subnetGroupName,
     vpcSecurityGroupIds: limited(
       'VpcSecurityGroupIds',
@@ -149,14 +150,6 @@ function parseZones(
 ): readonly string[] {
   for (const zone of value ?? []) parseZone('AvailabilityZones', zone, zoneNames);
   return absent;
-}
-
-/** Only the default group exists until parameter groups do. */
-function parseParameterGroup(value: string | undefined, absent: string): string {
-  if (value === undefined || value === absent) return absent;
-  throw invalidValue(
-    `DBClusterParameterGroupName ${quoted(value)} does not exist. Parameter groups are not supported by Borealis; leave it out or name ${absent}.`,
-  );
 }
 
 function parseWindow(member: string, value: string, form: RegExp, shown: string): string {

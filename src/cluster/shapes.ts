@@ -9,9 +9,10 @@ import type {
 import {ENDPOINT_ADDRESS} from '../endpoint/endpoint.ts';
 import {writerOf} from './cluster-roles.ts';
 import {readerAddress} from './endpoint-set.ts';
-import {ENGINE, parameterGroupFamily} from './engine-versions.ts';
+import {ENGINE} from './engine-versions.ts';
 import {arnOf} from './identifiers.ts';
 import {instancesOf} from './instances-of.ts';
+import {defaultGroupName, isPendingReboot} from './parameter-groups.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
 import type {World} from './world.ts';
 
@@ -20,7 +21,10 @@ const ALLOCATED_STORAGE_GIB = 1;
 /** No DNS zone serves these addresses; tools want the member all the same. */
 const HOSTED_ZONE_ID = 'ZBOREALISLOCAL';
 
-type ShapeWorld = Pick<World, 'catalog' | 'clock' | 'space' | 'zones'>;
+type ShapeWorld = Pick<
+  World,
+  'catalog' | 'clock' | 'space' | 'zones' | 'offers' | 'hostMemoryBytes'
+>;
 
 export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBCluster {
   const {settings, identifier} = cluster;
@@ -54,7 +58,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     DBClusterMembers: instances.map(instance => ({
       DBInstanceIdentifier: instance.identifier,
       IsClusterWriter: instance.identifier === writer?.identifier,
-      DBClusterParameterGroupStatus: 'in-sync',
+      DBClusterParameterGroupStatus: applyStatus(world, cluster, instance),
       PromotionTier: instance.promotionTier,
     })),
     VpcSecurityGroups: securityGroups(cluster),
@@ -108,8 +112,9 @@ export function instanceShape(
     VpcSecurityGroups: securityGroups(cluster),
     DBParameterGroups: [
       {
-        DBParameterGroupName: `default.${parameterGroupFamily(cluster.engineVersion)}`,
-        ParameterApplyStatus: 'in-sync',
+        DBParameterGroupName:
+          instance.parameterGroupName ?? defaultGroupName(cluster.engineVersion),
+        ParameterApplyStatus: applyStatus(world, cluster, instance),
       },
     ],
     AvailabilityZone: instance.availabilityZone,
@@ -141,6 +146,14 @@ export function instanceShape(
     NetworkType: 'IPV4',
     StatusInfos: statusInfos(instance.statusReason),
   };
+}
+
+function applyStatus(
+  world: ShapeWorld,
+  cluster: ClusterRecord,
+  instance: InstanceRecord,
+): 'in-sync' | 'pending-reboot' {
+  return isPendingReboot(world, cluster, instance) ? 'pending-reboot' : 'in-sync';
 }
 
 /** RDS has no member for a port that is pending. */

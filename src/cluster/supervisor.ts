@@ -25,6 +25,7 @@ import {instanceConfig} from './instance-config.ts';
 import {recordFailed, recordReady, recordRestart, recordTakenOver} from './instance-history.ts';
 import {instancesOf} from './instances-of.ts';
 import {dropReaderVolume, forkForReader, takeReaderVolume} from './reader-volume.ts';
+import {hasLessThanWriter} from './parameter-groups.ts';
 import {backoffMs} from './reconciler.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
 import {ReplicationSecrets} from './replication-secrets.ts';
@@ -162,6 +163,12 @@ export class Supervisor {
 
   #rerouteOf(instance: string): void {
     this.reroute(this.#world.catalog.instances.get(instance)?.clusterIdentifier ?? '');
+  }
+
+  /** The process of an instance that serves, else undefined. */
+  serving(identifier: string): InstanceProcess | undefined {
+    const runner = this.#runners.get(identifier);
+    return runner !== undefined && serves(runner) ? runner.handle : undefined;
   }
 
   /** Resolves at the next change of any runner's state. */
@@ -317,7 +324,8 @@ export class Supervisor {
     const hasReaders = failoverOrder(instancesOf(this.#world, cluster.identifier)).length > 0;
     const verifier = hasReaders ? this.#secrets.of(cluster.resourceId).verifier : null;
     crashPoint('instance.start.before-spawn');
-    const handle = launch(instanceConfig(this.#world, instance, cluster, place, verifier), {
+    const config = instanceConfig(this.#world, instance, cluster, place, verifier);
+    const handle = launch(config, {
       onZoneEvent: event => recordZoneEvent(this.#world, event, 'instance'),
     });
     runner.handle = handle;
@@ -325,6 +333,7 @@ export class Supervisor {
       catalog.instances.update(instance.identifier, record => ({
         ...record,
         process: processIdentity(handle.pid) ?? null,
+        parameters: config.parameters,
       }));
     });
     crashPoint('instance.start.after-spawn');
@@ -351,7 +360,12 @@ export class Supervisor {
     const cluster = this.#world.catalog.clusters.get(clusterIdentifier);
     const runner = this.#runners.get(identifier);
     if (port === undefined || cluster === undefined || runner === undefined) return;
-    if (!serves(runner) || runner.role !== 'reader' || runner.follows === port) return;
+    if (!serves(runner) || runner.role !== 'reader') return;
+    if (hasLessThanWriter(this.#world, cluster, reader)) {
+      this.restart(identifier, 'its writer runs with larger settings');
+      return;
+    }
+    if (runner.follows === port) return;
     runner.follows = port;
     const {secret} = this.#secrets.of(cluster.resourceId);
     try {

@@ -27,6 +27,8 @@ export type Surroundings = {
   readonly freeBytes: () => Promise<number>;
   /** Free bytes below which engines' writes wait; see attachment/space-guard.ts. */
   readonly reserveBytes: number;
+  /** Instance classes count for a part of it; see instance-classes.ts. */
+  readonly hostMemoryBytes: number;
   readonly scramVerifier: (password: string) => string;
   readonly clock: Clock;
   readonly logger: Logger;

@@ -1,6 +1,6 @@
 /** CreateDBCluster: a cluster whose volume begins as a clone of the engine's golden volume. */
 import type {CreateDBClusterMessage, CreateDBClusterResult} from '@aws-sdk/client-rds';
-import {parameterGroupFamily, parseEngine, resolveEngineVersion} from '../engine-versions.ts';
+import {parseEngine, resolveEngineVersion} from '../engine-versions.ts';
 import {newResourceId, parseIdentifier} from '../identifiers.ts';
 import {parseDatabaseName, parseMasterUserPassword, parseMasterUsername} from '../master-user.ts';
 import {CLUSTER_REFUSALS, refuseMembers} from '../members.ts';
@@ -10,6 +10,7 @@ import {
   refuseTakenCluster,
   refuseWithoutSpace,
 } from '../new-cluster.ts';
+import {defaultGroupName, usableGroup} from '../parameter-groups.ts';
 import {parseSettings} from '../settings.ts';
 import {clusterShape} from '../shapes.ts';
 import type {ClusterSettings} from '../records.ts';
@@ -30,6 +31,7 @@ export async function createDBCluster(
     input,
     defaultSettings(world, offer.engineVersion),
     world.zones.map(zone => zone.name),
+    name => usableGroup(world, 'cluster', name, offer.engineVersion),
   );
   refuseTakenCluster(world, identifier);
   refuseWithoutSpace(world);
@@ -72,7 +74,7 @@ function defaultSettings(world: World, engineVersion: string): ClusterSettings {
     backupRetentionDays: 1,
     preferredBackupWindow: '03:00-03:30',
     preferredMaintenanceWindow: 'sun:04:00-sun:04:30',
-    parameterGroupName: `default.${parameterGroupFamily(engineVersion)}`,
+    parameterGroupName: defaultGroupName(engineVersion),
     subnetGroupName: 'default',
     vpcSecurityGroupIds: [],
     copyTagsToSnapshot: false,

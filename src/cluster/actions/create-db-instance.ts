@@ -25,6 +25,7 @@ import {
   type Refusals,
 } from '../members.ts';
 import {freePortForNew, INSTANCES_MAX} from '../new-cluster.ts';
+import {defaultGroupName, usableGroup} from '../parameter-groups.ts';
 import type {ClusterRecord, InstanceRecord} from '../records.ts';
 import {parseMaintenanceWindow, parseTags, parseZone, tagsFor} from '../settings.ts';
 import {instanceShape} from '../shapes.ts';
@@ -43,7 +44,6 @@ export const INSTANCE_REFUSALS: Refusals = {
   CustomIamInstanceProfile: unsupported('RDS Custom is'),
   DBCapacityReservationIdentifier: unsupported('capacity reservations are'),
   DBName: CLUSTER_LEVEL,
-  DBParameterGroupName: unsupported('parameter groups are'),
   DBSecurityGroups: unsupported('DB security groups are'),
   DedicatedLogVolume: unsupportedIfTrue('a dedicated log volume is'),
   DeletionProtection: value => (value === true ? CLUSTER_LEVEL() : undefined),
@@ -122,6 +122,8 @@ export async function createDBInstance(
     statusReason: null,
     createdAtMs: world.clock.nowMs(),
     port: await freePortForNew(world),
+    parameterGroupName: parseInstanceGroup(world, input.DBParameterGroupName, cluster),
+    parameters: null,
     pending: null,
     startSteps: [],
     process: null,
@@ -185,6 +187,17 @@ function refuseReader(cluster: ClusterRecord, instances: readonly InstanceRecord
       `DB cluster ${identifier} has ${readers.length} Aurora Replicas; at most ${READERS_MAX} are allowed. Delete one first.`,
     );
   }
+}
+
+/** Null for the default group. */
+export function parseInstanceGroup(
+  world: World,
+  value: string | undefined,
+  {engineVersion}: ClusterRecord,
+): string | null {
+  if (value === undefined || value === '') return null;
+  const name = usableGroup(world, 'instance', value, engineVersion);
+  return name === defaultGroupName(engineVersion) ? null : name;
 }
 
 export function parseInstanceClass(value: string | undefined): string {

@@ -11,10 +11,12 @@ import {
   refuseUnlessAvailable,
 } from '../faults.ts';
 import {parseIdentifier, parseReference} from '../identifiers.ts';
+import {instancesOf} from '../instances-of.ts';
 import {parseMasterUserPassword} from '../master-user.ts';
 import {CLUSTER_REFUSALS, refuseMembers, unsupported, type Refusals} from '../members.ts';
 import {listenForNew} from '../new-cluster.ts';
 import type {ClusterRecord} from '../records.ts';
+import {usableGroup} from '../parameter-groups.ts';
 import {parseSettings} from '../settings.ts';
 import {clusterShape} from '../shapes.ts';
 import {addEvent, type World} from '../world.ts';
@@ -43,7 +45,8 @@ export async function modifyDBCluster(
   refuseMembers(input, REFUSALS);
   refuseUnchangeable(input, found);
   const zoneNames = world.zones.map(zone => zone.name);
-  parseSettings(input, found.settings, zoneNames);
+  const group = (each: string): string => usableGroup(world, 'cluster', each, found.engineVersion);
+  parseSettings(input, found.settings, zoneNames, group);
   const password = input.MasterUserPassword;
   const verifier =
     password === undefined ? undefined : world.scramVerifier(parseMasterUserPassword(password));
@@ -52,7 +55,7 @@ export async function modifyDBCluster(
   const cluster = world.catalog.transaction((): ClusterRecord => {
     const current = modifiable(world, identifier);
     refuseTakenName(world, name);
-    const settings = parseSettings(input, current.settings, zoneNames);
+    const settings = parseSettings(input, current.settings, zoneNames, group);
     const changed = withChanges(
       {...current, settings, ...newMaster(current, verifier)},
       name,
@@ -64,6 +67,10 @@ export async function modifyDBCluster(
   });
   crashPoint('cluster.modify.after-intent');
   world.reconciler.enqueue(`cluster/${identifier}`);
+  // Their engines take what another parameter group brings.
+  for (const instance of instancesOf(world, identifier)) {
+    world.reconciler.enqueue(`instance/${instance.identifier}`);
+  }
   return {DBCluster: clusterShape(world, cluster)};
 }
 

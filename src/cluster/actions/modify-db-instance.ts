@@ -27,6 +27,7 @@ import {
   CLUSTER_LEVEL,
   INSTANCE_REFUSALS,
   parseInstanceClass,
+  parseInstanceGroup,
   PROMOTION_TIER_MAX,
   refuseOtherVersion,
 } from './create-db-instance.ts';
@@ -55,7 +56,13 @@ export function modifyDBInstance(
   const seen = found(world, identifier);
   refuseMembers(input, REFUSALS);
   refuseOtherVersion(input, seen.cluster);
-  const changes = parseChanges(input);
+  const {DBParameterGroupName: group} = input;
+  const changes = {
+    ...parseChanges(input),
+    ...(group === undefined
+      ? {}
+      : {parameterGroupName: parseInstanceGroup(world, group, seen.cluster)}),
+  };
   const {instance, cluster} = world.catalog.transaction(() => {
     const now = found(world, identifier);
     refuseUnlessAvailable(now.cluster, 'modifying');

@@ -33,6 +33,7 @@ import {
   refuseWithoutSpace,
 } from '../new-cluster.ts';
 import type {ClusterRecord, ClusterSettings} from '../records.ts';
+import {usableGroup} from '../parameter-groups.ts';
 import {parseSettings} from '../settings.ts';
 import {clusterShape} from '../shapes.ts';
 import {addEvent, type World} from '../world.ts';
@@ -49,6 +50,7 @@ export async function restoreDBClusterToPointInTime(
     input,
     inheritedSettings(source.settings),
     world.zones.map(zone => zone.name),
+    name => usableGroup(world, 'cluster', name, source.engineVersion),
   );
   refuseTakenCluster(world, identifier);
   refuseWithoutSpace(world);

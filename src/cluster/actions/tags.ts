@@ -10,12 +10,15 @@ import type {BorealisError} from '../../base/errors.ts';
 import {
   clusterNotFound,
   endpointNotFound,
+  groupNotFound,
   instanceNotFound,
   invalidValue,
   missingParameter,
 } from '../faults.ts';
 import {parseArn, quoted} from '../identifiers.ts';
 import {applyFilters} from '../listing.ts';
+import {groupTable} from '../parameter-groups.ts';
+import type {GroupScope} from '../parameters.ts';
 import {parseTags} from '../settings.ts';
 import type {World} from '../world.ts';
 
@@ -50,7 +53,19 @@ const TAGGED: Readonly<Record<string, Tagged>> = {
       catalog.clusterEndpoints.update(name, record => ({...record, tags})),
     notFound: endpointNotFound,
   },
+  'cluster-pg': taggedGroup('cluster'),
+  pg: taggedGroup('instance'),
 };
+
+function taggedGroup(scope: GroupScope): Tagged {
+  return {
+    // Default groups have no tags, and take none.
+    read: (world, name) => groupTable(world, scope).get(name)?.tags,
+    write: (world, name, tags) =>
+      groupTable(world, scope).update(name, record => ({...record, tags})),
+    notFound: groupNotFound,
+  };
+}
 
 /** A key that is there already gets the new value. */
 export function addTagsToResource(world: World, input: AddTagsToResourceMessage): object {

@@ -55,6 +55,7 @@ export async function openTestService(
     instancesDirectory,
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
+    hostMemoryBytes: 2 ** 34,
     scramVerifier: password => `verifier of ${password.length} characters`,
     clock: systemClock,
     logger: pino({level: 'silent'}),
