@@ -8,12 +8,15 @@ import {createDBCluster} from './actions/create-db-cluster.ts';
 import {createDBClusterEndpoint} from './actions/create-db-cluster-endpoint.ts';
 import {createDBInstance} from './actions/create-db-instance.ts';
 import {createDBParameterGroup} from './actions/create-db-parameter-group.ts';
+import {createDBSubnetGroup} from './actions/create-db-subnet-group.ts';
 import {deleteDBClusterParameterGroup} from './actions/delete-db-cluster-parameter-group.ts';
 import {deleteDBCluster} from './actions/delete-db-cluster.ts';
 import {deleteDBClusterEndpoint} from './actions/delete-db-cluster-endpoint.ts';
 import {deleteDBInstance} from './actions/delete-db-instance.ts';
 import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
 import {deleteDBParameterGroup} from './actions/delete-db-parameter-group.ts';
+import {deleteDBSubnetGroup} from './actions/delete-db-subnet-group.ts';
+import {describeAccountAttributes} from './actions/describe-account-attributes.ts';
 import {describeDBClusterParameterGroups} from './actions/describe-db-cluster-parameter-groups.ts';
 import {describeDBClusterParameters} from './actions/describe-db-cluster-parameters.ts';
 import {describeDBClusters} from './actions/describe-db-clusters.ts';
@@ -21,6 +24,7 @@ import {describeDBEngineVersions} from './actions/describe-db-engine-versions.ts
 import {describeDBInstances} from './actions/describe-db-instances.ts';
 import {describeDBParameterGroups} from './actions/describe-db-parameter-groups.ts';
 import {describeDBParameters} from './actions/describe-db-parameters.ts';
+import {describeDBSubnetGroups} from './actions/describe-db-subnet-groups.ts';
 import {describeEngineDefaultClusterParameters} from './actions/describe-engine-default-cluster-parameters.ts';
 import {describeEngineDefaultParameters} from './actions/describe-engine-default-parameters.ts';
 import {describeEventCategories} from './actions/describe-event-categories.ts';
@@ -32,6 +36,7 @@ import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {modifyDBClusterEndpoint} from './actions/modify-db-cluster-endpoint.ts';
 import {modifyDBInstance} from './actions/modify-db-instance.ts';
 import {modifyDBParameterGroup} from './actions/modify-db-parameter-group.ts';
+import {modifyDBSubnetGroup} from './actions/modify-db-subnet-group.ts';
 import {rebootDBInstance} from './actions/reboot-db-instance.ts';
 import {removeTagsFromResource} from './actions/remove-tags-from-resource.ts';
 import {resetDBClusterParameterGroup} from './actions/reset-db-cluster-parameter-group.ts';
@@ -52,6 +57,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     createDBClusterParameterGroup,
     createDBInstance,
     createDBParameterGroup,
+    createDBSubnetGroup,
     deleteDBCluster,
     deleteDBClusterEndpoint,
     deleteDBInstance,
@@ -59,6 +65,8 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     deleteDBClusterParameterGroup,
     deleteDBInstance,
     deleteDBParameterGroup,
+    deleteDBSubnetGroup,
+    describeAccountAttributes,
     describeDBClusterParameterGroups,
     describeDBClusterParameters,
     describeDBClusters,
@@ -66,6 +74,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     describeDBInstances,
     describeDBParameterGroups,
     describeDBParameters,
+    describeDBSubnetGroups,
     describeEngineDefaultClusterParameters,
     describeEngineDefaultParameters,
     describeEventCategories,
@@ -77,6 +86,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     modifyDBClusterParameterGroup,
     modifyDBInstance,
     modifyDBParameterGroup,
+    modifyDBSubnetGroup,
     rebootDBInstance,
     removeTagsFromResource,
     resetDBClusterParameterGroup,

@@ -3,8 +3,12 @@
  * records of the format before it lack; the catalog runs all that are needed in one transaction.
  *
  *     1 ▸ 2   instances have roles: each cluster had one, its writer
- *     2 ▸ 3   events have categories; clusters and instances pending changes, clusters a backtrack window
+ *     2 ▸ 3   events have categories; clusters and instances pending changes, clusters a backtrack window and
+ *             a subnet group that there is, instances a parameter group. Golden volumes are made anew, to read
+ *             the engine's settings.
  */
+import type {ClusterSettings} from './records.ts';
+
 type Fields = Readonly<Record<string, unknown>>;
 /** What every record of a store gets. */
 type Additions = Readonly<Record<string, (record: Fields) => Fields>>;
@@ -22,7 +26,11 @@ const STEPS: ReadonlyMap<number, Additions> = new Map<number, Additions>([
       events: () => ({categories: ['notification']}),
       clusters: ({settings}) => ({
         pending: null,
-        settings: {backtrackWindowSeconds: 0, ...(settings as object)},
+        settings: {
+          ...(settings as ClusterSettings),
+          backtrackWindowSeconds: 0,
+          subnetGroupName: 'default',
+        },
       }),
       instances: () => ({
         pending: null,

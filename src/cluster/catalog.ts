@@ -7,6 +7,8 @@
  *     cluster-endpoints  [region, identifier]  → ClusterEndpointRecord
  *     golden-volumes  [region, golden key]  → GoldenVolumeRecord
  *     engine-settings [region, golden key]  → EngineSettingsRecord
+ *     subnet-groups   [region, name]        → SubnetGroupRecord
+ *     quotas          [region, name]        → QuotaRecord, of quotas that were changed
  *     cluster-parameter-groups, instance-parameter-groups   [region, name]  → ParameterGroupRecord
  *     events          [region, number]      → EventRecord, for EVENT_AGE_MS_MAX, the newest EVENTS_MAX
  *
@@ -36,7 +38,9 @@ import type {
   GoldenVolumeRecord,
   InstanceRecord,
   ParameterGroupRecord,
+  QuotaRecord,
   ServiceIdentity,
+  SubnetGroupRecord,
 } from './records.ts';
 
 /** As in RDS. */
@@ -125,6 +129,8 @@ export class Catalog {
   readonly clusterEndpoints: CatalogTable<ClusterEndpointRecord>;
   readonly clusterParameterGroups: CatalogTable<ParameterGroupRecord>;
   readonly instanceParameterGroups: CatalogTable<ParameterGroupRecord>;
+  readonly subnetGroups: CatalogTable<SubnetGroupRecord>;
+  readonly quotas: CatalogTable<QuotaRecord>;
   readonly engineSettings: CatalogTable<EngineSettingsRecord>;
   readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
   readonly identity: ServiceIdentity;
@@ -159,6 +165,8 @@ export class Catalog {
     this.clusterEndpoints = table('cluster-endpoints');
     this.clusterParameterGroups = table('cluster-parameter-groups');
     this.instanceParameterGroups = table('instance-parameter-groups');
+    this.subnetGroups = table('subnet-groups');
+    this.quotas = table('quotas');
     this.engineSettings = table('engine-settings');
     this.goldenVolumes = table('golden-volumes');
     this.identity = this.#openIdentity(options);

@@ -51,6 +51,14 @@ import {
   stopDBCluster,
   stopDBInstance,
 } from './actions/stop-start-db-cluster.ts';
+import {
+  createDBSubnetGroup,
+  deleteDBSubnetGroup,
+  describeDBSubnetGroups,
+  modifyDBSubnetGroup,
+} from './actions/subnet-groups.ts';
+import {describeAccountAttributes} from './actions/describe-account-attributes.ts';
+import {quotas, setQuota} from './quotas.ts';
 import {addTagsToResource, listTagsForResource, removeTagsFromResource} from './actions/tags.ts';
 import {every} from '../base/clock.ts';
 import {errorChain} from '../base/errors.ts';
@@ -205,11 +213,18 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBParameters: afterRecovery(describeDBParameters),
     describeEngineDefaultClusterParameters: afterRecovery(describeEngineDefaultClusterParameters),
     describeEngineDefaultParameters: afterRecovery(describeEngineDefaultParameters),
+    createDBSubnetGroup: afterRecovery(createDBSubnetGroup),
+    modifyDBSubnetGroup: afterRecovery(modifyDBSubnetGroup),
+    deleteDBSubnetGroup: afterRecovery(deleteDBSubnetGroup),
+    describeDBSubnetGroups: afterRecovery(describeDBSubnetGroups),
+    describeAccountAttributes: afterRecovery(describeAccountAttributes),
     addTagsToResource: afterRecovery(addTagsToResource),
     removeTagsFromResource: afterRecovery(removeTagsFromResource),
     listTagsForResource: afterRecovery(listTagsForResource),
     describeEvents: afterRecovery(describeEvents),
     describeEventCategories: afterRecovery(describeEventCategories),
+    quotas: afterRecovery(() => ({quotas: quotas(world)})),
+    setQuota: afterRecovery(setQuota),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
   };

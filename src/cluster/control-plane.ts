@@ -8,6 +8,7 @@
  * `InvalidParameterCombination`, `MissingParameter`); the API maps the code to wire code and status.
  */
 import type {
+  AccountAttributesMessage,
   AddTagsToResourceMessage,
   CreateDBClusterEndpointMessage,
   CopyDBClusterParameterGroupMessage,
@@ -24,6 +25,8 @@ import type {
   DBClusterEndpointMessage,
   CreateDBParameterGroupMessage,
   CreateDBParameterGroupResult,
+  CreateDBSubnetGroupMessage,
+  CreateDBSubnetGroupResult,
   DBClusterMessage,
   DBClusterParameterGroupDetails,
   DBClusterParameterGroupNameMessage,
@@ -34,6 +37,7 @@ import type {
   DBParameterGroupDetails,
   DBParameterGroupNameMessage,
   DBParameterGroupsMessage,
+  DBSubnetGroupMessage,
   DeleteDBClusterMessage,
   DeleteDBClusterParameterGroupMessage,
   DeleteDBClusterResult,
@@ -41,6 +45,8 @@ import type {
   DeleteDBInstanceResult,
   DescribeDBClusterEndpointsMessage,
   DeleteDBParameterGroupMessage,
+  DeleteDBSubnetGroupMessage,
+  DescribeAccountAttributesMessage,
   DescribeDBClusterParameterGroupsMessage,
   DescribeDBClusterParametersMessage,
   DescribeDBClustersMessage,
@@ -48,6 +54,7 @@ import type {
   DescribeDBInstancesMessage,
   DescribeDBParameterGroupsMessage,
   DescribeDBParametersMessage,
+  DescribeDBSubnetGroupsMessage,
   DescribeEngineDefaultClusterParametersMessage,
   DescribeEngineDefaultClusterParametersResult,
   DescribeEngineDefaultParametersMessage,
@@ -66,6 +73,8 @@ import type {
   ModifyDBInstanceMessage,
   ModifyDBInstanceResult,
   ModifyDBParameterGroupMessage,
+  ModifyDBSubnetGroupMessage,
+  ModifyDBSubnetGroupResult,
   RebootDBInstanceMessage,
   RebootDBInstanceResult,
   RemoveTagsFromResourceMessage,
@@ -85,6 +94,7 @@ import type {
 } from '@aws-sdk/client-rds';
 import type {StepReport} from '../instance/messages.ts';
 import type {ZoneState} from '../page-store/zone.ts';
+import type {Quota} from './quotas.ts';
 import type {VolumeUsage} from './storage-types.ts';
 
 export type ControlPlane = {
@@ -150,6 +160,13 @@ export type ControlPlane = {
   describeEngineDefaultParameters(
     input: DescribeEngineDefaultParametersMessage,
   ): Promise<DescribeEngineDefaultParametersResult>;
+  createDBSubnetGroup(input: CreateDBSubnetGroupMessage): Promise<CreateDBSubnetGroupResult>;
+  modifyDBSubnetGroup(input: ModifyDBSubnetGroupMessage): Promise<ModifyDBSubnetGroupResult>;
+  deleteDBSubnetGroup(input: DeleteDBSubnetGroupMessage): Promise<object>;
+  describeDBSubnetGroups(input: DescribeDBSubnetGroupsMessage): Promise<DBSubnetGroupMessage>;
+  describeAccountAttributes(
+    input: DescribeAccountAttributesMessage,
+  ): Promise<AccountAttributesMessage>;
   addTagsToResource(input: AddTagsToResourceMessage): Promise<object>;
   removeTagsFromResource(input: RemoveTagsFromResourceMessage): Promise<object>;
   listTagsForResource(input: ListTagsForResourceMessage): Promise<TagListMessage>;
@@ -159,6 +176,10 @@ export type ControlPlane = {
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
   /** Likewise, at `GET /borealis/v1/storage`. */
   storageReport(options: {fresh: boolean}): Promise<StorageReport>;
+  /** `GET /borealis/v1/quotas`. */
+  quotas(input: Record<string, never>): Promise<{quotas: readonly Quota[]}>;
+  /** `POST /borealis/v1/quotas?name=…&limit=…`. Throws InvalidParameterValue. */
+  setQuota(input: {name: string; limit: number}): Promise<Quota>;
 };
 
 /** One cluster as `borealis list` and `show` tell it. */

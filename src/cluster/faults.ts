@@ -95,14 +95,6 @@ export function groupAlreadyExists(name: string): BorealisError {
   );
 }
 
-export function tooManyGroups(max: number): BorealisError {
-  return new BorealisError(
-    'quota',
-    'DBParameterGroupQuotaExceededFault',
-    `This service holds at most ${max} parameter groups of a kind. Delete one first.`,
-  );
-}
-
 export function groupInUse(name: string, scope: 'cluster' | 'instance'): BorealisError {
   const users = scope === 'cluster' ? 'DB clusters' : 'database instances';
   return new BorealisError(
@@ -119,14 +111,6 @@ export function storageFull(
   return new BorealisError('quota', code, message);
 }
 
-export function quotaExceeded(resource: 'DBCluster' | 'Instance', max: number): BorealisError {
-  return new BorealisError(
-    'quota',
-    `${resource}QuotaExceededFault`,
-    `This service holds at most ${max} ${resource === 'DBCluster' ? 'DB clusters' : 'DB instances'}. Delete one first.`,
-  );
-}
-
 export function endpointNotFound(identifier: string): BorealisError {
   return new BorealisError(
     'not-found',
@@ -140,13 +124,5 @@ export function endpointAlreadyExists(identifier: string): BorealisError {
     'conflict',
     'DBClusterEndpointAlreadyExistsFault',
     `DB cluster endpoint already exists: ${identifier}`,
-  );
-}
-
-export function endpointQuotaExceeded(cluster: string, max: number): BorealisError {
-  return new BorealisError(
-    'quota',
-    'DBClusterEndpointQuotaExceededFault',
-    `DB cluster ${cluster} has at most ${max} custom endpoints. Delete one first.`,
   );
 }

@@ -70,7 +70,6 @@ type Ancestor = {readonly identifier: string; readonly volume: VolumeNumber};
 
 /** Settings that are kept and shown back; they change nothing else. */
 export type ClusterSettings = {
-  readonly availabilityZones: readonly string[];
   readonly backupRetentionDays: number;
   readonly preferredBackupWindow: string;
   readonly preferredMaintenanceWindow: string;
@@ -174,6 +173,17 @@ export type ParameterGroupRecord = {
   readonly values: Readonly<Record<string, ParameterValue>>;
   readonly tags: readonly Tag[];
 };
+
+/** Key: its name in lower case. The group `default` has none. */
+export type SubnetGroupRecord = {
+  readonly name: string;
+  readonly description: string;
+  readonly subnets: readonly {readonly id: string; readonly zone: string}[];
+  readonly tags: readonly Tag[];
+};
+
+/** A quota that was changed. Key: its name. `limit` 0: none. */
+export type QuotaRecord = {readonly limit: number};
 
 /** What an engine says of its settings, read when its golden volume was filled. Key: as the golden volume's. */
 export type EngineSettingsRecord = {readonly settings: readonly EngineSetting[]};

@@ -4,6 +4,7 @@ import {invalidValue} from './faults.ts';
 import {quoted} from './identifiers.ts';
 import {parseInteger} from './members.ts';
 import type {ClusterSettings} from './records.ts';
+import type {SettingsRules} from './settings-rules.ts';
 
 /** As in RDS. */
 const TAGS_MAX = 50;
@@ -34,15 +35,20 @@ export type SettingsInput = {
   readonly TagSpecifications?: TagSpecification[] | undefined;
 };
 
-/** `absent` fills what the request leaves out; `parameterGroup` looks a cluster parameter group up, and throws without one. */
+/** `absent` fills what the request leaves out. */
 export function parseSettings(
   input: SettingsInput,
   absent: ClusterSettings,
-  zoneNames: readonly string[],
-  parameterGroup: (name: string) => string,
+  rules: SettingsRules,
 ): ClusterSettings {
+  const {DBSubnetGroupName: groupName} = input;
+  const group =
+    groupName === undefined || groupName === '' ? undefined : rules.subnetGroup(groupName);
+  // A cluster's pages are in every zone of the store; naming zones is accepted, as RDS adds the others too.
+  for (const zone of input.AvailabilityZones ?? []) {
+    parseZone('AvailabilityZones', zone, group?.zones ?? rules.zones);
+  }
   return {
-    availabilityZones: parseZones(input.AvailabilityZones, absent.availabilityZones, zoneNames),
     backupRetentionDays: parseInteger('BackupRetentionPeriod', input.BackupRetentionPeriod, {
       min: 1,
       max: BACKUP_DAYS_MAX,
@@ -60,8 +66,8 @@ export function parseSettings(
     parameterGroupName:
       input.DBClusterParameterGroupName === undefined
         ? absent.parameterGroupName
-        : parameterGroup(input.DBClusterParameterGroupName),
-    subnetGroupName: input.DBSubnetGroupName ?? absent.subnetGroupName,
+        : rules.parameterGroup(input.DBClusterParameterGroupName),
+    subnetGroupName: group?.name ?? absent.subnetGroupName,
     vpcSecurityGroupIds: limited(
       'VpcSecurityGroupIds',
       input.VpcSecurityGroupIds ?? absent.vpcSecurityGroupIds,
@@ -140,16 +146,6 @@ export function parseZone(
   throw invalidValue(
     `The parameter ${member} names an unknown Availability Zone: ${quoted(zone)}. Here: ${zoneNames.join(', ')}.`,
   );
-}
-
-/** Every cluster is in every zone; naming some of them is accepted, as RDS adds the others too. */
-function parseZones(
-  value: readonly string[] | undefined,
-  absent: readonly string[],
-  zoneNames: readonly string[],
-): readonly string[] {
-  for (const zone of value ?? []) parseZone('AvailabilityZones', zone, zoneNames);
-  return absent;
 }
 
 function parseWindow(member: string, value: string, form: RegExp, shown: string): string {

@@ -4,6 +4,7 @@ import type {
   DBCluster,
   DBInstance,
   DBInstanceStatusInfo,
+  DBSubnetGroup,
   VpcSecurityGroupMembership,
 } from '@aws-sdk/client-rds';
 import {ENDPOINT_ADDRESS} from '../endpoint/endpoint.ts';
@@ -14,6 +15,7 @@ import {arnOf} from './identifiers.ts';
 import {instancesOf} from './instances-of.ts';
 import {defaultGroupName, isPendingReboot} from './parameter-groups.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
+import {findSubnetGroup, subnetGroupShape} from './subnet-groups.ts';
 import type {World} from './world.ts';
 
 /** Aurora shows 1 whatever the size; storage grows by itself. */
@@ -46,7 +48,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     LatestRestorableTime: restorable ? now : undefined,
     Endpoint: ENDPOINT_ADDRESS,
     ReaderEndpoint: readerAddress(cluster),
-    MultiAZ: settings.availabilityZones.length > 1 && instances.length > 1,
+    MultiAZ: new Set(instances.map(instance => instance.availabilityZone)).size > 1,
     Engine: ENGINE,
     EngineVersion: cluster.engineVersion,
     EngineMode: 'provisioned',
@@ -118,7 +120,7 @@ export function instanceShape(
       },
     ],
     AvailabilityZone: instance.availabilityZone,
-    DBSubnetGroup: {DBSubnetGroupName: settings.subnetGroupName, SubnetGroupStatus: 'Complete'},
+    DBSubnetGroup: shownSubnetGroup(world, settings.subnetGroupName),
     PendingModifiedValues: {
       DBInstanceIdentifier: instance.pending?.identifier ?? undefined,
       DBInstanceClass: instance.pending?.instanceClass ?? undefined,
@@ -146,6 +148,11 @@ export function instanceShape(
     NetworkType: 'IPV4',
     StatusInfos: statusInfos(instance.statusReason),
   };
+}
+
+function shownSubnetGroup(world: ShapeWorld, name: string): DBSubnetGroup | undefined {
+  const group = findSubnetGroup(world, name);
+  return group === undefined ? undefined : subnetGroupShape(world, group);
 }
 
 function applyStatus(

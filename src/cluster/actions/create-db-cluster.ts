@@ -10,8 +10,10 @@ import {
   refuseTakenCluster,
   refuseWithoutSpace,
 } from '../new-cluster.ts';
-import {defaultGroupName, usableGroup} from '../parameter-groups.ts';
+import {defaultGroupName} from '../parameter-groups.ts';
 import {parseSettings} from '../settings.ts';
+import {settingsRules} from '../settings-rules.ts';
+import {DEFAULT_SUBNET_GROUP} from '../subnet-groups.ts';
 import {clusterShape} from '../shapes.ts';
 import type {ClusterSettings} from '../records.ts';
 import type {World} from '../world.ts';
@@ -29,9 +31,8 @@ export async function createDBCluster(
   const databaseName = parseDatabaseName(input.DatabaseName);
   const settings = parseSettings(
     input,
-    defaultSettings(world, offer.engineVersion),
-    world.zones.map(zone => zone.name),
-    name => usableGroup(world, 'cluster', name, offer.engineVersion),
+    defaultSettings(offer.engineVersion),
+    settingsRules(world, offer.engineVersion),
   );
   refuseTakenCluster(world, identifier);
   refuseWithoutSpace(world);
@@ -68,14 +69,13 @@ export async function createDBCluster(
   return {DBCluster: clusterShape(world, cluster)};
 }
 
-function defaultSettings(world: World, engineVersion: string): ClusterSettings {
+function defaultSettings(engineVersion: string): ClusterSettings {
   return {
-    availabilityZones: world.zones.map(zone => zone.name),
     backupRetentionDays: 1,
     preferredBackupWindow: '03:00-03:30',
     preferredMaintenanceWindow: 'sun:04:00-sun:04:30',
     parameterGroupName: defaultGroupName(engineVersion),
-    subnetGroupName: 'default',
+    subnetGroupName: DEFAULT_SUBNET_GROUP,
     vpcSecurityGroupIds: [],
     copyTagsToSnapshot: false,
     backtrackWindowSeconds: 0,

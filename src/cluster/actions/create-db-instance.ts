@@ -1,7 +1,7 @@
 /** CreateDBInstance: the first DB instance of a cluster is its writer, those that follow are readers. */
 import type {CreateDBInstanceMessage, CreateDBInstanceResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
-import {READERS_MAX, writerOf} from '../cluster-roles.ts';
+import {writerOf} from '../cluster-roles.ts';
 import {parseEngine} from '../engine-versions.ts';
 import {
   clusterNotFound,
@@ -11,7 +11,6 @@ import {
   invalidCombination,
   invalidValue,
   missingParameter,
-  quotaExceeded,
   storageFull,
 } from '../faults.ts';
 import {newResourceId, parseIdentifier, parseReference, quoted} from '../identifiers.ts';
@@ -24,11 +23,13 @@ import {
   unsupportedIfTrue,
   type Refusals,
 } from '../members.ts';
-import {freePortForNew, INSTANCES_MAX} from '../new-cluster.ts';
+import {freePortForNew} from '../new-cluster.ts';
 import {defaultGroupName, usableGroup} from '../parameter-groups.ts';
+import {refuseBeyondQuota} from '../quotas.ts';
 import type {ClusterRecord, InstanceRecord} from '../records.ts';
 import {parseMaintenanceWindow, parseTags, parseZone, tagsFor} from '../settings.ts';
 import {instanceShape} from '../shapes.ts';
+import {emptiestZone, placementZones} from '../subnet-groups.ts';
 import {addEvent, type World} from '../world.ts';
 
 export const CLUSTER_LEVEL = (): string => 'it is set on the DB cluster, not on its DB instances';
@@ -96,8 +97,8 @@ export async function createDBInstance(
     instanceClass,
     availabilityZone: parseZone(
       'AvailabilityZone',
-      input.AvailabilityZone,
-      world.zones.map(zone => zone.name),
+      input.AvailabilityZone ?? emptiestZone(world, cluster),
+      placementZones(world, cluster),
     ),
     promotionTier: parseInteger('PromotionTier', input.PromotionTier, {
       min: 0,
@@ -156,18 +157,20 @@ function clusterForNew(world: World, identifier: string, clusterIdentifier: stri
   if (world.catalog.instances.get(identifier) !== undefined) {
     throw instanceAlreadyExists(identifier);
   }
-  if (world.catalog.instances.list().length >= INSTANCES_MAX) {
-    throw quotaExceeded('Instance', INSTANCES_MAX);
-  }
+  refuseBeyondQuota(world, 'DBInstances', world.catalog.instances.list().length);
   const cluster = world.catalog.clusters.get(clusterIdentifier);
   if (cluster === undefined) throw clusterNotFound(clusterIdentifier);
   refuseUnlessAvailable(cluster, 'creating', 'modifying');
-  refuseReader(cluster, instancesOf(world, clusterIdentifier));
+  refuseReader(world, cluster, instancesOf(world, clusterIdentifier));
   return cluster;
 }
 
 /** A first instance is always welcome. */
-function refuseReader(cluster: ClusterRecord, instances: readonly InstanceRecord[]): void {
+function refuseReader(
+  world: World,
+  cluster: ClusterRecord,
+  instances: readonly InstanceRecord[],
+): void {
   const {identifier, runtime} = cluster;
   const writer = writerOf(instances);
   if (writer === undefined) return;
@@ -182,11 +185,7 @@ function refuseReader(cluster: ClusterRecord, instances: readonly InstanceRecord
     );
   }
   const readers = instances.filter(instance => instance.role === 'reader');
-  if (readers.length >= READERS_MAX) {
-    throw invalidClusterState(
-      `DB cluster ${identifier} has ${readers.length} Aurora Replicas; at most ${READERS_MAX} are allowed. Delete one first.`,
-    );
-  }
+  refuseBeyondQuota(world, 'ReadReplicasPerMaster', readers.length);
 }
 
 /** Null for the default group. */

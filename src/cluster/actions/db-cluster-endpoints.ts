@@ -6,13 +6,13 @@ import type {
   ModifyDBClusterEndpointMessage,
 } from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
+import {BorealisError} from '../../base/errors.ts';
 import {Endpoint} from '../../endpoint/endpoint.ts';
 import {customEndpointsOf, customKey, freeCustomAddress} from '../endpoint-set.ts';
 import {
   clusterNotFound,
   endpointAlreadyExists,
   endpointNotFound,
-  endpointQuotaExceeded,
   instanceNotFound,
   invalidClusterState,
   invalidCombination,
@@ -22,13 +22,11 @@ import {
   refuseUnlessAvailable,
 } from '../faults.ts';
 import {newResourceId, parseIdentifier, parseReference, quoted} from '../identifiers.ts';
+import {refuseBeyondQuota} from '../quotas.ts';
 import type {ClusterEndpointRecord, ClusterRecord} from '../records.ts';
 import {parseTags} from '../settings.ts';
 import {customEndpointShape} from '../shapes-of-endpoints.ts';
 import {addEvent, type World} from '../world.ts';
-
-/** As in Aurora. */
-const CUSTOM_ENDPOINTS_MAX = 5;
 
 type Members = Pick<ClusterEndpointRecord, 'staticMembers' | 'excludedMembers'>;
 
@@ -162,8 +160,13 @@ function placeForNew(
   }
   const others = customEndpointsOf(world, clusterIdentifier);
   const address = freeCustomAddress(others);
-  if (others.length >= CUSTOM_ENDPOINTS_MAX || address === undefined) {
-    throw endpointQuotaExceeded(clusterIdentifier, CUSTOM_ENDPOINTS_MAX);
+  refuseBeyondQuota(world, 'CustomEndpointsPerDBCluster', others.length);
+  if (address === undefined) {
+    throw new BorealisError(
+      'quota',
+      'DBClusterEndpointQuotaExceededFault',
+      `DB cluster ${clusterIdentifier} has ${others.length} custom endpoints, and so every address there is for one. Delete one first.`,
+    );
   }
   return {cluster, address};
 }

@@ -16,8 +16,8 @@ import {parseMasterUserPassword} from '../master-user.ts';
 import {CLUSTER_REFUSALS, refuseMembers, unsupported, type Refusals} from '../members.ts';
 import {listenForNew} from '../new-cluster.ts';
 import type {ClusterRecord} from '../records.ts';
-import {usableGroup} from '../parameter-groups.ts';
 import {parseSettings} from '../settings.ts';
+import {settingsRules} from '../settings-rules.ts';
 import {clusterShape} from '../shapes.ts';
 import {addEvent, type World} from '../world.ts';
 
@@ -44,9 +44,8 @@ export async function modifyDBCluster(
   if (found === undefined) throw clusterNotFound(identifier);
   refuseMembers(input, REFUSALS);
   refuseUnchangeable(input, found);
-  const zoneNames = world.zones.map(zone => zone.name);
-  const group = (each: string): string => usableGroup(world, 'cluster', each, found.engineVersion);
-  parseSettings(input, found.settings, zoneNames, group);
+  const rules = settingsRules(world, found.engineVersion);
+  parseSettings(input, found.settings, rules);
   const password = input.MasterUserPassword;
   const verifier =
     password === undefined ? undefined : world.scramVerifier(parseMasterUserPassword(password));
@@ -55,7 +54,7 @@ export async function modifyDBCluster(
   const cluster = world.catalog.transaction((): ClusterRecord => {
     const current = modifiable(world, identifier);
     refuseTakenName(world, name);
-    const settings = parseSettings(input, current.settings, zoneNames, group);
+    const settings = parseSettings(input, current.settings, rules);
     const changed = withChanges(
       {...current, settings, ...newMaster(current, verifier)},
       name,

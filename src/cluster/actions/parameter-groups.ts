@@ -22,23 +22,15 @@ import type {
   Tag,
 } from '@aws-sdk/client-rds';
 import {familySettings} from '../family-settings.ts';
-import {
-  groupAlreadyExists,
-  groupInUse,
-  groupNotFound,
-  missingParameter,
-  tooManyGroups,
-} from '../faults.ts';
+import {groupAlreadyExists, groupInUse, groupNotFound, missingParameter} from '../faults.ts';
 import {arnOf, parseGroupName} from '../identifiers.ts';
 import {applyFilters, page} from '../listing.ts';
 import {families, findGroup, groupTable, refuseDefaultGroup} from '../parameter-groups.ts';
+import {refuseBeyondQuota} from '../quotas.ts';
 import type {GroupScope} from '../parameters.ts';
 import type {ParameterGroupRecord} from '../records.ts';
 import {parseTags} from '../settings.ts';
 import {addEvent, type World} from '../world.ts';
-
-/** As in RDS, of each scope. */
-const PARAMETER_GROUPS_MAX = 50;
 
 export async function createDBClusterParameterGroup(
   world: World,
@@ -145,7 +137,8 @@ function record(
   world.catalog.transaction(() => {
     const table = groupTable(world, scope);
     if (table.get(group.name) !== undefined) throw groupAlreadyExists(group.name);
-    if (table.list().length >= PARAMETER_GROUPS_MAX) throw tooManyGroups(PARAMETER_GROUPS_MAX);
+    const quota = scope === 'cluster' ? 'DBClusterParameterGroups' : 'DBParameterGroups';
+    refuseBeyondQuota(world, quota, table.list().length);
     table.put(group.name, group);
     const message = 'DB parameter group created';
     addEvent(world, 'db-parameter-group', group.name, message, 'configuration change');

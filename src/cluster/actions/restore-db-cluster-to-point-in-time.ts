@@ -33,8 +33,10 @@ import {
   refuseWithoutSpace,
 } from '../new-cluster.ts';
 import type {ClusterRecord, ClusterSettings} from '../records.ts';
-import {usableGroup} from '../parameter-groups.ts';
+import {clonesBeside, refuseBeyondQuota} from '../quotas.ts';
 import {parseSettings} from '../settings.ts';
+import {settingsRules} from '../settings-rules.ts';
+import {refuseOtherZones} from '../subnet-groups.ts';
 import {clusterShape} from '../shapes.ts';
 import {addEvent, type World} from '../world.ts';
 
@@ -49,9 +51,11 @@ export async function restoreDBClusterToPointInTime(
   const settings = parseSettings(
     input,
     inheritedSettings(source.settings),
-    world.zones.map(zone => zone.name),
-    name => usableGroup(world, 'cluster', name, source.engineVersion),
+    settingsRules(world, source.engineVersion),
   );
+  if (settings.subnetGroupName !== source.settings.subnetGroupName) {
+    refuseOtherZones(world, settings.subnetGroupName, source);
+  }
   refuseTakenCluster(world, identifier);
   refuseWithoutSpace(world);
   const endpoint = await listenForNew(world, input.Port);
@@ -104,6 +108,7 @@ function clonableSource(world: World, input: RestoreDBClusterToPointInTimeMessag
   if (name === undefined && resourceId === undefined) {
     throw missingParameter('SourceDBClusterIdentifier');
   }
+  refuseOtherRegion(name, world.catalog.identity.region);
   const source =
     resourceId === undefined
       ? world.catalog.clusters.get(
@@ -113,6 +118,14 @@ function clonableSource(world: World, input: RestoreDBClusterToPointInTimeMessag
   if (source === undefined) throw clusterNotFound(name ?? resourceId ?? '');
   refuseUnclonable(source);
   return source;
+}
+
+function refuseOtherRegion(name: string | undefined, region: string): void {
+  const other = /^arn:aws[a-z-]*:rds:([a-z0-9-]+):/i.exec(name ?? '')?.[1];
+  if (other === undefined || other === region) return;
+  throw invalidValue(
+    `The source DB cluster is in the region ${other}. A clone must be created in the AWS Region of its source: it shares the source's pages.`,
+  );
 }
 
 /** A stopped cluster's volume can be cloned like any other. */
@@ -134,6 +147,7 @@ function cloneRecord(world: World, clone: CloneIdentity, seen: ClusterRecord): C
   const source = clusterOfResource(world, seen.resourceId);
   if (source === undefined) throw clusterNotFound(seen.identifier);
   refuseUnclonable(source);
+  refuseBeyondQuota(world, 'CopyOnWriteClonesPerCopy', clonesBeside(world, source));
   assert(source.volume !== null && source.volumeReady, 'an available cluster has a volume');
   return {
     ...source,

@@ -19,6 +19,7 @@ import {parseArn, quoted} from '../identifiers.ts';
 import {applyFilters} from '../listing.ts';
 import {groupTable} from '../parameter-groups.ts';
 import type {GroupScope} from '../parameters.ts';
+import {subnetGroupNotFound} from '../subnet-groups.ts';
 import {parseTags} from '../settings.ts';
 import type {World} from '../world.ts';
 
@@ -55,6 +56,12 @@ const TAGGED: Readonly<Record<string, Tagged>> = {
   },
   'cluster-pg': taggedGroup('cluster'),
   pg: taggedGroup('instance'),
+  subgrp: {
+    read: ({catalog}, name) => catalog.subnetGroups.get(name)?.tags,
+    write: ({catalog}, name, tags) =>
+      catalog.subnetGroups.update(name, record => ({...record, tags})),
+    notFound: subnetGroupNotFound,
+  },
 };
 
 function taggedGroup(scope: GroupScope): Tagged {

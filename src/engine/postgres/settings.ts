@@ -27,7 +27,7 @@ export type ReplicationSettings =
   | {readonly role: 'reader'; readonly port: number; readonly passFile: string};
 
 /** Fifteen readers, and as many consumers of the user's own. */
-const WAL_SENDERS_MAX = 30;
+export const WAL_SENDERS_MAX = 30;
 /**
  * What a reader may miss while its connection is broken. Not more, because one that is further behind
  * is forked anew in a moment, and every fork of the volume holds on to what is kept.
