@@ -26,13 +26,13 @@ import {recordFailed, recordReady, recordRestart, recordTakenOver} from './insta
 import {instancesOf} from './instances-of.ts';
 import {dropReaderVolume, forkForReader, takeReaderVolume} from './reader-volume.ts';
 import {hasLessThanWriter} from './parameter-groups.ts';
-import {backoffMs} from './reconciler.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
 import {ReplicationSecrets} from './replication-secrets.ts';
 import {
   endProcess,
   isEnding,
   newRunner,
+  restartDelayMs,
   serves,
   type Place,
   type Runner,
@@ -46,8 +46,6 @@ import {recordZoneEvent} from './zone-events.ts';
 const START_FAILURES_MAX = 3;
 /** An instance that served for so long begins with a clean slate after a crash. */
 const STABLE_MS_MIN = 10_000;
-/** An instance that serves between its crashes is worth more attempts than one that never does. */
-const CRASH_DELAY_MS_MAX = 2_000;
 
 export class Supervisor {
   readonly #world: SupervisorWorld;
@@ -394,10 +392,4 @@ export class Supervisor {
     this.#changes = [];
     for (const wake of waiting) wake();
   }
-}
-
-/** Clients wait: the first crash of an instance that served is followed by a start at once. */
-function restartDelayMs(wasReady: boolean, failures: number): number {
-  if (!wasReady) return backoffMs(failures);
-  return failures <= 1 ? 0 : Math.min(backoffMs(failures), CRASH_DELAY_MS_MAX);
 }
