@@ -17,7 +17,7 @@ import {sleep} from '../src/base/clock.ts';
 import {entryPoint} from '../src/base/entry-point.ts';
 import {openService} from '../src/cli/service.ts';
 import {Catalog} from '../src/cluster/catalog.ts';
-import type {ScrubResult} from '../src/cluster/records.ts';
+import type {EventRecord, ScrubResult} from '../src/cluster/records.ts';
 import {openDirectoryZone} from '../src/page-store/directory-zone.ts';
 import type {VolumeNumber} from '../src/page-store/ids.ts';
 import {startService, type Service} from '../src/server.ts';
@@ -184,7 +184,7 @@ function isGood(letter: string, pointer: Pointer): boolean {
   }
 }
 
-async function events(): Promise<ReturnType<Catalog['events']>> {
+async function events(): Promise<EventRecord[]> {
   const catalog = Catalog.open({
     directory: join(root, 'data'),
     region: 'us-east-1',
@@ -192,7 +192,7 @@ async function events(): Promise<ReturnType<Catalog['events']>> {
       throw new Error('the catalog is there');
     },
   });
-  const all = catalog.events();
+  const all = catalog.events().map(({event}) => event);
   await catalog.close();
   return all;
 }

@@ -9,6 +9,7 @@ import {RDS, RDSServiceException} from '@aws-sdk/client-rds';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {ClusterReport, ClusterReports, StorageReport} from '../cluster/control-plane.ts';
 import type {BegunScrub, ScrubRequest, ScrubStatus} from '../cluster/scrubber.ts';
+import type {Quota} from '../cluster/quotas.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
 import {dataOption, readCredentials, readServiceFile} from './data-directory.ts';
 import {faultKind} from './exit-status.ts';
@@ -29,6 +30,8 @@ export type Service = {
   beginScrub(request: ScrubRequest): Promise<BegunScrub>;
   scrub(): Promise<ScrubStatus>;
   stopScrub(id: string): Promise<void>;
+  quotas(): Promise<readonly Quota[]>;
+  setQuota(name: string, limit: number): Promise<Quota>;
   close(): void;
 };
 
@@ -106,6 +109,16 @@ export async function openService(dataDirectory: string): Promise<Service> {
     stopScrub: async id => {
       await page(SCRUB_PATH, {id}, 'DELETE');
     },
+    quotas: async () => {
+      const answer = await page('/borealis/v1/quotas', {});
+      if (isQuotas(answer)) return answer.quotas;
+      throw unexpectedAnswer(record, 'no quotas');
+    },
+    setQuota: async (name, limit) => {
+      const answer = await page('/borealis/v1/quotas', {name, limit: String(limit)}, 'POST');
+      if (isQuota(answer)) return answer;
+      throw unexpectedAnswer(record, 'no quota');
+    },
     close: () => rds.destroy(),
   };
 }
@@ -113,6 +126,14 @@ export async function openService(dataDirectory: string): Promise<Service> {
 /** Both sides are of one release, so what is inside is as the type says. */
 function isReport(answer: unknown): answer is ClusterReports | StorageReport {
   return typeof answer === 'object' && answer !== null && 'clusters' in answer && 'store' in answer;
+}
+
+function isQuotas(answer: unknown): answer is {quotas: Quota[]} {
+  return typeof answer === 'object' && answer !== null && 'quotas' in answer;
+}
+
+function isQuota(answer: unknown): answer is Quota {
+  return typeof answer === 'object' && answer !== null && 'limit' in answer;
 }
 
 export function notRunning(dataDirectory: string, cause?: unknown): BorealisError {

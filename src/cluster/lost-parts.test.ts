@@ -93,7 +93,7 @@ test('an older catalog does not cost the volumes that it cannot know', async () 
   service = await openTestService(directory);
   expect(service.catalog.clusters.get('dev')).toBeUndefined();
   expect(await service.storage.exists(volume)).toBe(true);
-  const told = service.catalog.events().map(({message}) => message);
+  const told = service.catalog.events().map(({event}) => event.message);
   expect(told.some(message => message.includes(`never named volume ${volume}`))).toBe(true);
   await service.close();
 

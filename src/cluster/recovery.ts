@@ -67,7 +67,13 @@ async function settleClone(world: World, cluster: ClusterRecord): Promise<void> 
   }
   world.catalog.transaction(() => {
     world.catalog.clusters.update(identifier, record => ({...record, status: 'deleting'}));
-    addEvent(world, 'db-cluster', identifier, 'A clone that a restart cut off was undone');
+    addEvent(
+      world,
+      'db-cluster',
+      identifier,
+      'A clone that a restart cut off was undone',
+      'failure',
+    );
   });
 }
 
@@ -98,7 +104,7 @@ async function removeUnknownVolumes(world: World): Promise<void> {
   if (kept.length > 0) {
     const message = `The catalog is older than the store: it never named ${kept.length === 1 ? `volume ${kept[0]}` : `volumes ${kept.join(', ')}`}. They are kept. Restore the newest catalog.mdb, or start once with --discard-unknown to delete them.`;
     logger.error(message);
-    catalog.transaction(() => addEvent(world, 'service', 'storage', message));
+    catalog.transaction(() => addEvent(world, 'service', 'storage', message, 'failure'));
     return;
   }
   catalog.transaction(() => catalog.noteVolume(Math.max(0, ...volumes)));
@@ -116,7 +122,13 @@ async function listenAgain(world: World): Promise<void> {
       if (!(error instanceof BorealisError)) throw error;
       world.logger.error({cluster: identifier, port}, errorChain(error));
       world.catalog.transaction(() => {
-        addEvent(world, 'db-cluster', identifier, `The endpoint cannot listen: ${error.message}`);
+        addEvent(
+          world,
+          'db-cluster',
+          identifier,
+          `The endpoint cannot listen: ${error.message}`,
+          'failure',
+        );
       });
     }
   }

@@ -85,7 +85,7 @@ test('a scrub ends with a result, an event, and a memory that outlives the servi
     everyHours: 168,
     nextAtMs: nowMs + WEEK_MS,
   });
-  expect(catalog.events()[0]?.message).toContain('A scrub of the store ended');
+  expect(catalog.events().at(-1)?.event.message).toContain('A scrub of the store ended');
   await scrubber.close();
   await catalog.close();
   openCatalog();
@@ -153,7 +153,7 @@ test('one that fails is tried again after an hour, and told', async () => {
   await storage.stopScrub();
   await until(() => scrubber.status().running === null);
   expect(scrubber.status().ended).toMatchObject({outcome: 'failed'});
-  expect(catalog.events()[0]?.message).toContain('A scrub of the store failed');
+  expect(catalog.events().at(-1)?.event.message).toContain('A scrub of the store failed');
   await sleep(500);
   expect(storage.scrubs.length).toBe(1);
   nowMs += HOUR_MS;
@@ -174,6 +174,9 @@ test('what a scrub of the store finds damaged is all that is known to be, from t
   storage.endScrub();
   await until(() => scrubber.status().running === null);
   expect(damage.list().map(({offset}) => offset)).toEqual([512]);
-  const told = catalog.events().filter(({message}) => message.includes('page 1 of file 7'));
+  const told = catalog
+    .events()
+    .map(({event}) => event)
+    .filter(({message}) => message.includes('page 1 of file 7'));
   expect(told).toMatchObject([{sourceType: 'db-cluster', source: 'orders'}]);
 });

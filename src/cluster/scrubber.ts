@@ -232,8 +232,8 @@ export class Scrubber {
           last: result.report === null ? last : briefly(result),
         });
       }
-      if (cluster === null) addEvent(this.#world, 'service', 'scrub', message);
-      else addEvent(this.#world, 'db-cluster', cluster, message);
+      if (cluster === null) addEvent(this.#world, 'service', 'scrub', message, 'maintenance');
+      else addEvent(this.#world, 'db-cluster', cluster, message, 'maintenance');
     });
   }
 

@@ -1,5 +1,6 @@
 /** What zones report, as events of the service. */
 import type {Damage, ZoneEvent} from '../page-store/zone.ts';
+import type {EventCategory} from './records.ts';
 import {addEvent, type World} from './world.ts';
 
 type EventWorld = Pick<World, 'catalog' | 'clock' | 'logger'>;
@@ -22,7 +23,11 @@ export function recordZoneEvent(
   const zone = event.type === 'state' ? event.state.zone : event.zone;
   const message = zoneMessage(event);
   world.logger.warn({zone}, message);
-  world.catalog.transaction(() => addEvent(world, 'service', zone, message));
+  world.catalog.transaction(() => addEvent(world, 'service', zone, message, categoryOf(event)));
+}
+
+function categoryOf(event: ZoneEvent): EventCategory {
+  return event.type === 'state' && event.state.state === 'degraded' ? 'failure' : 'recovery';
 }
 
 /** `page 3 of file 7 in volume 1: no copy …` */
@@ -37,8 +42,8 @@ function recordDamage(world: EventWorld, damage: Damage): void {
   const clusters = clustersOf(world, damage);
   logger.error({clusters}, message);
   catalog.transaction(() => {
-    for (const cluster of clusters) addEvent(world, 'db-cluster', cluster, message);
-    if (clusters.length === 0) addEvent(world, 'service', 'storage', message);
+    for (const cluster of clusters) addEvent(world, 'db-cluster', cluster, message, 'failure');
+    if (clusters.length === 0) addEvent(world, 'service', 'storage', message, 'failure');
   });
 }
 
