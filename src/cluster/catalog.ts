@@ -119,6 +119,9 @@ export class Catalog {
   readonly #events: Store<EventRecord>;
   readonly #region: string;
   readonly #eventsMax: number;
+  readonly #eventCounts = new Map<EventRecord['sourceType'], number>();
+  /** Events of the transaction that is under way. */
+  #newEvents: EventRecord[] = [];
   #depth = 0;
 
   private constructor(root: RootDatabase, options: CatalogOptions) {
@@ -152,7 +155,8 @@ export class Catalog {
   /** Runs `work` as one durable, atomic step. What it throws undoes it and is thrown on. */
   transaction<T>(work: () => T): T {
     assert(this.#depth === 0, 'catalog transactions do not nest');
-    return this.#root.transactionSync(() => {
+    this.#newEvents = [];
+    const done = this.#root.transactionSync(() => {
       this.#depth++;
       try {
         const result = work();
@@ -162,11 +166,21 @@ export class Catalog {
         this.#depth--;
       }
     });
+    for (const {sourceType} of this.#newEvents) {
+      this.#eventCounts.set(sourceType, (this.#eventCounts.get(sourceType) ?? 0) + 1);
+    }
+    return done;
+  }
+
+  /** Events recorded since the catalog was opened. */
+  get eventCounts(): ReadonlyMap<EventRecord['sourceType'], number> {
+    return this.#eventCounts;
   }
 
   /** Appends an event and drops the oldest beyond the limit. Call it inside a transaction. */
   addEvent(event: EventRecord): void {
     assert(this.#depth > 0, 'an event is part of the transaction that it tells of');
+    this.#newEvents.push(event);
     const sequence = (this.#counters.get('events') ?? 0) + 1;
     this.#counters.putSync('events', sequence);
     this.#events.putSync([this.#region, sequence], event);

@@ -29,6 +29,8 @@ import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
 import {reclaim, watchGrowth} from './reclaim.ts';
+import type {Monitor} from './metrics/measurements.ts';
+import {Measurer} from './metrics/measurer.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
 import {ReplicaMonitor} from './replica-monitor.ts';
@@ -39,6 +41,8 @@ import {addEvent, type Surroundings, type World} from './world.ts';
 export type ClusterService = {
   /** Its calls wait until `recover` is through. */
   readonly controlPlane: ControlPlane;
+  /** Answers during recovery too. */
+  readonly monitor: Monitor;
   /** Brings up every cluster that was there; engines may still be starting when it returns. */
   recover(): Promise<void>;
   /** Stops every instance and closes every endpoint; the catalog and the store stay the caller's. */
@@ -76,6 +80,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
   const stopWatching = watchGrowth(world);
   return {
     controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
+    monitor: new Measurer(world, () => recovered.signal.aborted),
     async recover() {
       await space.look();
       space.start();

@@ -38,6 +38,7 @@ export type SupervisorWorld = Pick<
   | 'instancesDirectory'
   | 'clock'
   | 'logger'
+  | 'counts'
   | 'endpoints'
   | 'volumeLocks'
 >;

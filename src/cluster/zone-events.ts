@@ -4,12 +4,13 @@ import {addEvent, type World} from './world.ts';
 
 /** Every process that has the store open sees its zones: the service tells of their states, all tell of repairs. */
 export function recordZoneEvent(
-  world: Pick<World, 'catalog' | 'clock' | 'logger'>,
+  world: Pick<World, 'catalog' | 'clock' | 'logger' | 'counts'>,
   event: ZoneEvent,
   reporter: 'service' | 'instance',
 ): void {
   if (event.type === 'state' && reporter === 'instance') return;
   const zone = event.type === 'state' ? event.state.zone : event.zone;
+  if (event.type === 'repaired') world.counts.noteRepair(zone);
   const message = zoneMessage(event);
   world.logger.warn({zone}, message);
   world.catalog.transaction(() => addEvent(world, 'service', zone, message));

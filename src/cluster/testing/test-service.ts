@@ -5,6 +5,7 @@ import {pino} from 'pino';
 import {sleep, systemClock} from '../../base/clock.ts';
 import {Catalog} from '../catalog.ts';
 import {createClusterService} from '../cluster-service.ts';
+import {ServiceCounts} from '../metrics/service-counts.ts';
 import type {ControlPlane} from '../control-plane.ts';
 import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
 
@@ -54,6 +55,7 @@ export async function openTestService(
     reserveBytes: 0,
     scramVerifier: password => `verifier of ${password.length} characters`,
     clock: systemClock,
+    counts: new ServiceCounts(),
     logger: pino({level: 'silent'}),
   });
   await service.recover();

@@ -153,6 +153,8 @@ async function serve(
     failed,
     setMaster: master => asAdmin(session => setMaster(session, master)),
     prepareFork: report_ => prepareFork(housekeeping, report_),
+    // Its counters are in the backend, which is its clients'.
+    statistics: async () => ({...frontEnd.connections, activity: null}),
     replication: null,
     stop,
     attachment: attachmentOf(link, failed),

@@ -38,6 +38,7 @@ import {
   type SettingsInput,
 } from './settings.ts';
 import {removeLeftovers, startOnPort} from './start-server.ts';
+import {readStatistics} from './statistics.ts';
 import {giveTo, prepareWorkplace, type PostgresEngineConfig, type Workplace} from './workplace.ts';
 
 const RELOAD_POLL_MS = 2;
@@ -207,6 +208,7 @@ function runningEngine(
     failed,
     setMaster: master => withSession(address, session => setMaster(session, master)),
     prepareFork: report => prepareFork(address, report),
+    statistics: () => readStatistics(address),
     replication,
     stop: async mode => {
       stopping = true;
