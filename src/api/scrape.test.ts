@@ -49,8 +49,7 @@ describe('GET /metrics', () => {
   });
 
   it('refuses any other token with 401, and repeats neither', async () => {
-    const characters = [...SCRAPE_TOKEN, 'x', 'Q', '0', '-'];
-    const near = fc.array(fc.constantFrom(...characters), {maxLength: 60});
+    const near = fc.array(fc.constantFrom(...SCRAPE_TOKEN.split(''), 'x', 'Q'), {maxLength: 60});
     const bad = fc
       .oneof(
         near.map(some => some.join('')),

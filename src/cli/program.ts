@@ -14,6 +14,7 @@ import {downCommand} from './commands/down.ts';
 import {envCommand} from './commands/env.ts';
 import {failoverCommand} from './commands/failover.ts';
 import {listCommand} from './commands/list.ts';
+import {metricsCommand} from './commands/metrics.ts';
 import {psqlCommand} from './commands/psql.ts';
 import {showCommand} from './commands/show.ts';
 import {statusCommand} from './commands/status.ts';
@@ -52,6 +53,7 @@ export function borealisProgram(): Command {
     listCommand(),
     showCommand(),
     storageCommand(),
+    metricsCommand(),
     urlCommand(),
     psqlCommand(),
     deleteCommand(),

@@ -9,7 +9,13 @@ import {RDS, RDSServiceException} from '@aws-sdk/client-rds';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {ClusterReport, ClusterReports, StorageReport} from '../cluster/control-plane.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
-import {dataOption, readCredentials, readServiceFile} from './data-directory.ts';
+import {
+  dataOption,
+  metricsTokenFile,
+  readCredentials,
+  readServiceFile,
+  readText,
+} from './data-directory.ts';
 import {faultKind} from './exit-status.ts';
 import {shellQuote} from './format/connection-url.ts';
 
@@ -24,6 +30,8 @@ export type Service = {
   report(identifier: string, options?: {fresh: boolean}): Promise<ClusterReport>;
   storage(options?: {fresh: boolean}): Promise<StorageReport>;
   status(): Promise<Record<string, unknown>>;
+  /** The page that Prometheus is given. */
+  metrics(): Promise<string>;
   close(): void;
 };
 
@@ -80,6 +88,13 @@ export async function openService(dataDirectory: string): Promise<Service> {
     status: async () => {
       const answer = await page('/borealis/v1/status', {});
       return typeof answer === 'object' ? {...answer} : {};
+    },
+    metrics: async () => {
+      try {
+        return await scrape(dataDirectory, record);
+      } catch (error) {
+        throw serviceError(error, dataDirectory, record);
+      }
     },
     close: () => rds.destroy(),
   };
@@ -138,13 +153,20 @@ async function signedGet(
     query,
     headers: {host: url.host},
   });
-  const response = await fetch(url, {
-    headers: signed.headers,
-    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-  });
+  return JSON.parse(await get(url, signed.headers));
+}
+
+/** As Prometheus does it: with the token of the data directory. */
+async function scrape(dataDirectory: string, record: ServiceFile): Promise<string> {
+  const token = (await readText(metricsTokenFile(dataDirectory))) ?? '';
+  return get(new URL('/metrics', record.url), {authorization: `Bearer ${token.trim()}`});
+}
+
+async function get(url: URL, headers: Record<string, string>): Promise<string> {
+  const response = await fetch(url, {headers, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS)});
   const text = await response.text();
-  if (!response.ok) throw pageError(path, response.status, text);
-  return JSON.parse(text);
+  if (!response.ok) throw pageError(url.pathname, response.status, text);
+  return text;
 }
 
 /** An error page is JSON `{code, message}` or the XML of a fault; take what there is. */
@@ -165,6 +187,7 @@ const CREDENTIAL_FAULTS: ReadonlySet<string> = new Set([
   'SignatureDoesNotMatch',
   'InvalidAccessKeyId',
   'AuthFailure',
+  'InvalidBearerToken',
 ]);
 
 function serviceError(error: unknown, dataDirectory: string, record: ServiceFile): BorealisError {

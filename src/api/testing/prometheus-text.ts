@@ -74,9 +74,7 @@ function parseSample(line: string, {name: family, type}: ParsedFamily): ParsedSa
     suffixes.some(suffix => name === family + suffix),
     `a sample of ${family}: ${line}`,
   );
-  const value = /Inf$/.test(number)
-    ? Number(number.replace('Inf', 'Infinity'))
-    : Number(number.replace('Nan', 'NaN'));
+  const value = Number(number.replace('Inf', 'Infinity').replace('Nan', 'NaN'));
   return {name, labels: parseLabels(labelText, line), value};
 }
 
@@ -147,5 +145,5 @@ function isAscending(values: readonly number[]): boolean {
 }
 
 function keyOf(labels: Readonly<Record<string, string>>): string {
-  return JSON.stringify(Object.entries(labels).sort());
+  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
