@@ -112,6 +112,27 @@ describe('the catalog', () => {
     expect(openCatalog).toThrow(/cannot be opened as an LMDB file/);
   });
 
+  test('counts the events of transactions that were done', async () => {
+    const catalog = openCatalog();
+    const event = {timeMs: 1, source: 's', message: 'm'};
+    catalog.transaction(() => {
+      catalog.addEvent({...event, sourceType: 'service'});
+      catalog.addEvent({...event, sourceType: 'db-cluster'});
+    });
+    const undone = (): void =>
+      catalog.transaction(() => {
+        catalog.addEvent({...event, sourceType: 'service'});
+        throw new Error('changed our mind');
+      });
+    expect(undone).toThrow('changed our mind');
+    catalog.transaction(() => catalog.addEvent({...event, sourceType: 'service'}));
+    expect([...catalog.eventCounts]).toEqual([
+      ['service', 2],
+      ['db-cluster', 1],
+    ]);
+    await catalog.close();
+  });
+
   test('is not written outside a transaction', async () => {
     const catalog = openCatalog();
     expect(() => catalog.goldenVolumes.put('a', record(1))).toThrow(/inside a transaction/);

@@ -2,6 +2,7 @@
 import {BARRIER_BOUNDS_S, type LatencyHistogram} from '../../attachment/barrier-latency.ts';
 import type {AttachmentStatistics} from '../../attachment/attachment.ts';
 import type {EngineStatistics} from '../../engine/engine.ts';
+import {hasAnswered} from '../../cluster/metrics/measurer.ts';
 import type {InstanceMeasurement, Measurements} from '../../cluster/metrics/measurements.ts';
 import {PAGE_SIZE_BYTES} from '../../volume/pointer.ts';
 import {flag, type Family, type Sample} from './family.ts';
@@ -87,9 +88,9 @@ const STATE_FAMILIES: readonly Family[] = [
   },
   {
     ...{name: 'borealis_instance_answered', type: 'gauge', labels: LABELS, unit: '1'},
-    help: '1 when the instance told its statistics in time; else its counters are not on this page.',
+    help: '1 when engine and volume told their statistics in time; else counters of one or both are not on this page.',
     source: 'the service',
-    samples: ofInstances(({statistics}) => flag(statistics !== null)),
+    samples: ofInstances(one => flag(hasAnswered(one))),
   },
   {
     ...{name: 'borealis_replica_lag_seconds', type: 'gauge', labels: LABELS, unit: 'seconds'},

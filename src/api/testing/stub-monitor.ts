@@ -1,9 +1,7 @@
 /** Measurements of two clusters, one of everything, and of a service in which nothing has happened. */
-import {BARRIER_BOUNDS_S} from '../../attachment/barrier-latency.ts';
 import {ServiceCounts} from '../../cluster/metrics/service-counts.ts';
 import type {Measurements, Monitor} from '../../cluster/metrics/measurements.ts';
-import type {Lsn} from '../../page-store/ids.ts';
-import type {InstanceStatistics} from '../../instance/messages.ts';
+import {INSTANCE_STATISTICS} from '../../instance/testing/statistics.ts';
 
 export const NOTHING_MEASURED: Measurements = {
   isReady: false,
@@ -13,30 +11,6 @@ export const NOTHING_MEASURED: Measurements = {
   counts: new ServiceCounts(),
   reconcileFailures: new Map(),
   events: new Map(),
-};
-
-const STATISTICS: InstanceStatistics = {
-  volume: {
-    lsn: 12 as Lsn,
-    durableLsn: 11 as Lsn,
-    pagesRead: 3,
-    pagesWritten: 5,
-    bytesAppended: 50_000,
-    barriers: 7,
-    nodesLoaded: 2,
-    zones: [],
-    requests: 90,
-    waitingWrites: 0,
-    barrierLatency: {
-      counts: Array.from({length: BARRIER_BOUNDS_S.length + 1}, (_, index) => (index < 3 ? 2 : 0)),
-      sumSeconds: 0.0015,
-    },
-  },
-  engine: {
-    connections: 4,
-    connectionsMax: 100,
-    activity: {commits: 1000, rollbacks: 1, blocksHit: 500, blocksRead: 20, deadlocks: 0},
-  },
 };
 
 export function everythingMeasured(): Measurements {
@@ -56,7 +30,7 @@ export function everythingMeasured(): Measurements {
       {identifier: 'empty', status: 'creating'},
     ],
     instances: [
-      {...orders, isUp: true, replicaLagMs: null, statistics: STATISTICS},
+      {...orders, isUp: true, replicaLagMs: null, statistics: INSTANCE_STATISTICS},
       {...reader, isUp: true, replicaLagMs: 12.5, statistics: {volume: null, engine: null}},
       {...reader, instance: 'orders-late', isUp: false, replicaLagMs: null, statistics: null},
     ],

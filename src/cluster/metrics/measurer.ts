@@ -60,7 +60,7 @@ export class Measurer implements Monitor {
       isReady: readinessOf(this.#isRecovered(), zones).isReady,
       isStorageFull: space.isLow,
       missing: {
-        instances: instances.filter(({isUp, statistics}) => isUp && statistics === null).length,
+        instances: instances.filter(one => one.isUp && !hasAnswered(one)).length,
         zones: zones.filter(({state, freeBytes}) => state === null || freeBytes === null).length,
         storage: storage === null ? 1 : 0,
       },
@@ -126,6 +126,11 @@ export class Measurer implements Monitor {
     const known = this.#storageKnown;
     return known === null ? null : {report: known.report, ageMs: ageMs()};
   }
+}
+
+/** With all that it has to tell. */
+export function hasAnswered({statistics}: InstanceMeasurement): boolean {
+  return statistics !== null && statistics.volume !== null && statistics.engine !== null;
 }
 
 /** Ready: all is recovered that a restart has to, and what is written can be acknowledged. */

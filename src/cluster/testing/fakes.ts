@@ -30,6 +30,7 @@ import {BorealisError} from '../../base/errors.ts';
 import type {ForkResult} from '../../attachment/attachment.ts';
 import type {ReplicationProgress} from '../../engine/engine.ts';
 import type {InstanceConfig, InstanceMethod, InstanceMethods} from '../../instance/messages.ts';
+import {INSTANCE_STATISTICS} from '../../instance/testing/statistics.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
 import type {
   InstanceLauncher,
@@ -287,6 +288,7 @@ function launchFake(
     }
     if (method === 'follow' && 'source' in params) ({source} = params as {source: typeof source});
     if (method === 'replication') return fake.progress.get(config.name) ?? CAUGHT_UP;
+    if (method === 'statistics') return INSTANCE_STATISTICS;
     if (method === 'stop') child.kill('SIGTERM');
     return {};
   }
