@@ -184,7 +184,7 @@ describe.skipIf(!built || !fuse.available)('metrics of native engines on three z
     expect(valueOf(after, 'borealis_cluster_status', {...orders, status: 'available'})).toBe(1);
     expect(valueOf(after, 'borealis_store_amplification_ratio')).toBeGreaterThan(0.5);
     expect(valueOf(after, 'borealis_sweep_runs_total')).toBeGreaterThan(0);
-    expect(valueOf(after, 'borealis_events_total', {source_type: 'db-cluster'})).toBeGreaterThan(0);
+    expect(valueOf(after, 'borealis_events_total', {category: 'creation'})).toBeGreaterThan(0);
     const action = {action: 'CreateDBInstance', status: '200'};
     expect(valueOf(after, 'borealis_api_requests_total', action)).toBe(2);
   });

@@ -8,6 +8,8 @@
 import {RDS, RDSServiceException} from '@aws-sdk/client-rds';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {ClusterReport, ClusterReports, StorageReport} from '../cluster/control-plane.ts';
+import type {BegunScrub, ScrubRequest, ScrubStatus} from '../cluster/scrubber.ts';
+import type {Quota} from '../cluster/quotas.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
 import {
   dataOption,
@@ -32,9 +34,18 @@ export type Service = {
   status(): Promise<Record<string, unknown>>;
   /** The page that Prometheus is given. */
   metrics(): Promise<string>;
+  /** Begins a scrub, of one cluster or of the whole store, or joins the one that runs. */
+  beginScrub(request: ScrubRequest): Promise<BegunScrub>;
+  scrub(): Promise<ScrubStatus>;
+  stopScrub(id: string): Promise<void>;
+  quotas(): Promise<readonly Quota[]>;
+  setQuota(name: string, limit: number): Promise<Quota>;
   close(): void;
 };
 
+type PageMethod = 'GET' | 'POST' | 'DELETE';
+
+const SCRUB_PATH = '/borealis/v1/scrub';
 /** No request of this API takes long: long work goes on after the answer. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
@@ -58,9 +69,13 @@ export async function openService(dataDirectory: string): Promise<Service> {
       throw serviceError(error, dataDirectory, record);
     }
   };
-  const page = async (path: string, query: Record<string, string>): Promise<unknown> => {
+  const page = async (
+    path: string,
+    query: Record<string, string>,
+    method: PageMethod = 'GET',
+  ): Promise<unknown> => {
     try {
-      return await signedGet(rds, record, path, query);
+      return await signedPage(rds, record, {method, path, query});
     } catch (error) {
       throw serviceError(error, dataDirectory, record);
     }
@@ -96,6 +111,29 @@ export async function openService(dataDirectory: string): Promise<Service> {
         throw serviceError(error, dataDirectory, record);
       }
     },
+    beginScrub: async ({cluster, bytesPerSecond}) =>
+      (await page(
+        SCRUB_PATH,
+        {
+          ...(cluster === null ? {} : {cluster}),
+          ...(bytesPerSecond === null ? {} : {rate: String(bytesPerSecond)}),
+        },
+        'POST',
+      )) as BegunScrub,
+    scrub: async () => (await page(SCRUB_PATH, {})) as ScrubStatus,
+    stopScrub: async id => {
+      await page(SCRUB_PATH, {id}, 'DELETE');
+    },
+    quotas: async () => {
+      const answer = await page('/borealis/v1/quotas', {});
+      if (isQuotas(answer)) return answer.quotas;
+      throw unexpectedAnswer(record, 'no quotas');
+    },
+    setQuota: async (name, limit) => {
+      const answer = await page('/borealis/v1/quotas', {name, limit: String(limit)}, 'POST');
+      if (isQuota(answer)) return answer;
+      throw unexpectedAnswer(record, 'no quota');
+    },
     close: () => rds.destroy(),
   };
 }
@@ -103,6 +141,14 @@ export async function openService(dataDirectory: string): Promise<Service> {
 /** Both sides are of one release, so what is inside is as the type says. */
 function isReport(answer: unknown): answer is ClusterReports | StorageReport {
   return typeof answer === 'object' && answer !== null && 'clusters' in answer && 'store' in answer;
+}
+
+function isQuotas(answer: unknown): answer is {quotas: Quota[]} {
+  return typeof answer === 'object' && answer !== null && 'quotas' in answer;
+}
+
+function isQuota(answer: unknown): answer is Quota {
+  return typeof answer === 'object' && answer !== null && 'limit' in answer;
 }
 
 export function notRunning(dataDirectory: string, cause?: unknown): BorealisError {
@@ -135,17 +181,16 @@ export function findReport<T extends {readonly identifier: string}>(
   );
 }
 
-async function signedGet(
+async function signedPage(
   rds: RDS,
   record: ServiceFile,
-  path: string,
-  query: Record<string, string>,
+  {method, path, query}: {method: PageMethod; path: string; query: Record<string, string>},
 ): Promise<unknown> {
   const url = new URL(path, record.url);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   const signer = await rds.config.signer();
   const signed = await signer.sign({
-    method: 'GET',
+    method,
     protocol: url.protocol,
     hostname: url.hostname,
     port: Number(url.port),
@@ -153,7 +198,7 @@ async function signedGet(
     query,
     headers: {host: url.host},
   });
-  return JSON.parse(await get(url, signed.headers));
+  return JSON.parse(await get(url, signed.headers, method));
 }
 
 /** As Prometheus does it: with the token of the data directory. */
@@ -162,8 +207,9 @@ async function scrape(dataDirectory: string, record: ServiceFile): Promise<strin
   return get(new URL('/metrics', record.url), {authorization: `Bearer ${token.trim()}`});
 }
 
-async function get(url: URL, headers: Record<string, string>): Promise<string> {
-  const response = await fetch(url, {headers, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS)});
+async function get(url: URL, headers: Record<string, string>, method = 'GET'): Promise<string> {
+  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+  const response = await fetch(url, {method, headers, signal});
   const text = await response.text();
   if (!response.ok) throw pageError(url.pathname, response.status, text);
   return text;
@@ -178,7 +224,7 @@ function pageError(path: string, httpStatus: number, text: string): BorealisErro
   return new BorealisError(
     faultKind(name, httpStatus),
     name,
-    words ?? `GET ${path} was answered with HTTP status ${httpStatus}`,
+    words ?? `${path} was answered with HTTP status ${httpStatus}`,
   );
 }
 

@@ -277,9 +277,9 @@ export const SERVICE_FAMILIES: readonly Family[] = [
     samples: ({reconcileFailures}) => byKey('kind', reconcileFailures),
   },
   {
-    ...{name: 'borealis_events_total', type: 'counter', labels: ['source_type'], unit: 'events'},
-    help: 'Events that were recorded.',
+    ...{name: 'borealis_events_total', type: 'counter', labels: ['category'], unit: 'events'},
+    help: 'Events that were recorded, in each of their categories.',
     source: 'catalog',
-    samples: ({events}) => byKey('source_type', events),
+    samples: ({events}) => byKey('category', events),
   },
 ];

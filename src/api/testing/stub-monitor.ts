@@ -59,6 +59,8 @@ export function everythingMeasured(): Measurements {
           bytesReachable: 100_000,
           bytesFree: 2 ** 30,
           amplification: 1.2,
+          zones: [],
+          scrub: {running: null, ended: null, last: null, everyHours: null, nextAtMs: null},
         },
         clusters: [
           {identifier: 'orders', ...shares, pageTableBytes: 0, historyBytes: 0, heldOfDeleted: []},
@@ -68,7 +70,7 @@ export function everythingMeasured(): Measurements {
     },
     counts,
     reconcileFailures: new Map([['cluster', 3]]),
-    events: new Map([['db-cluster', 6]]),
+    events: new Map([['creation', 6]]),
   };
 }
 

@@ -1,4 +1,5 @@
 import {Option, type Command} from 'commander';
+import {BorealisError} from '../../base/errors.ts';
 import {borealisCommand, contextOf, type CommonOptions} from '../command.ts';
 import {parseZoneOption, type ZoneOption} from '../../cluster/zone-list.ts';
 import {findEngines} from '../../cluster/find-engines.ts';
@@ -16,6 +17,10 @@ import {colorsOf} from '../terminal.ts';
  */
 const DEFAULT_PORT = '4780';
 
+/** A week. */
+const DEFAULT_SCRUB_HOURS = '168';
+const HOUR_MS = 3_600_000;
+
 type Options = CommonOptions &
   LogOptions & {
     readonly port: string;
@@ -23,6 +28,8 @@ type Options = CommonOptions &
     readonly engineRuntime: 'native' | 'pglite' | 'auto';
     readonly postgresBin?: string;
     readonly zone: readonly ZoneOption[];
+    readonly scrubEvery: string;
+    readonly discardUnknown?: true;
   };
 
 export function upCommand(): Command {
@@ -53,6 +60,15 @@ export function upCommand(): Command {
       (text: string, zones: readonly ZoneOption[]) => [...zones, parseZoneOption(text)],
       [],
     )
+    .option(
+      '--scrub-every <hours>',
+      'verify and repair the whole store so often, slowly; off: only on request',
+      DEFAULT_SCRUB_HOURS,
+    )
+    .option(
+      '--discard-unknown',
+      'delete volumes that the catalog does not know, after it was lost or restored from a backup',
+    )
     .option('--postgres-bin <dir>', 'directory with postgres and initdb (default: from npm)')
     .addOption(
       new Option('--log-format <format>', 'of the log on stderr; json: nothing but JSON lines')
@@ -71,6 +87,7 @@ export function upCommand(): Command {
 async function up(options: Options): Promise<void> {
   const {terminal, dataDirectory} = contextOf(options);
   const port = parsePort(options.port, '--port', 0);
+  const scrubEveryMs = parseScrubEvery(options.scrubEvery);
   const logger = openServiceLog(options);
   const isQuiet = options.logFormat === 'json';
   const step = <T>(name: string, work: () => Promise<T>): Promise<T> =>
@@ -87,6 +104,8 @@ async function up(options: Options): Promise<void> {
       postgresBin: options.postgresBin ?? null,
       zones: options.zone,
       logger,
+      scrubEveryMs,
+      discardUnknown: options.discardUnknown === true,
     });
   });
   try {
@@ -99,6 +118,18 @@ async function up(options: Options): Promise<void> {
     await step('stop', () => service.close());
     logger.info('the service has stopped');
   }
+}
+
+/** `24` → a day; `off` → null */
+export function parseScrubEvery(text: string): number | null {
+  if (text === 'off') return null;
+  const hours = /^\d{1,5}(\.\d{1,5})?$/.test(text) ? Number(text) : 0;
+  if (hours > 0) return hours * HOUR_MS;
+  throw new BorealisError(
+    'invalid',
+    'InvalidParameterValue',
+    `--scrub-every ${JSON.stringify(text)} is neither a number of hours above 0 nor off`,
+  );
 }
 
 export type PgliteRemarks = {readonly limits: string; readonly fallbackReason: string | null};

@@ -20,7 +20,7 @@ export type Measurements = {
   readonly counts: ServiceCounts;
   /** By kind of resource: failed attempts to bring one to what its record asks for. */
   readonly reconcileFailures: ReadonlyMap<string, number>;
-  /** By kind of source: events that were recorded. */
+  /** By category: events that were recorded. */
   readonly events: ReadonlyMap<string, number>;
 };
 

@@ -53,7 +53,7 @@ test('what there is, is measured: clusters, instances in their roles, endpoints,
     'orders cluster',
     'orders reader',
   ]);
-  expect(measured.events.get('db-instance')).toBeGreaterThanOrEqual(2);
+  expect(measured.events.get('creation')).toBeGreaterThanOrEqual(3);
   expect(measured.counts.sweep.turns).toBeGreaterThan(0);
 });
 
