@@ -33,7 +33,7 @@ import {openClusterStorage} from './cluster/storage.ts';
 import {NODE_CACHE_BYTES} from './cluster/instance-config.ts';
 import {recordZoneEvent} from './cluster/zone-events.ts';
 import {openZoneList, type ZoneOption} from './cluster/zone-list.ts';
-import {majority} from './page-store/zone-board.ts';
+import {majority} from './page-store/membership.ts';
 import {scramVerifier} from './engine/postgres/scram.ts';
 import {createInstanceLauncher} from './instance/instance-process.ts';
 

@@ -1,10 +1,10 @@
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {StoreConfig} from '../page-store/open-zones.ts';
-import type {DirectoryZoneConfig} from '../page-store/thread-channel.ts';
+import type {ZonePlace} from '../page-store/zone-channel.ts';
 import type {VolumeStatistics} from '../volume/statistics.ts';
 
 /** One complete copy of the store, standing for an Availability Zone: today a directory. */
-export type ZoneConfig = DirectoryZoneConfig;
+export type ZoneConfig = ZonePlace;
 
 /** What an attachment needs to open a volume as its one writer. */
 export type AttachmentConfig = StoreConfig & {

@@ -1,7 +1,8 @@
 /** Which bytes a zone that catches up is to copy. */
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import type {Ask, Job} from './mirror-job.ts';
-import {outcomeError, type Member} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import {outcomeError} from './mirror-members.ts';
 import type {RecordVersion} from './record.ts';
 import type {Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';

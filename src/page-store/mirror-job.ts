@@ -4,7 +4,8 @@
  * reads and writes meanwhile.
  */
 import {BorealisError} from '../base/errors.ts';
-import type {Member, Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import type {Members} from './mirror-members.ts';
 import {lineOf, type Outcome, type ZoneOperation} from './zone-operation.ts';
 
 export type Ask = {

@@ -19,7 +19,8 @@ import {
   type Copy,
 } from './copy-plan.ts';
 import type {Ask, Job} from './mirror-job.ts';
-import type {Member, Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import type {Members} from './mirror-members.ts';
 import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
 import {TOO_FEW_ZONES} from './mirror-job.ts';
 import {checkSameStore} from './store-identity.ts';
@@ -160,6 +161,7 @@ export class StoreCatchUp {
     const operation = {kind: 'write-store-record', expected: null, force: true} as const;
     const [written] = yield [{member: this.#member, operation, bytes}];
     good(written);
+    this.#member.hasStore = true;
   }
 
   /**
@@ -168,15 +170,22 @@ export class StoreCatchUp {
    */
   *#findWitnesses(): Job {
     const member = this.#member;
-    const others = this.#members.all.filter(one => one !== member && one.standing !== 'broken');
+    const others = this.#members.all.filter(
+      one => one !== member && one.isVoter && one.standing !== 'broken',
+    );
     const answers = yield [member, ...others].map(of => {
       return {member: of, operation: {kind: 'read-store-record'}} as const;
     });
     const [own, ...records] = answers.map(answer => good(answer).bytes);
     checkSameStore(own ?? null, this.#storeRecord());
+    member.hasStore = own != null;
+    // It was slow to say so when it was opened.
+    if (own == null && member.standing === 'current' && this.#storeRecord() !== null) {
+      throw new Error('it is new or was emptied');
+    }
     this.#witnesses = others.filter((_, index) => (records[index] ?? null) !== null);
-    const holders = this.#witnesses.length + (own == null ? 0 : 1);
-    if (this.#witnesses.length > 0 && holders >= this.#members.readQuorum) return;
+    const holders = own == null ? this.#witnesses : [...this.#witnesses, member];
+    if (this.#witnesses.length > 0 && this.#members.isReadQuorum(holders)) return;
     const text = 'too few other zones are there to tell what it lacks';
     throw new BorealisError('unavailable', TOO_FEW_ZONES, text);
   }

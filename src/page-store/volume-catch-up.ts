@@ -12,12 +12,16 @@ import {assert} from '../base/assert.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import {copiedBytes, copyAsks, good, planCopies, runCopies, type Copy} from './copy-plan.ts';
 import type {Ask, Job} from './mirror-job.ts';
-import {Member, type Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import type {Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import {recordVersion} from './record.ts';
 import {checkSameStore} from './store-identity.ts';
 import type {Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
+
+/** Why a writer leaves a zone alone that is to count later. */
+export const NOT_FILLED = 'it is to be filled first, or this process does not see its directory';
 
 export type VolumeCatchUp = {
   readonly members: Members;
@@ -39,7 +43,11 @@ export function* catchUpVolume(parts: VolumeCatchUp): Job {
     {member: source, operation: {kind: 'pass'}},
     {member: source, operation: {kind: 'list-segments', volume}},
   ];
-  checkSameStore(good(store).bytes, parts.storeRecord());
+  const storeRecord = good(store).bytes;
+  checkSameStore(storeRecord, parts.storeRecord());
+  member.hasStore = storeRecord !== null;
+  // The record is the last that the keeper gives it. A process that sees another place under its name sees none.
+  if (storeRecord === null && !member.isVoter) throw new Error(NOT_FILLED);
   const {value, bytes} = good(record);
   if (value === 'removed') throw new Error(`volume ${volume} was removed in it`);
   const settled = bytes === null ? null : (recordVersion(Buffer.from(bytes))?.settled ?? null);

@@ -32,11 +32,18 @@ export type ZoneChannel = {
   hasEnded(): boolean;
 };
 
+/** A zone that is a directory. */
+export type ZonePlace = {readonly name: string; readonly directory: string};
+
 /** Where channels live. */
 export type ZoneMedium = {
   readonly board: ZoneBoard;
+  /** Of the zones, as the medium was made or as it was told last. */
   readonly names: readonly string[];
-  open(index: number): ZoneChannel;
+  /** The zones are these from now on: who is new can be opened, and copied from. */
+  setZones(zones: readonly ZonePlace[]): void;
+  /** `slot` of the board is where the zone publishes. */
+  open(name: string, slot: number): ZoneChannel;
   /** On a clock that never steps. */
   nowMs(): number;
   /** Returns when something was done since the bell was at `seen`, or after `limitMs`. */

@@ -23,10 +23,12 @@ import type {RecordHold, SegmentFile, SegmentRange, VolumeClaim, Zone} from './z
 /** How much of a segment is copied at a time. */
 const COPY_CHUNK_BYTES = 2 ** 20;
 
+export type CopySource = {readonly source: string; readonly sourceDirectory?: string};
+
 export type ExecutorParts = {
   readonly zone: Zone;
   /** Another zone of the mirror, to copy from. */
-  readonly peer: (name: string) => Zone;
+  readonly peer: (source: CopySource) => Zone;
   /** This zone holds everything up to `lsn` durably. */
   readonly publish: (lsn: number) => void;
 };
@@ -243,10 +245,10 @@ export class ZoneExecutor {
   }
 
   #copy(operation: Extract<ZoneOperation, {kind: 'copy'}>): number {
-    const {volume, segment, source, from, to} = operation;
+    const {volume, segment, from, to} = operation;
     let input: SegmentFile;
     try {
-      input = this.#parts.peer(source).openSegment(volume, segment);
+      input = this.#parts.peer(operation).openSegment(volume, segment);
     } catch (error) {
       // Swept since it was listed: it is to go here too.
       if (!isNotFound(error)) throw error;

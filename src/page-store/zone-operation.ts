@@ -39,6 +39,8 @@ export type SegmentOperation =
   | (InSegment & {
       readonly kind: 'copy';
       readonly source: string;
+      /** Where that one lies, as it was when this was asked; unknown to a simulated zone. */
+      readonly sourceDirectory?: string;
       readonly from: number;
       readonly to: number;
       readonly inOrder: boolean;

@@ -16,6 +16,8 @@
  *         failed; `cause` holds the system's error), not-found.
  */
 import type {Lsn, SegmentNumber, VolumeNumber} from './ids.ts';
+import type {Membership} from './membership.ts';
+import type {ZonePlace} from './zone-channel.ts';
 
 /** Bytes `start` up to but not including `end` of a segment; multiples of 512. */
 export type SegmentRange = {readonly start: number; readonly end: number};
@@ -118,6 +120,26 @@ export type Mirror = {
   /** Goes on with a catch-up, a step of many. True while one is under way. */
   step(): boolean;
   states(): readonly ZoneState[];
+  /** From now on these are the zones, and those of `membership` count. */
+  setMembership(zones: readonly ZonePlace[], membership: Membership): void;
+  membershipState(): MembershipState;
+  /** Of the keeper: looks at every zone anew, for `isSettled` to say what is true from now on. */
+  auditAnew(): void;
+  /** Writes a store record to one zone that does not count; false when that did not take it. */
+  writeStoreRecordTo(zone: string, bytes: Uint8Array): boolean;
+};
+
+/** How far a process has come with the membership that it was told last. */
+export type MembershipState = {
+  readonly number: number;
+  /** Zones that lack nothing, as this process sees it. */
+  readonly current: readonly string[];
+  /**
+   * Whatever this process may have acknowledged, in this membership and before, is on a write quorum of
+   * every set of voters. Of the keeper: whatever is in volumes that no writer has open, as found since
+   * `auditAnew`.
+   */
+  readonly isSettled: boolean;
 };
 
 export type Zone = {

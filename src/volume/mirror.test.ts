@@ -46,7 +46,7 @@ function openStalling(): {volume: Volume; zone: Zone} {
   const zone = openMirroredZone({
     medium: zonesOfThreads(zones(), new ZoneBoard(), entry),
     // Longer than threads take to start on a busy machine.
-    settings: {...MIRROR_DEFAULTS, quorum: 2, hangMs: 3000},
+    settings: {...MIRROR_DEFAULTS, hangMs: 3000},
     ...{role: 'writer', onEvent: () => undefined},
   });
   return openOn(zone, true);

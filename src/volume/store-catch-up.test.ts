@@ -21,7 +21,7 @@ function open(zones: readonly Zone[], role: MirrorRole = 'keeper'): Keeper {
   const events: ZoneEvent[] = [];
   const zone = openMirroredZone({
     ...{medium, role, onEvent: event => events.push(event)},
-    settings: {...MIRROR_DEFAULTS, quorum: 2},
+    settings: {...MIRROR_DEFAULTS},
     wallMs: () => medium.nowMs(),
   });
   openStore(zone);

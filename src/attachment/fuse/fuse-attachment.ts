@@ -124,7 +124,7 @@ class FuseAttachment implements MountedAttachment {
     this.#deviceFd = deviceFd;
     this.#hasMirror = config.zones.length > 1;
     this.#onZoneEvent = config.onZoneEvent ?? (() => undefined);
-    const {zones, writeQuorum, zoneHangMs, volume, format, nodeCacheBytes, reserveBytes} = config;
+    const {zones, membership, zoneHangMs, volume, format, nodeCacheBytes, reserveBytes} = config;
     const servingData: ServingWorkerData = {
       deviceFd: this.#deviceFd,
       control: this.#control.shared,
@@ -132,7 +132,7 @@ class FuseAttachment implements MountedAttachment {
       board: this.#board.shared,
       owners: config.ownerMap ?? IDENTITY_OWNER_MAP,
       volume: {
-        ...{zones, writeQuorum, zoneHangMs},
+        ...{zones, membership, zoneHangMs},
         ...{volume, format, nodeCacheBytes, reserveBytes},
       },
     };
