@@ -1,5 +1,6 @@
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {StoreConfig} from '../page-store/open-zones.ts';
+import type {MembershipState} from '../page-store/zone.ts';
 import type {ZonePlace} from '../page-store/zone-channel.ts';
 import type {VolumeStatistics} from '../volume/statistics.ts';
 
@@ -43,6 +44,8 @@ export type Attachment = {
   /** Barrier and checkpoint: the volume's record on disk is its head as of now. */
   checkpoint(): Promise<Lsn>;
   statistics(): Promise<AttachmentStatistics>;
+  /** Tells it which zones there are from now on; see `changeZones` of the page store. */
+  changeZones(config: StoreConfig): Promise<MembershipState>;
   /** Checkpoints, marks the volume cleanly closed and lets go of it. Idempotent. */
   detach(): Promise<void>;
   /** Resolves with the reason when the attachment dies by itself; never on `detach`. */

@@ -20,6 +20,7 @@ import {statusCommand} from './commands/status.ts';
 import {storageCommand} from './commands/storage.ts';
 import {upCommand} from './commands/up.ts';
 import {urlCommand} from './commands/url.ts';
+import {zoneCommand} from './commands/zone.ts';
 import {
   errorDocument,
   EXIT_FAILED,
@@ -52,6 +53,7 @@ export function borealisProgram(): Command {
     listCommand(),
     showCommand(),
     storageCommand(),
+    zoneCommand(),
     urlCommand(),
     psqlCommand(),
     deleteCommand(),

@@ -7,7 +7,12 @@
  */
 import {RDS, RDSServiceException} from '@aws-sdk/client-rds';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
-import type {ClusterReport, ClusterReports, StorageReport} from '../cluster/control-plane.ts';
+import type {
+  ClusterReport,
+  ClusterReports,
+  StorageReport,
+  ZoneReport,
+} from '../cluster/control-plane.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
 import {dataOption, readCredentials, readServiceFile} from './data-directory.ts';
 import {faultKind} from './exit-status.ts';
@@ -24,6 +29,10 @@ export type Service = {
   report(identifier: string, options?: {fresh: boolean}): Promise<ClusterReport>;
   storage(options?: {fresh: boolean}): Promise<StorageReport>;
   status(): Promise<Record<string, unknown>>;
+  zones(): Promise<ZoneReport>;
+  /** Returns once the change has begun. */
+  addZone(zone: {letter: string; directory: string}): Promise<ZoneReport>;
+  removeZone(zone: {letter: string}): Promise<ZoneReport>;
   close(): void;
 };
 
@@ -50,9 +59,13 @@ export async function openService(dataDirectory: string): Promise<Service> {
       throw serviceError(error, dataDirectory, record);
     }
   };
-  const page = async (path: string, query: Record<string, string>): Promise<unknown> => {
+  const page = async (
+    path: string,
+    query: Record<string, string>,
+    request: PageRequest = {method: 'GET'},
+  ): Promise<unknown> => {
     try {
-      return await signedGet(rds, record, path, query);
+      return await signedRequest(rds, record, path, query, request);
     } catch (error) {
       throw serviceError(error, dataDirectory, record);
     }
@@ -64,6 +77,14 @@ export async function openService(dataDirectory: string): Promise<Service> {
     const answer = await page(path, fresh ? {fresh: 'true'} : {});
     if (isReport(answer)) return answer;
     throw unexpectedAnswer(record, 'no clusters and store');
+  };
+  const zonesAt = async (
+    query: Record<string, string>,
+    request: PageRequest,
+  ): Promise<ZoneReport> => {
+    const answer = await page('/borealis/v1/zones', query, request);
+    if (isZoneReport(answer)) return answer;
+    throw unexpectedAnswer(record, 'no zones');
   };
   const reports: Service['reports'] = async options =>
     (await reportAt('/borealis/v1/clusters', options?.fresh === true)) as ClusterReports;
@@ -81,6 +102,9 @@ export async function openService(dataDirectory: string): Promise<Service> {
       const answer = await page('/borealis/v1/status', {});
       return typeof answer === 'object' ? {...answer} : {};
     },
+    zones: () => zonesAt({}, {method: 'GET'}),
+    addZone: zone => zonesAt({}, {method: 'POST', body: JSON.stringify(zone)}),
+    removeZone: ({letter}) => zonesAt({letter}, {method: 'DELETE'}),
     close: () => rds.destroy(),
   };
 }
@@ -88,6 +112,10 @@ export async function openService(dataDirectory: string): Promise<Service> {
 /** Both sides are of one release, so what is inside is as the type says. */
 function isReport(answer: unknown): answer is ClusterReports | StorageReport {
   return typeof answer === 'object' && answer !== null && 'clusters' in answer && 'store' in answer;
+}
+
+function isZoneReport(answer: unknown): answer is ZoneReport {
+  return typeof answer === 'object' && answer !== null && 'zones' in answer && 'change' in answer;
 }
 
 export function notRunning(dataDirectory: string, cause?: unknown): BorealisError {
@@ -120,35 +148,41 @@ export function findReport<T extends {readonly identifier: string}>(
   );
 }
 
-async function signedGet(
+type PageRequest = {readonly method: 'GET' | 'POST' | 'DELETE'; readonly body?: string};
+
+async function signedRequest(
   rds: RDS,
   record: ServiceFile,
   path: string,
   query: Record<string, string>,
+  {method, body}: PageRequest,
 ): Promise<unknown> {
   const url = new URL(path, record.url);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   const signer = await rds.config.signer();
   const signed = await signer.sign({
-    method: 'GET',
+    method,
     protocol: url.protocol,
     hostname: url.hostname,
     port: Number(url.port),
     path: url.pathname,
     query,
     headers: {host: url.host},
+    ...(body === undefined ? {} : {body}),
   });
   const response = await fetch(url, {
+    method,
+    ...(body === undefined ? {} : {body}),
     headers: signed.headers,
     signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
   });
   const text = await response.text();
-  if (!response.ok) throw pageError(path, response.status, text);
+  if (!response.ok) throw pageError(`${method} ${path}`, response.status, text);
   return JSON.parse(text);
 }
 
 /** An error page is JSON `{code, message}` or the XML of a fault; take what there is. */
-function pageError(path: string, httpStatus: number, text: string): BorealisError {
+function pageError(request: string, httpStatus: number, text: string): BorealisError {
   const code = /"code"\s*:\s*"([^"]+)"|<Code>([^<]+)<\/Code>/.exec(text);
   const message = /"message"\s*:\s*("(?:[^"\\]|\\.)*")|<Message>([^<]*)<\/Message>/.exec(text);
   const name = code?.[1] ?? code?.[2] ?? 'UnexpectedAnswer';
@@ -156,7 +190,7 @@ function pageError(path: string, httpStatus: number, text: string): BorealisErro
   return new BorealisError(
     faultKind(name, httpStatus),
     name,
-    words ?? `GET ${path} was answered with HTTP status ${httpStatus}`,
+    words ?? `${request} was answered with HTTP status ${httpStatus}`,
   );
 }
 

@@ -18,7 +18,7 @@ import {Census} from '../volume/census.ts';
 import {checkZone, type Finding, type ZoneCheck} from '../volume/checker.ts';
 import {sweep} from '../volume/sweeper.ts';
 import {Catalog} from './catalog.ts';
-import {readZoneList} from './zone-list.ts';
+import {readZonePlan} from './zone-list.ts';
 import {acquireServiceLock} from './service-lock.ts';
 
 export type CheckFinding = Finding & {
@@ -50,8 +50,8 @@ export function zonesOf(directory: string): ZoneConfig[] {
       `${directory} is not a Borealis data directory: it has no borealis.json. Name one with --data.`,
     );
   }
-  const remembered = readZoneList(directory);
-  if (remembered !== null) return [...remembered];
+  const remembered = readZonePlan(directory);
+  if (remembered !== null) return [...remembered.zones];
   const store = join(directory, 'store');
   if (!existsSync(store)) return [];
   return readdirSync(store).map(name => ({name, directory: join(store, name)}));

@@ -22,12 +22,14 @@ import {
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {storageReport} from './actions/storage-report.ts';
+import {addZone, removeZone, zoneReport} from './actions/zones.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
 import type {ControlPlane} from './control-plane.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
+import {LaunchedProcesses} from './launched-processes.ts';
 import {reclaim, watchGrowth} from './reclaim.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
@@ -35,6 +37,7 @@ import {ReplicaMonitor} from './replica-monitor.ts';
 import {SpaceMonitor} from './space-monitor.ts';
 import {Supervisor} from './supervisor.ts';
 import {addEvent, type Surroundings, type World} from './world.ts';
+import {ZoneChanges} from './zone-changes.ts';
 
 export type ClusterService = {
   /** Its calls wait until `recover` is through. */
@@ -46,8 +49,11 @@ export type ClusterService = {
 };
 
 export function createClusterService(surroundings: Surroundings): ClusterService {
+  const processes = new LaunchedProcesses(surroundings.launch);
   const base = {
     ...surroundings,
+    launch: processes.launch.bind(processes),
+    zones: surroundings.storeZones.list,
     endpoints: new EndpointSet(),
     volumeLocks: new KeyedLock(),
     resourceLocks: new KeyedLock(),
@@ -71,7 +77,8 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       surroundings.catalog.transaction(() => addEvent(surroundings, 'service', 'storage', message));
     },
   });
-  const world: World = {...base, reconciler, supervisor, space, replicas};
+  const zoneChanges = new ZoneChanges({...base, processes}, supervisor);
+  const world: World = {...base, reconciler, supervisor, space, replicas, zoneChanges};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
   return {
@@ -81,15 +88,18 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.start();
       await recover(world);
       replicas.start();
+      zoneChanges.resume();
       recovered.abort();
     },
     async close() {
       space.stop();
       replicas.stop();
       stopWatching();
+      const changesStopped = zoneChanges.stop();
       const reconcilerStopped = world.reconciler.stop();
       await Promise.all([
         world.storage.endReclaim(),
+        changesStopped,
         reconcilerStopped,
         world.supervisor.stopAll(),
       ]);
@@ -131,5 +141,8 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     deleteDBClusterEndpoint: afterRecovery(deleteDBClusterEndpoint),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
+    zoneReport: afterRecovery(zoneReport),
+    addZone: afterRecovery(addZone),
+    removeZone: afterRecovery(removeZone),
   };
 }

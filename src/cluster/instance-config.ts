@@ -11,7 +11,7 @@ import type {World} from './world.ts';
 /** Page-table nodes of 32 GB of hot data; an idle clone uses a few hundred kilobytes of it. */
 export const NODE_CACHE_BYTES: number = 32 * 1024 * 1024;
 
-type ConfigWorld = Pick<World, 'offers' | 'zones' | 'instancesDirectory' | 'reserveBytes'>;
+type ConfigWorld = Pick<World, 'offers' | 'storeZones' | 'instancesDirectory' | 'reserveBytes'>;
 
 /** `readerVerifier`: of a cluster with readers, else null. Throws unavailable/engine-missing. */
 export function instanceConfig(
@@ -21,7 +21,7 @@ export function instanceConfig(
   place: Place,
   readerVerifier: string | null,
 ): InstanceConfig {
-  const {offers, zones, instancesDirectory} = world;
+  const {offers, storeZones, instancesDirectory} = world;
   const offer = offerFor(offers, cluster);
   if (offer === undefined) {
     throw new BorealisError(
@@ -34,7 +34,7 @@ export function instanceConfig(
   mkdirSync(runDirectory, {recursive: true, mode: 0o700});
   return {
     name: instance.identifier,
-    zones,
+    ...storeZones.config,
     volume: place.volume,
     nodeCacheBytes: NODE_CACHE_BYTES,
     reserveBytes: world.reserveBytes,

@@ -33,7 +33,7 @@ export type SupervisorWorld = Pick<
   | 'storage'
   | 'scramVerifier'
   | 'offers'
-  | 'zones'
+  | 'storeZones'
   | 'reserveBytes'
   | 'instancesDirectory'
   | 'clock'

@@ -4,22 +4,23 @@
  *     storage    volume numbers, idle forks, removal: short calls that a clone waits for
  *     reclaim    usage and sweep: as long as the store is large
  */
-import type {ForkResult, ZoneConfig} from '../attachment/attachment.ts';
+import type {ForkResult} from '../attachment/attachment.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
+import type {StoreConfig} from '../page-store/open-zones.ts';
 import type {ZoneEvent, ZoneState} from '../page-store/zone.ts';
 import type {SweepReport} from '../volume/sweeper.ts';
 import type {ReclaimCall} from './reclaim-worker.ts';
-import type {ClusterStorage, StoreUsage, SweepNeed} from './storage-types.ts';
+import type {ClusterStorage, StoreUsage, SweepNeed, ZoneMembershipCalls} from './storage-types.ts';
 import {WorkerCalls} from './worker-calls.ts';
 
-export type StorageWorkerData = {
-  readonly zones: readonly ZoneConfig[];
-  readonly nodeCacheBytes: number;
-};
+export type StorageWorkerData = StoreConfig & {readonly nodeCacheBytes: number};
 
 export type StorageCall =
   | {method: 'allocateVolume' | 'volumes' | 'zoneStates' | 'ready'}
-  | {method: 'exists' | 'remove'; volume: VolumeNumber}
+  | {method: 'membershipState' | 'auditZones' | 'recordMembership' | 'uncleanVolumes'}
+  | {method: 'changeZones'; config: StoreConfig}
+  | {method: 'markRemoved'; zone: string}
+  | {method: 'exists' | 'remove' | 'settle'; volume: VolumeNumber}
   | {method: 'forkIdle'; volume: VolumeNumber; child: VolumeNumber};
 
 /** Makes the store if the zone holds none. */
@@ -31,38 +32,52 @@ export function openClusterStorage(
 }
 
 class WorkerStorage implements ClusterStorage {
-  readonly #storage: WorkerCalls<StorageCall>;
-  readonly #reclaim: WorkerCalls<ReclaimCall>;
+  readonly membership: ZoneMembershipCalls;
+  readonly #onZoneEvent: (event: ZoneEvent) => void;
+  #data: StorageWorkerData;
+  #storage: WorkerCalls<StorageCall>;
+  #reclaim: WorkerCalls<ReclaimCall>;
+  /** Calls wait while the threads are replaced. */
+  #replaced: Promise<void> = Promise.resolve();
 
   constructor(data: StorageWorkerData, onZoneEvent: (event: ZoneEvent) => void) {
-    this.#storage = new WorkerCalls('cluster/storage-worker', data, event =>
-      onZoneEvent(event as ZoneEvent),
-    );
+    this.#data = data;
+    this.#onZoneEvent = onZoneEvent;
+    this.#storage = this.#startStorage();
     this.#reclaim = new WorkerCalls('cluster/reclaim-worker', data);
+    this.membership = {
+      change: config => this.#changeZones(config),
+      state: () => this.#call({method: 'membershipState'}),
+      audit: () => this.#call({method: 'auditZones'}),
+      record: () => this.#call({method: 'recordMembership'}),
+      markRemoved: zone => this.#call({method: 'markRemoved', zone}),
+      unclean: () => this.#call({method: 'uncleanVolumes'}),
+      settle: volume => this.#call({method: 'settle', volume}),
+    };
   }
 
   allocateVolume(): Promise<VolumeNumber> {
-    return this.#storage.call({method: 'allocateVolume'});
+    return this.#call({method: 'allocateVolume'});
   }
 
   exists(volume: VolumeNumber): Promise<boolean> {
-    return this.#storage.call({method: 'exists', volume});
+    return this.#call({method: 'exists', volume});
   }
 
   volumes(): Promise<readonly VolumeNumber[]> {
-    return this.#storage.call({method: 'volumes'});
+    return this.#call({method: 'volumes'});
   }
 
   forkIdle(source: VolumeNumber, child: VolumeNumber): Promise<ForkResult> {
-    return this.#storage.call({method: 'forkIdle', volume: source, child});
+    return this.#call({method: 'forkIdle', volume: source, child});
   }
 
   remove(volume: VolumeNumber): Promise<void> {
-    return this.#storage.call({method: 'remove', volume});
+    return this.#call({method: 'remove', volume});
   }
 
   zoneStates(): Promise<readonly ZoneState[]> {
-    return this.#storage.call({method: 'zoneStates'});
+    return this.#call({method: 'zoneStates'});
   }
 
   sweep(): Promise<SweepReport> {
@@ -79,6 +94,39 @@ class WorkerStorage implements ClusterStorage {
 
   async endReclaim(): Promise<void> {
     await this.#reclaim.end();
+  }
+
+  #startStorage(): WorkerCalls<StorageCall> {
+    return new WorkerCalls('cluster/storage-worker', this.#data, event =>
+      this.#onZoneEvent(event as ZoneEvent),
+    );
+  }
+
+  async #call<T>(call: StorageCall): Promise<T> {
+    await this.#replaced;
+    return await this.#storage.call(call);
+  }
+
+  /** From one directory to several the threads are started anew; else they change while they work. */
+  async #changeZones(config: StoreConfig): Promise<void> {
+    const isMirror = this.#data.zones.length > 1;
+    const {nodeCacheBytes} = this.#data;
+    if (!isMirror && config.zones.length > 1) {
+      this.#data = {...config, nodeCacheBytes};
+      this.#replaced = this.#replaced.then(() => this.#startAnew());
+      await this.#replaced;
+      return;
+    }
+    await this.#call({method: 'changeZones', config});
+    await this.#reclaim.call({method: 'changeZones', config});
+  }
+
+  async #startAnew(): Promise<void> {
+    await this.#reclaim.end();
+    await this.#storage.call({method: 'ready'});
+    await this.#storage.end();
+    this.#storage = this.#startStorage();
+    this.#reclaim = new WorkerCalls('cluster/reclaim-worker', this.#data);
   }
 
   async close(): Promise<void> {

@@ -35,6 +35,7 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
       },
       checkpoint: async () => ({lsn: await attachment.checkpoint()}),
       statistics: () => attachment.statistics(),
+      changeZones: config => attachment.changeZones(config),
       setMaster: async ({master}) => {
         await engine.setMaster(master);
         return {};

@@ -55,7 +55,9 @@ export function refuseStaleMembership(
   if (recorded === undefined || recorded.number <= (own?.number ?? 0)) return;
   const names = (recorded.voters.at(-1) ?? []).join(', ');
   const what =
-    own === undefined ? 'It is opened as if it had never been changed' : `The list is change ${own.number}`;
+    own === undefined
+      ? 'It is opened as if it had never been changed'
+      : `The list is change ${own.number}`;
   throw new BorealisError(
     'conflict',
     'zones-stale',

@@ -167,7 +167,10 @@ function ask(
     limitMs: hangMs,
     enough: got => {
       const open = asked.filter(m => m.standing === 'current' && !got.has(m));
-      return open.length === 0 || (members.isWriteQuorum(got.keys()) && members.nowMs() - beganMs > readMs);
+      return (
+        open.length === 0 ||
+        (members.isWriteQuorum(got.keys()) && members.nowMs() - beganMs > readMs)
+      );
     },
   });
   for (const member of asked) if (!answers.has(member)) members.break(member, 'it does not answer');

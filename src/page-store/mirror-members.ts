@@ -121,11 +121,17 @@ export class Members {
   }
 
   isWriteQuorum(members: Iterable<Member>): boolean {
-    return isWriteQuorum(this.#membership, Array.from(members, ({name}) => name));
+    return isWriteQuorum(
+      this.#membership,
+      Array.from(members, ({name}) => name),
+    );
   }
 
   isReadQuorum(members: Iterable<Member>): boolean {
-    return isReadQuorum(this.#membership, Array.from(members, ({name}) => name));
+    return isReadQuorum(
+      this.#membership,
+      Array.from(members, ({name}) => name),
+    );
   }
 
   nowMs(): number {

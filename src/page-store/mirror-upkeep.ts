@@ -119,7 +119,8 @@ export class MirrorUpkeep {
     const {members, role} = this.#parts;
     if (role !== 'keeper' || this.#jobs.size > 0) return;
     const good = members.good();
-    const isDue = members.nowMs() >= this.#auditAtMs || good.some(({hasStore}) => hasStore === null);
+    const isDue =
+      members.nowMs() >= this.#auditAtMs || good.some(({hasStore}) => hasStore === null);
     if (!isDue || good.length < 2 || !members.isReadQuorum(good)) return;
     this.#auditAtMs = members.nowMs() + AUDIT_PERIOD_MS;
     for (const member of good) this.#begin(member, this.#catchUp(member));

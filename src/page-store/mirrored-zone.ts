@@ -147,8 +147,13 @@ class MirroredZone implements Zone, Mirror {
     const members = this.#members;
     members.refresh();
     const current = members.current();
-    const {number} = members.membership;
-    return {number, current: current.map(({name}) => name), isSettled: this.#isSettled(current)};
+    const names = (of: readonly Member[]): string[] => of.map(({name}) => name);
+    return {
+      number: members.membership.number,
+      current: names(current),
+      broken: names(members.all.filter(({standing}) => standing === 'broken')),
+      isSettled: this.#isSettled(current),
+    };
   }
 
   auditAnew(): void {
@@ -200,9 +205,15 @@ class MirroredZone implements Zone, Mirror {
       force: true,
     } as const;
     const {isWriteQuorum} = this.#quorums;
-    this.#quorums.write(() => operation, bytes, 'write the store record', isWriteQuorum, member => {
-      member.hasStore = true;
-    });
+    this.#quorums.write(
+      () => operation,
+      bytes,
+      'write the store record',
+      isWriteQuorum,
+      member => {
+        member.hasStore = true;
+      },
+    );
     this.#storeRecord = Buffer.from(bytes);
   }
 

@@ -9,7 +9,7 @@ import {openMirroredZone} from './mirrored-zone.ts';
 import {zonesOfThreads} from './thread-channel.ts';
 import {ZoneBoard, ZONES_MAX} from './zone-board.ts';
 import type {ZonePlace} from './zone-channel.ts';
-import type {Zone, ZoneEvent} from './zone.ts';
+import type {MembershipState, Zone, ZoneEvent} from './zone.ts';
 
 export type StoreConfig = {
   /** One to six; the first good one is read from. */
@@ -41,6 +41,27 @@ export function openZones(config: StoreConfig, hooks: ZonesHooks): Zone {
     onEvent: event => hooks.onZoneEvent?.(event),
   });
 }
+
+/**
+ * Tells an open zone which zones there are from now on. One that is a directory, without a mirror, can go
+ * on only while it is the only one. @throws BorealisError `zone-mirror-needed`.
+ */
+export function changeZones({mirror, name}: Zone, config: StoreConfig): MembershipState {
+  const {zones, membership} = config;
+  assert(membership !== undefined, 'zones change to a membership');
+  if (mirror !== null) {
+    mirror.setMembership(zones, membership);
+    return mirror.membershipState();
+  }
+  if (zones.length === 1 && zones[0]?.name === name) {
+    return {number: membership.number, current: [name], broken: [], isSettled: true};
+  }
+  const text = `This process has zone ${name} open without a mirror: it is to be started anew for several zones.`;
+  throw new BorealisError('conflict', MIRROR_NEEDED, text);
+}
+
+/** Code of the error that a process must be started anew to have several zones. */
+export const MIRROR_NEEDED = 'zone-mirror-needed';
 
 function checkZones({zones, membership}: StoreConfig): void {
   const count = zones.length;

@@ -75,7 +75,8 @@ export function markRemoved(zone: Zone, name: string): boolean {
   const record = decodeStore(zone, readStoreRecord(zone));
   const revision = (record.revision ?? 0) + 1;
   return (
-    zone.mirror?.writeStoreRecordTo(name, encodeRecord({...record, revision, removed: name})) ?? false
+    zone.mirror?.writeStoreRecordTo(name, encodeRecord({...record, revision, removed: name})) ??
+    false
   );
 }
 

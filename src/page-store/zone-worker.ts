@@ -18,8 +18,7 @@ const line = new ThreadLine(data.line, data.shared);
 runZoneThread(line, board, () => {
   const executor = new ZoneExecutor({
     zone: openZone(data.zone),
-    peer: ({source, sourceDirectory}) =>
-      openZone({name: source, directory: sourceDirectory ?? ''}),
+    peer: ({source, sourceDirectory}) => openZone({name: source, directory: sourceDirectory ?? ''}),
     publish: lsn => board.publish(data.slot, lsn),
   });
   try {

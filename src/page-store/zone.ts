@@ -134,6 +134,8 @@ export type MembershipState = {
   readonly number: number;
   /** Zones that lack nothing, as this process sees it. */
   readonly current: readonly string[];
+  /** Zones that it cannot use now. */
+  readonly broken: readonly string[];
   /**
    * Whatever this process may have acknowledged, in this membership and before, is on a write quorum of
    * every set of voters. Of the keeper: whatever is in volumes that no writer has open, as found since

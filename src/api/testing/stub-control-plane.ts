@@ -43,6 +43,9 @@ export function createStubControlPlane(): StubControlPlane {
       deleteDBClusterEndpoint: method('deleteDBClusterEndpoint'),
       clusterReports: method('clusterReports'),
       storageReport: method('storageReport'),
+      zoneReport: method('zoneReport'),
+      addZone: method('addZone'),
+      removeZone: method('removeZone'),
     },
   };
 }

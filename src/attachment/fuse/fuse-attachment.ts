@@ -24,8 +24,9 @@ import {every, withDeadline} from '../../base/clock.ts';
 import {entryPoint} from '../../base/entry-point.ts';
 import {BorealisError, errorMessage} from '../../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
+import type {StoreConfig} from '../../page-store/open-zones.ts';
 import {ZoneBoard} from '../../page-store/zone-board.ts';
-import type {ZoneEvent} from '../../page-store/zone.ts';
+import type {MembershipState, ZoneEvent} from '../../page-store/zone.ts';
 import {
   ControlBlock,
   type ControlMethod,
@@ -43,6 +44,8 @@ import {SyncQueue} from './sync-queue.ts';
 
 /** How often an attachment that has changed is told to flush what waits in memory. */
 const IDLE_PERIOD_MS = 1000;
+/** While a zone catches up nobody but this may wake the serving thread: time for the zones to answer. */
+const CATCH_UP_PERIOD_MS = 5;
 /** A volume that went quiet is told so this many times: the first flushes, the next sees the quiet. */
 const IDLE_CALLS = 3;
 /** From the mount to the kernel's first request. */
@@ -103,7 +106,7 @@ class FuseAttachment implements MountedAttachment {
   readonly #queue = new SyncQueue();
   readonly #board = new ZoneBoard();
   /** Zones are looked after even while nothing is written: one may be away, or catch up. */
-  readonly #hasMirror: boolean;
+  #hasMirror: boolean;
   readonly #onZoneEvent: (event: ZoneEvent) => void;
   readonly #deviceFd: number;
   readonly #serving: Worker;
@@ -115,6 +118,8 @@ class FuseAttachment implements MountedAttachment {
   #idleCallsLeft = 0;
   #stopIdle: () => void = () => undefined;
   #isMounted = false;
+  /** The serving thread has yet to answer the last look-up. */
+  #isWaking = false;
   #isEnding = false;
   #failure: Error | null = null;
   #detached: Promise<void> | null = null;
@@ -175,7 +180,16 @@ class FuseAttachment implements MountedAttachment {
       await this.#letGo();
       throw error;
     }
-    this.#stopIdle = every(IDLE_PERIOD_MS, () => this.#idle());
+    const stopIdle = every(IDLE_PERIOD_MS, () => this.#idle());
+    const stopCatchUp = every(CATCH_UP_PERIOD_MS, () => {
+      if (!this.#control.isCatchingUp || this.#isWaking) return;
+      this.#control.wantAttention();
+      this.#wake();
+    });
+    this.#stopIdle = () => {
+      stopIdle();
+      stopCatchUp();
+    };
   }
 
   fork(child: VolumeNumber): Promise<ForkResult> {
@@ -188,6 +202,11 @@ class FuseAttachment implements MountedAttachment {
 
   statistics(): Promise<AttachmentStatistics> {
     return this.#call('statistics', null);
+  }
+
+  changeZones(config: StoreConfig): Promise<MembershipState> {
+    this.#hasMirror ||= config.zones.length > 1;
+    return this.#call('changeZones', config);
   }
 
   detach(): Promise<void> {
@@ -297,7 +316,10 @@ class FuseAttachment implements MountedAttachment {
 
   /** Gets the serving thread out of its read. Asynchronous: that thread's answer is what it waits for. */
   #wake(): void {
+    this.#isWaking = true;
     // The outcome does not matter: the look-up has arrived, or the session is over.
-    stat(join(this.directory, WAKE_NAME), () => undefined);
+    stat(join(this.directory, WAKE_NAME), () => {
+      this.#isWaking = false;
+    });
   }
 }

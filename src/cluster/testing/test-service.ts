@@ -6,6 +6,8 @@ import {sleep, systemClock} from '../../base/clock.ts';
 import {Catalog} from '../catalog.ts';
 import {createClusterService} from '../cluster-service.ts';
 import type {ControlPlane} from '../control-plane.ts';
+import {StoreZones} from '../store-zones.ts';
+import {openZonePlan} from '../zone-list.ts';
 import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
 
 export type TestService = {
@@ -48,7 +50,8 @@ export async function openTestService(
       ],
       others: [],
     },
-    zones: [{name: 'local-1a', directory}],
+    storeZones: new StoreZones(directory, openZonePlan(directory, 'local-1', [])),
+    renewSpare: () => undefined,
     instancesDirectory,
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,

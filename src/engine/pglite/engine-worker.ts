@@ -8,6 +8,7 @@ import {SpaceGuard} from '../../attachment/space-guard.ts';
 import {assert, unreachable} from '../../base/assert.ts';
 import {systemClock} from '../../base/clock.ts';
 import {errorChain} from '../../base/errors.ts';
+import {changeZones} from '../../page-store/open-zones.ts';
 import {Backend} from './backend.ts';
 import {backendModule} from './backend-module.ts';
 import {SharedWord} from './channel.ts';
@@ -107,6 +108,7 @@ async function work(): Promise<void> {
     post,
     serveControl: command => serveControl(storage, command, counts),
     onIdle: () => storage.volume.onIdle(),
+    catchUp: () => storage.volume.zone.mirror?.step() ?? false,
     checkHealth: () => {
       if (filesystem.failure !== undefined) throw filesystem.failure;
     },
@@ -153,6 +155,8 @@ function serveControl(
       return volume.checkpoint();
     case 'statistics':
       return {...volume.statistics(), ...counts};
+    case 'changeZones':
+      return changeZones(volume.zone, command.config);
     case 'detach':
       volume.close();
       return null;

@@ -1,0 +1,67 @@
+/**
+ * Zones are added and removed on a running service, under load. Needs the compiled program.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {afterEach, beforeEach, describe, expect, test} from 'vitest';
+import {probeFuse} from '../src/attachment/fuse/probe.ts';
+import {entryPoint} from '../src/base/entry-point.ts';
+import {Load} from './support/load.ts';
+import {ZoneService} from './support/zone-service.ts';
+
+const fuse = await probeFuse();
+const built = existsSync(entryPoint('instance/main'));
+
+let root: string;
+let service: ZoneService;
+
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'borealis-zone-changes-'));
+  service = new ZoneService(root);
+});
+
+afterEach(async () => {
+  await service.stop();
+  rmSync(root, {recursive: true});
+});
+
+describe.skipIf(!built || !fuse.available)('a service under load', () => {
+  test(
+    'gets a third zone and loses its first without cutting a connection or losing a commit',
+    {timeout: 180_000},
+    async () => {
+      await service.start(['a', 'b']);
+      const port = await service.createCluster();
+      const load = await Load.start(port);
+      await load.run(1);
+      const servers = await load.serverStarts();
+
+      await service.change('add', 'c');
+      expect(await service.zoneNames()).toEqual(['us-east-1a', 'us-east-1b', 'us-east-1c']);
+      await service.change('remove', 'a');
+      expect(await service.zoneNames()).toEqual(['us-east-1b', 'us-east-1c']);
+      await load.run(1);
+      expect(await load.serverStarts()).toEqual(servers);
+      expect(load.errors).toEqual([]);
+      await load.stop();
+
+      // What was removed is not needed, and is told that it is no part of the store.
+      expect(readFileSync(join(service.zone('a'), 'store'), 'utf8')).toContain('"removed"');
+      await service.stop();
+      rmSync(service.zone('a'), {recursive: true});
+      await service.start([]);
+      await load.verify(await service.port());
+      // The new zone has everything: with it alone of the old ones the store is whole.
+      expect(readdirSync(join(service.zone('c'), 'volumes')).length).toBeGreaterThan(0);
+    },
+  );
+});
