@@ -32,6 +32,8 @@ export type AttachmentStatistics = VolumeStatistics & {
   readonly requests: number;
   /** Writes that wait for free space now. */
   readonly waitingWrites: number;
+  /** False while a write quorum of zones is missing: barriers wait. */
+  readonly isWritable: boolean;
 };
 
 /**
@@ -46,7 +48,10 @@ export type Attachment = {
   statistics(): Promise<AttachmentStatistics>;
   /** Tells it which zones there are from now on; see `changeZones` of the page store. */
   changeZones(config: StoreConfig): Promise<MembershipState>;
-  /** Checkpoints, marks the volume cleanly closed and lets go of it. Idempotent. */
+  /**
+   * Checkpoints, marks the volume cleanly closed and lets go of it; without a write quorum of zones as
+   * in a crash. Idempotent.
+   */
   detach(): Promise<void>;
   /** Resolves with the reason when the attachment dies by itself; never on `detach`. */
   readonly failed: Promise<Error>;

@@ -21,9 +21,15 @@ const zone = openZones(config, {
   role: 'keeper',
   onZoneEvent: event => parentPort?.postMessage({event}),
 });
-openStore(zone, membership);
+/** Why no call can be answered: told to whoever calls, for what ends a thread loses its kind. */
+let failure: Error | null = null;
+try {
+  openStore(zone, membership);
+} catch (error) {
+  failure = error instanceof Error ? error : new Error(String(error));
+}
 const {mirror} = zone;
-if (mirror !== null) void lookAfter(mirror);
+if (mirror !== null && failure === null) void lookAfter(mirror);
 
 /** Between two ticks a catch-up goes on step by step; calls are answered in the pauses. */
 async function lookAfter(store: Mirror): Promise<never> {
@@ -36,6 +42,7 @@ async function lookAfter(store: Mirror): Promise<never> {
 }
 
 function run(call: StorageCall): unknown {
+  if (failure !== null) throw failure;
   switch (call.method) {
     case 'allocateVolume':
       return allocateVolume(zone);

@@ -29,12 +29,15 @@ const UNDO_MS_MAX = 60_000;
 
 export type ZoneChangesWorld = Pick<
   World,
-  'catalog' | 'clock' | 'logger' | 'storage' | 'storeZones' | 'volumeLocks' | 'renewSpare'
-> & {readonly processes: LaunchedProcesses};
+  'catalog' | 'clock' | 'logger' | 'storeZones' | 'volumeLocks' | 'renewSpare'
+> & {
+  readonly storage: Pick<World['storage'], 'membership'>;
+  readonly processes: Pick<LaunchedProcesses, 'list'>;
+};
 
 export class ZoneChanges {
   readonly #world: ZoneChangesWorld;
-  readonly #supervisor: Supervisor;
+  readonly #supervisor: Pick<Supervisor, 'restartInOrder'>;
   readonly #stopping = new AbortController();
   /** Since when a process lacks the new zone, by its id. */
   readonly #unseenSinceMs = new Map<number, number>();
@@ -42,7 +45,7 @@ export class ZoneChanges {
   #auditedNumber = 0;
   #run: Promise<void> | null = null;
 
-  constructor(world: ZoneChangesWorld, supervisor: Supervisor) {
+  constructor(world: ZoneChangesWorld, supervisor: Pick<Supervisor, 'restartInOrder'>) {
     this.#world = world;
     this.#supervisor = supervisor;
   }
@@ -79,23 +82,27 @@ export class ZoneChanges {
   }
 
   async #drive(): Promise<void> {
-    const {storeZones, logger} = this.#world;
+    const {storeZones} = this.#world;
     while (storeZones.plan.change !== null && !this.#stopping.signal.aborted) {
-      const {plan} = storeZones;
-      try {
-        this.#waitingFor = await this.#advance(plan);
-      } catch (error) {
-        this.#waitingFor = [errorChain(error)];
-        logger.warn(
-          {zone: plan.change?.zone.name},
-          `a change of zones waits: ${errorChain(error)}`,
-        );
-      }
-      // It may have been given up meanwhile.
-      if (this.#waitingFor.length === 0 && storeZones.plan === plan) this.#write(nextPlan(plan));
-      else await sleep(POLL_MS, this.#stopping.signal);
+      if (!(await this.step())) await sleep(POLL_MS, this.#stopping.signal);
     }
     this.#waitingFor = [];
+  }
+
+  /** Asks everybody once, and goes on to the next plan if nothing is waited for. False if something is. */
+  async step(): Promise<boolean> {
+    const {storeZones, logger} = this.#world;
+    const {plan} = storeZones;
+    try {
+      this.#waitingFor = await this.#advance(plan);
+    } catch (error) {
+      this.#waitingFor = [errorChain(error)];
+      logger.warn({zone: plan.change?.zone.name}, `a change of zones waits: ${errorChain(error)}`);
+    }
+    // It may have been given up meanwhile.
+    if (this.#waitingFor.length > 0 || storeZones.plan !== plan) return false;
+    this.#write(nextPlan(plan));
+    return true;
   }
 
   #write(plan: ZonePlan): void {

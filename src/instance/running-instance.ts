@@ -1,10 +1,13 @@
 /** A DB instance that serves, as the requests of the service see it. */
 import type {Attachment} from '../attachment/attachment.ts';
 import {assert} from '../base/assert.ts';
-import {systemClock} from '../base/clock.ts';
+import {systemClock, withDeadline} from '../base/clock.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {EngineReplication, RunningEngine} from '../engine/engine.ts';
 import type {InstanceMethods, StepReport} from './messages.ts';
+
+/** A serving thread that does not answer for so long waits for zones itself. */
+const ANSWER_MS_MAX = 5_000;
 
 /** The end of an engine's log, to go with a failure. */
 export type LogTail = {tail(): string};
@@ -50,7 +53,12 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
       },
       replication: () => replicationOf(engine).progress(),
       stop: async ({mode}) => {
-        const {waitingWrites} = await attachment.statistics();
+        const {waitingWrites, isWritable} = await withDeadline(
+          attachment.statistics(),
+          ANSWER_MS_MAX,
+          withoutQuorum,
+        );
+        if (!isWritable) throw withoutQuorum();
         if (waitingWrites > 0) throw withoutSpace();
         await engine.stop(mode);
         await attachment.detach();
@@ -71,6 +79,15 @@ function withoutSpace(): BorealisError {
     'quota',
     'storage-full',
     'storage is full: the engine ends without a last checkpoint, as in a crash',
+  );
+}
+
+/** What an engine writes as it shuts down would wait for zones that may never return. */
+function withoutQuorum(): BorealisError {
+  return new BorealisError(
+    'unavailable',
+    'zone-quorum',
+    'too few zones can be written to: the engine ends without a last checkpoint, as in a crash',
   );
 }
 

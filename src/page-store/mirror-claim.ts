@@ -9,7 +9,7 @@
  * the log has been recovered.
  */
 import type {VolumeNumber} from './ids.ts';
-import {copyAsks, good, planCopies, settledPart} from './copy-plan.ts';
+import {copyAsks, good, listSegments, planCopies, settledPart} from './copy-plan.ts';
 import type {Member} from './mirror-member.ts';
 import {outcomeError, type Members} from './mirror-members.ts';
 import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
@@ -133,14 +133,9 @@ function bring(
   const limitMs = members.settings.hangMs;
   try {
     if (from !== null) {
-      const list = {kind: 'list-segments', volume} as const;
-      const there = good(members.askOne(from.source, list, limitMs) ?? undefined).value;
-      const own = good(members.askOne(member, list, limitMs) ?? undefined).value;
-      const plan = planCopies(
-        there as readonly SegmentListing[],
-        own as readonly SegmentListing[],
-        from.settled,
-      );
+      const there = listNow(members, from.source, volume);
+      const own = listNow(members, member, volume);
+      const plan = planCopies(there, own, from.settled);
       const copies = settledPart(plan, newest.version?.settled ?? null);
       for (const {operation} of copyAsks(member, from.source, volume, copies, false)) {
         good(members.askOne(member, operation, limitMs) ?? undefined);
@@ -152,6 +147,24 @@ function bring(
   } catch (error) {
     members.break(member, error instanceof Error ? error.message : String(error));
   }
+}
+
+/** As `listSegments`, waited for. */
+function listNow(
+  members: Members,
+  member: Member,
+  volume: VolumeNumber,
+): readonly SegmentListing[] {
+  const listing = listSegments(member, volume);
+  let step = listing.next();
+  while (step.done !== true) {
+    step = listing.next(
+      step.value.map(({operation}) => {
+        return good(members.askOne(member, operation, members.settings.hangMs) ?? undefined);
+      }),
+    );
+  }
+  return step.value;
 }
 
 function ask(

@@ -5,6 +5,8 @@ import type {ZoneState} from './zone.ts';
 /** A zone may hold up appends for this long. */
 export const STALL_CREDIT_MS = 250;
 
+const START_MS_MAX = 60_000;
+
 export type Progress = {bytesDone: number; bytesTotal: number};
 
 export class Member {
@@ -32,6 +34,7 @@ export class Member {
   joinedAt = 0;
   /** The operation of its line that covers all before that. */
   joinTicket = 0;
+  openedMs = 0;
   lastDone = 0;
   lastProgressMs = 0;
   creditMs: number = STALL_CREDIT_MS;
@@ -46,6 +49,12 @@ export class Member {
   /** Current, and answers. */
   get isGood(): boolean {
     return this.standing === 'current' && !this.isHung;
+  }
+
+  /** Its threads have yet to begin, which on a busy machine takes longer than a disk may hang. */
+  isStarting(nowMs: number): boolean {
+    if (this.standing === 'broken' || this.channel?.hasBegun() !== false) return false;
+    return nowMs - this.openedMs < START_MS_MAX;
   }
 
   get state(): ZoneState {

@@ -26,7 +26,7 @@ import {Member, STALL_CREDIT_MS} from './mirror-member.ts';
 import {SLOTS_MAX, type ZoneBoard} from './zone-board.ts';
 import type {ZoneChannel, ZoneMedium} from './zone-channel.ts';
 import {lineOf, type LineName, type Outcome, type ZoneOperation} from './zone-operation.ts';
-import type {ZoneEvent, ZoneState} from './zone.ts';
+import type {ZoneEvent} from './zone.ts';
 
 export type MirrorSettings = {
   /** A zone that does nothing for so long while there is something to do is not waited for. */
@@ -146,10 +146,6 @@ export class Members {
     return this.all.filter(member => member.isGood);
   }
 
-  states(): ZoneState[] {
-    return this.all.map(member => member.state);
-  }
-
   report(event: {type: 'repaired'} & Omit<ZoneEvent & {type: 'repaired'}, 'atMs' | 'type'>): void {
     this.#report({...event, atMs: this.#wallMs()});
   }
@@ -171,7 +167,7 @@ export class Members {
       }
       const done = member.channel.done('append');
       const idle = done === member.channel.submitted('append');
-      if (done !== member.lastDone || idle) {
+      if (done !== member.lastDone || idle || member.isStarting(nowMs)) {
         member.lastDone = done;
         member.lastProgressMs = nowMs;
         member.isHung = false;
@@ -231,6 +227,12 @@ export class Members {
     this.#medium.close();
   }
 
+  /** One of these has yet to begin. */
+  isStarting(members: readonly Member[] = this.all): boolean {
+    const nowMs = this.nowMs();
+    return members.some(member => member.isStarting(nowMs));
+  }
+
   // ── asking ──
 
   /** Asks one zone and waits up to `limitMs`; null when it does not answer in time. */
@@ -287,8 +289,9 @@ export class Members {
       if (enough?.(answers) === true) break;
       if (enough === undefined && !isOpen) break;
       const leftMs = untilMs - this.nowMs();
-      if (leftMs <= 0) break;
-      this.waitForBell(seen, leftMs);
+      const isPatient = limitMs >= this.settings.hangMs && this.isStarting(members());
+      if (leftMs <= 0 && !isPatient) break;
+      this.waitForBell(seen, isPatient ? LOOK_AGAIN_MS : leftMs);
     }
     for (const [member, {line, ticket, channel}] of asked) {
       if (answers.has(member) || member.channel !== channel) continue;
@@ -329,6 +332,7 @@ export class Members {
     member.hasStore = null;
     member.isHung = false;
     member.lastDone = 0;
+    member.openedMs = nowMs;
     member.lastProgressMs = nowMs;
     member.creditMs = STALL_CREDIT_MS;
     member.creditAtMs = nowMs;

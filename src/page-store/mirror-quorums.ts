@@ -60,6 +60,14 @@ export class MirrorQuorums {
 
   readonly isWriteQuorum = (done: readonly Member[]): boolean => this.#members.isWriteQuorum(done);
 
+  /** A write quorum, or without one every zone that is good. */
+  readonly isAllThereIs = (done: readonly Member[]): boolean => {
+    if (this.isWriteQuorum(done)) return true;
+    const good = this.#members.good();
+    const isAll = done.length > 0 && good.every(member => done.includes(member));
+    return isAll && !this.#members.isWriteQuorum(good);
+  };
+
   /** Asks all zones and returns once those that have done it are enough. Who fails has missed something. */
   write(
     operation: () => ZoneOperation,

@@ -118,12 +118,12 @@ export class MirrorUpkeep {
   #audit(): void {
     const {members, role} = this.#parts;
     if (role !== 'keeper' || this.#jobs.size > 0) return;
-    const good = members.good();
+    const usable = members.good();
     const isDue =
-      members.nowMs() >= this.#auditAtMs || good.some(({hasStore}) => hasStore === null);
-    if (!isDue || good.length < 2 || !members.isReadQuorum(good)) return;
+      members.nowMs() >= this.#auditAtMs || usable.some(({hasStore}) => hasStore === null);
+    if (!isDue || usable.length < 2 || !members.isReadQuorum(usable)) return;
     this.#auditAtMs = members.nowMs() + AUDIT_PERIOD_MS;
-    for (const member of good) this.#begin(member, this.#catchUp(member));
+    for (const member of usable) this.#begin(member, this.#catchUp(member));
   }
 
   #begin(member: Member, job: Job): void {

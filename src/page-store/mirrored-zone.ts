@@ -13,14 +13,15 @@
 import {assert} from '../base/assert.ts';
 import {systemClock} from '../base/clock.ts';
 import type {Lsn, SegmentNumber, VolumeNumber} from './ids.ts';
-import {majority, type Membership} from './membership.ts';
+import type {Membership} from './membership.ts';
 import {segmentHost} from './mirror-host.ts';
 import {good} from './copy-plan.ts';
 import {claimInZones, releaseInZones} from './mirror-claim.ts';
-import type {Member} from './mirror-member.ts';
 import {Members, type MirrorSettings} from './mirror-members.ts';
 import {MirrorQuorums, type Answers} from './mirror-quorums.ts';
+import {listInZones} from './mirror-listing.ts';
 import {MirrorReads} from './mirror-reads.ts';
+import {freeBytesOf, membershipStateOf, statesOf} from './mirror-state.ts';
 import {MirrorStream} from './mirror-stream.ts';
 import {MirrorUpkeep, type MirrorRole, type Writer} from './mirror-upkeep.ts';
 import {MirroredSegment, type SegmentHost} from './mirrored-segment.ts';
@@ -49,8 +50,6 @@ export type MirrorOptions = {
   readonly onEvent: (event: ZoneEvent) => void;
   readonly wallMs?: () => number;
 };
-
-const UNKNOWN_FREE_BYTES = 2 ** 50;
 
 export function openMirroredZone(options: MirrorOptions): Zone {
   return new MirroredZone(options);
@@ -119,7 +118,7 @@ class MirroredZone implements Zone, Mirror {
   }
 
   states(): readonly ZoneState[] {
-    return this.#members.states();
+    return statesOf(this.#members, this.#role);
   }
 
   tick(): void {
@@ -144,16 +143,10 @@ class MirroredZone implements Zone, Mirror {
   }
 
   membershipState(): MembershipState {
-    const members = this.#members;
-    members.refresh();
-    const current = members.current();
-    const names = (of: readonly Member[]): string[] => of.map(({name}) => name);
-    return {
-      number: members.membership.number,
-      current: names(current),
-      broken: names(members.all.filter(({standing}) => standing === 'broken')),
-      isSettled: this.#isSettled(current),
-    };
+    return membershipStateOf({
+      ...{members: this.#members, role: this.#role, upkeep: this.#upkeep},
+      ...{writer: this.#writer, markAtChange: this.#markAtChange},
+    });
   }
 
   auditAnew(): void {
@@ -167,16 +160,6 @@ class MirroredZone implements Zone, Mirror {
     const operation = {kind: 'write-store-record', expected: null, force: true} as const;
     const {hangMs} = this.#members.settings;
     return this.#members.askOne(member, operation, hangMs, [bytes])?.ok === true;
-  }
-
-  #isSettled(current: readonly Member[]): boolean {
-    const members = this.#members;
-    if (this.#role === 'sweeper') return true;
-    if (this.#role === 'keeper') {
-      return members.isWriteQuorum(members.all.filter(member => this.#upkeep.isWhole(member)));
-    }
-    if (this.#writer?.isRecovered !== true || !members.isWriteQuorum(current)) return false;
-    return members.board.quorumLsn() >= this.#markAtChange;
   }
 
   // ── records ──
@@ -281,15 +264,9 @@ class MirroredZone implements Zone, Mirror {
 
   createSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
     // With less than a quorum it goes on in what is left: nothing is acknowledged from that.
-    const members = this.#members;
-    const isEnough = (done: readonly Member[]): boolean => {
-      if (members.isWriteQuorum(done)) return true;
-      const good = members.good();
-      const isAll = done.length > 0 && good.every(member => done.includes(member));
-      return isAll && !members.isWriteQuorum(good);
-    };
     const what = `create segment ${segment} of volume ${volume}`;
-    this.#quorums.write(() => ({kind: 'create-segment', volume, segment}), null, what, isEnough);
+    const operation = {kind: 'create-segment', volume, segment} as const;
+    this.#quorums.write(() => operation, null, what, this.#quorums.isAllThereIs);
     return this.openSegment(volume, segment);
   }
 
@@ -303,18 +280,7 @@ class MirroredZone implements Zone, Mirror {
 
   /** Each segment once, with what it takes where it takes most. */
   listSegments(volume: VolumeNumber): SegmentListing[] {
-    const answers = this.#quorums.read({kind: 'list-segments', volume}, `list volume ${volume}`);
-    const found = new Map<SegmentNumber, SegmentListing>();
-    for (const {value} of answers.values()) {
-      for (const listing of value as SegmentListing[]) {
-        const {segment} = listing;
-        const other = found.get(segment) ?? listing;
-        const bytesOnDisk = Math.max(other.bytesOnDisk, listing.bytesOnDisk);
-        const sizeBytes = Math.max(other.sizeBytes, listing.sizeBytes);
-        found.set(segment, {segment, bytesOnDisk, sizeBytes});
-      }
-    }
-    return [...found.values()].sort((a, b) => a.segment - b.segment);
+    return listInZones(this.#quorums, volume);
   }
 
   deleteSegment(volume: VolumeNumber, segment: SegmentNumber): void {
@@ -381,25 +347,8 @@ class MirroredZone implements Zone, Mirror {
     };
   }
 
-  /** What a write quorum has room for: a zone that is fuller will be left out. */
   freeBytes(): number {
-    const members = this.#members;
-    const {readMs} = members.settings;
-    const answers = members.askAll({
-      members: () => members.good(),
-      operation: () => ({kind: 'free-bytes'}),
-      limitMs: readMs,
-    });
-    const {voters} = members.membership;
-    const room = voters.map(set => {
-      const free = [...answers].flatMap(([{name}, one]) =>
-        one.ok && set.includes(name) ? [one.value as number] : [],
-      );
-      free.sort((a, b) => b - a);
-      // Fewer answers than that say nothing of space: it is the quorum that is waited for then.
-      return free[majority(set.length) - 1] ?? UNKNOWN_FREE_BYTES;
-    });
-    return Math.min(...room);
+    return freeBytesOf(this.#members);
   }
 
   close(): void {
@@ -413,7 +362,8 @@ class MirroredZone implements Zone, Mirror {
     this.#upkeep.stepOrTick();
     if (this.#writer?.isRecovered === true && this.#role === 'writer') return;
     const isLost = !members.isWriteQuorum(members.current());
-    if (isLost || members.nowMs() - sinceMs > hangMs) throw members.quorumLost(what);
+    const isLate = members.nowMs() - sinceMs > hangMs && !members.isStarting();
+    if (isLost || isLate) throw members.quorumLost(what);
   }
 
   #readRecords(volume: VolumeNumber): Answers {

@@ -13,6 +13,7 @@ import {
   copiedBytes,
   copyAsks,
   good,
+  listSegments,
   planCopies,
   runCopies,
   settledPart,
@@ -70,11 +71,11 @@ export class StoreCatchUp {
   *#bringVolume(volume: VolumeNumber): Job {
     const member = this.#member;
     const others = this.#witnesses;
-    const answers = yield [member, ...others].flatMap(of => [
-      {member: of, operation: {kind: 'read-volume-record', volume} as const},
-      {member: of, operation: {kind: 'list-segments', volume} as const},
-    ]);
-    const found = [member, ...others].map((_, index) => readFound(answers, index));
+    const found: Found[] = [];
+    for (const of of [member, ...others]) {
+      const [record] = yield [{member: of, operation: {kind: 'read-volume-record', volume}}];
+      found.push(foundIn(good(record), yield* listSegments(of, volume)));
+    }
     const [own, ...rest] = found as [Found, ...Found[]];
     const newest = rest.reduce((best, one) =>
       compareVersions(one.version, best.version) > 0 ? one : best,
@@ -191,14 +192,13 @@ export class StoreCatchUp {
   }
 }
 
-function readFound(answers: readonly Outcome[], index: number): Found {
-  const record = good(answers[2 * index]);
+function foundIn(record: Outcome & {ok: true}, segments: readonly SegmentListing[]): Found {
   const bytes = record.bytes === null ? null : Buffer.from(record.bytes);
   return {
     state: record.value as RecordState,
     bytes,
     version: bytes === null ? null : recordVersion(bytes),
-    segments: good(answers[2 * index + 1]).value as SegmentListing[],
+    segments,
   };
 }
 

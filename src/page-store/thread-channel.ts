@@ -127,6 +127,10 @@ class ThreadChannel implements ZoneChannel {
     return this.#lines[name].submitted;
   }
 
+  hasBegun(): boolean {
+    return Object.values(this.#lines).every(line => line.thread.hasBegun);
+  }
+
   failure(): ZoneFailure | null {
     for (const line of Object.values(this.#lines)) this.#drain(line);
     if (this.#failure === null && Object.values(this.#lines).some(line => line.thread.hasEnded)) {

@@ -24,6 +24,8 @@ export type ZoneChannel = {
   done(line: LineName): number;
   /** The number of the last operation. */
   submitted(line: LineName): number;
+  /** Its threads run: until then nothing can be said of the zone. */
+  hasBegun(): boolean;
   /** Why a line does nothing any more. */
   failure(): ZoneFailure | null;
   /** Asks both lines to end, without what still waits. */

@@ -12,13 +12,21 @@ import {compareVersions, recordVersion} from './record.ts';
 import {SegmentCache} from './segment-cache.ts';
 import {
   isOnSegments,
+  LISTING_PAGE,
   type Outcome,
   type RecordOperation,
   type RecordState,
   type SegmentOperation,
   type ZoneOperation,
 } from './zone-operation.ts';
-import type {RecordHold, SegmentFile, SegmentRange, VolumeClaim, Zone} from './zone.ts';
+import type {
+  RecordHold,
+  SegmentFile,
+  SegmentListing,
+  SegmentRange,
+  VolumeClaim,
+  Zone,
+} from './zone.ts';
 
 /** How much of a segment is copied at a time. */
 const COPY_CHUNK_BYTES = 2 ** 20;
@@ -90,7 +98,7 @@ export class ZoneExecutor {
       case 'compact-segment':
         return {value: this.#compact(operation), bytes: null};
       case 'list-segments':
-        return {value: this.#zone.listSegments(operation.volume), bytes: null};
+        return {value: this.#listPage(operation), bytes: null};
       case 'tidy':
         this.#segments.closeDeleted();
         return DONE;
@@ -230,6 +238,13 @@ export class ZoneExecutor {
       this.#zone.ensureSegment(volume, segment).close();
       return this.#segments.get(volume, segment);
     }
+  }
+
+  #listPage({volume, after}: Extract<ZoneOperation, {kind: 'list-segments'}>): SegmentListing[] {
+    return this.#zone
+      .listSegments(volume, {after, limit: LISTING_PAGE})
+      .filter(({segment}) => segment > after)
+      .slice(0, LISTING_PAGE);
   }
 
   #compact({volume, segment, live}: Extract<ZoneOperation, {kind: 'compact-segment'}>): number {

@@ -14,6 +14,7 @@ import type {Zone} from './zone.ts';
 const data = workerData as ZoneWorkerData;
 const board = new ZoneBoard(data.board);
 const line = new ThreadLine(data.line, data.shared);
+line.begin();
 
 runZoneThread(line, board, () => {
   const executor = new ZoneExecutor({

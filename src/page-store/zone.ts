@@ -68,6 +68,9 @@ export type SegmentListing = {
   readonly sizeBytes: number;
 };
 
+/** The first `limit` segments behind `after`; a zone may list more. */
+export type ListingPart = {readonly after: number; readonly limit: number};
+
 /** A record as it stood when it was taken hold of. */
 export type RecordHold = {
   /** Descriptor of the record: its link count is 0 once the record was replaced. Null where the driver has none. */
@@ -163,8 +166,8 @@ export type Zone = {
   openSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile;
   /** Opens a segment, made if it is not there, of a volume that may have no record here yet: to copy into. */
   ensureSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile;
-  /** In ascending order. Empty when the volume does not exist. */
-  listSegments(volume: VolumeNumber): SegmentListing[];
+  /** In ascending order. Empty when the volume does not exist. `part` spares looking at the others. */
+  listSegments(volume: VolumeNumber, part?: ListingPart): SegmentListing[];
   /** Idempotent. */
   deleteSegment(volume: VolumeNumber, segment: SegmentNumber): void;
   /**

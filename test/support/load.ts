@@ -12,13 +12,13 @@ const CLIENTS = 4;
 
 export class Load {
   readonly errors: string[] = [];
-  readonly #clients: pg.Client[];
+  #clients: pg.Client[];
   /** The last number that each client was told is committed. */
   readonly #acknowledged: number[];
   /** When the last commit of all was acknowledged. */
   lastCommitMs = 0;
   commits = 0;
-  #isRunning = true;
+  readonly #ending = new AbortController();
   #loops: Promise<void>[] = [];
 
   private constructor(clients: pg.Client[]) {
@@ -26,6 +26,7 @@ export class Load {
     this.#acknowledged = clients.map(() => 0);
   }
 
+  /** Makes the tables and begins. */
   static async start(port: number): Promise<Load> {
     const setUp = await connect(port);
     await setUp.query('CREATE TABLE accounts (id int PRIMARY KEY, balance int NOT NULL)');
@@ -47,10 +48,18 @@ export class Load {
     return this.commits - before;
   }
 
-  async stop(): Promise<void> {
-    this.#isRunning = false;
+  /** Connects again those clients that were cut off. */
+  async resume(port: number): Promise<void> {
     await Promise.all(this.#loops);
-    await Promise.all(this.#clients.map(client => client.end()));
+    this.errors.length = 0;
+    this.#clients = await Promise.all(this.#clients.map(() => connect(port)));
+    this.#loops = this.#clients.map((client, index) => this.#loop(client, index));
+  }
+
+  async stop(): Promise<void> {
+    this.#ending.abort();
+    await Promise.all(this.#loops);
+    await Promise.all(this.#clients.map(client => client.end().catch(() => undefined)));
   }
 
   /** When each client's server process began: a new one would tell of a new connection or engine. */
@@ -87,7 +96,7 @@ export class Load {
   }
 
   async #loop(client: pg.Client, index: number): Promise<void> {
-    for (let n = 1; this.#isRunning; n++) {
+    for (let n = (this.#acknowledged[index] ?? 0) + 1; !this.#ending.signal.aborted; n++) {
       const [from, to] = [1 + ((n * 7 + index) % ACCOUNTS), 1 + ((n * 13 + index) % ACCOUNTS)];
       try {
         await client.query(

@@ -1,4 +1,9 @@
-/** A service whose zones are directories below one, for tests that change or break them. */
+/**
+ * A service in a process of its own, whose zones are directories below one, for tests that change or break
+ * them, and kill it.
+ */
+import {spawn, type ChildProcess} from 'node:child_process';
+import {once} from 'node:events';
 import {join} from 'node:path';
 import {
   CreateDBClusterCommand,
@@ -7,11 +12,10 @@ import {
   RDSClient,
   waitUntilDBInstanceAvailable,
 } from '@aws-sdk/client-rds';
-import {pino} from 'pino';
 import {sleep, systemClock} from '../../src/base/clock.ts';
+import {entryPoint} from '../../src/base/entry-point.ts';
 import {openService, type Service as Client} from '../../src/cli/service.ts';
 import type {ZoneReport} from '../../src/cluster/control-plane.ts';
-import {startService, type Service} from '../../src/server.ts';
 
 export const PASSWORD = 'correct-horse-battery';
 const CHANGE_MS_MAX = 120_000;
@@ -19,7 +23,7 @@ const CHANGE_MS_MAX = 120_000;
 export class ZoneService {
   readonly #root: string;
   readonly #runtime: 'native' | 'pglite';
-  #service: Service | undefined;
+  #process: ChildProcess | undefined;
   #rds: RDSClient | undefined;
 
   constructor(root: string, runtime: 'native' | 'pglite' = 'native') {
@@ -35,25 +39,51 @@ export class ZoneService {
     return join(this.#root, `zone-${letter}`);
   }
 
-  /** With these zones, or those that it has. */
-  async start(letters: readonly string[]): Promise<void> {
-    this.#service = await startService({
-      dataDirectory: this.data,
-      port: 0,
-      region: 'us-east-1',
-      engineRuntime: this.#runtime,
-      postgresBin: null,
-      zones: letters.map(letter => ({letter, directory: this.zone(letter)})),
-      logger: pino({level: 'silent'}),
-    });
-    const {url, region, credentials} = this.#service;
-    this.#rds = new RDSClient({endpoint: url, region, credentials});
+  /** With these zones, or those that it has. `crashAt` is a crash point. */
+  async start(letters: readonly string[], crashAt?: string): Promise<void> {
+    const zones = letters.flatMap(letter => ['--zone', `${letter}=${this.zone(letter)}`]);
+    const options = ['--json', '--data', this.data, '--port', '0', ...zones];
+    const child = spawn(
+      process.execPath,
+      [entryPoint('cli/main'), 'up', ...options, '--engine-runtime', this.#runtime],
+      {
+        env: {
+          ...process.env,
+          BOREALIS_LOG_LEVEL: process.env['ZLOG'] ?? 'silent',
+          ...(crashAt === undefined ? {} : {BOREALIS_CRASH_AT: crashAt}),
+        },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    this.#process = child;
+    const started = once(child.stdout, 'data').then(() => true);
+    const ended = once(child, 'exit').then(() => false);
+    if (!(await Promise.race([started, ended]))) throw new Error('the service did not start');
+    const {record, credentials} = await this.ask(async client => client);
+    this.#rds = new RDSClient({endpoint: record.url, region: record.region, credentials});
   }
 
+  /** Ends it in order. */
   async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+  }
+
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  /** Waits until it has died by itself. */
+  async died(): Promise<void> {
+    const child = this.#process;
+    if (child?.signalCode === null && child.exitCode === null) await once(child, 'exit');
     this.#rds?.destroy();
-    await this.#service?.close();
-    this.#service = undefined;
+    this.#process = undefined;
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    if (this.#process === undefined) return;
+    this.#process.kill(signal);
+    await this.died();
   }
 
   async createCluster(): Promise<number> {

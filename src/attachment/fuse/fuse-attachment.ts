@@ -50,6 +50,8 @@ const CATCH_UP_PERIOD_MS = 5;
 const IDLE_CALLS = 3;
 /** From the mount to the kernel's first request. */
 const INIT_LIMIT_MS = 30_000;
+/** A serving thread that does not answer for so long waits for zones. */
+const ANSWER_MS_MAX = 5_000;
 
 export type FuseAttachmentConfig = AttachmentConfig & {
   /** An existing directory; the volume is mounted over it. */
@@ -150,6 +152,8 @@ class FuseAttachment implements MountedAttachment {
     this.#sync = workers.sync;
     this.#serving.on('message', (message: ServingMessage) => this.#onServing(message));
     this.#sync.on('message', (message: SyncMessage) => {
+      // At the end a barrier that waits for a quorum is given up.
+      if (this.#isEnding) return;
       this.#die(new BorealisError('unavailable', 'sync-failed', message.reason));
     });
     this.#exited = Promise.all([this.#watch(this.#serving), this.#watch(this.#sync)]);
@@ -216,9 +220,11 @@ class FuseAttachment implements MountedAttachment {
 
   async #detach(): Promise<void> {
     this.#stopIdle();
+    const isWritable = await this.#isWritable();
     this.#control.setPhase('detaching');
     try {
-      await unmount(this.directory);
+      if (isWritable) await unmount(this.directory);
+      else abortMount(this.directory);
       this.#isMounted = false;
       await this.#closed.promise;
     } finally {
@@ -226,10 +232,22 @@ class FuseAttachment implements MountedAttachment {
     }
   }
 
+  /** With one zone always. A thread that does not answer waits for a quorum itself. */
+  async #isWritable(): Promise<boolean> {
+    if (!this.#hasMirror) return true;
+    const late = (): Error => new Error('it does not answer');
+    try {
+      return (await withDeadline(this.#call('statistics', null), ANSWER_MS_MAX, late)).isWritable;
+    } catch {
+      return false;
+    }
+  }
+
   /** Waits for the workers' end, which has been brought about, and frees what is left. */
   async #letGo(): Promise<void> {
     this.#isEnding = true;
     this.#queue.stop();
+    this.#board.stop();
     await this.#exited;
     process.off('exit', this.#onExit);
     closeSync(this.#deviceFd);
@@ -245,6 +263,8 @@ class FuseAttachment implements MountedAttachment {
     this.#isMounted = false;
     this.#control.setPhase('abandoned');
     this.#queue.stop();
+    // Not to be waited for: there may be no quorum.
+    this.#board.stop();
     for (const waiter of [this.#opened, this.#initialised, this.#closed]) waiter.reject(error);
     for (const call of this.#calls.values()) call.reject(error);
     this.#calls.clear();

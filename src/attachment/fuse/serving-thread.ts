@@ -48,7 +48,7 @@ export type ServedVolume = {
   checkpoint(): Lsn;
   onIdle(): void;
   close(): void;
-  statistics(): Omit<AttachmentStatistics, 'requests' | 'waitingWrites'>;
+  statistics(): Omit<AttachmentStatistics, 'requests' | 'waitingWrites' | 'isWritable'>;
   freeBytes(): number;
 };
 
@@ -262,6 +262,7 @@ class ServingThread {
           ...this.#volume.statistics(),
           requests: this.#session.requestCount,
           waitingWrites: this.#waiting.length,
+          isWritable: this.#volume.isWritable(),
         };
     }
   }

@@ -154,7 +154,7 @@ function serveControl(
     case 'checkpoint':
       return volume.checkpoint();
     case 'statistics':
-      return {...volume.statistics(), ...counts};
+      return {...volume.statistics(), ...counts, isWritable: volume.isWritable()};
     case 'changeZones':
       return changeZones(volume.zone, command.config);
     case 'detach':

@@ -171,6 +171,10 @@ class SimulatedChannel implements ZoneChannel {
     return this.#lines[line].submitted;
   }
 
+  hasBegun(): boolean {
+    return true;
+  }
+
   failure(): ZoneFailure | null {
     this.pump();
     return this.#failure;
