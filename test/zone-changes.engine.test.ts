@@ -29,7 +29,7 @@ afterEach(async () => {
 describe.skipIf(!built || !fuse.available)('a service under load', () => {
   test(
     'gets a third zone and loses its first without cutting a connection or losing a commit',
-    {timeout: 180_000},
+    {timeout: 400_000},
     async () => {
       await service.start(['a', 'b']);
       const port = await service.createCluster();
@@ -59,7 +59,7 @@ describe.skipIf(!built || !fuse.available)('a service under load', () => {
 
   test(
     'goes from one zone to two with each engine started anew once, and back without',
-    {timeout: 240_000},
+    {timeout: 500_000},
     async () => {
       await service.start(['a']);
       const port = await service.createCluster();
@@ -86,7 +86,7 @@ describe.skipIf(!built || !fuse.available)('a service under load', () => {
 
   test(
     'killed in the middle of a change goes on with it at the next start',
-    {timeout: 240_000},
+    {timeout: 500_000},
     async () => {
       await service.start(['a', 'b'], 'zone.joint.after-plan');
       const load = await Load.start(await service.createCluster());
@@ -110,7 +110,7 @@ describe.skipIf(!built || !fuse.available)('a service under load', () => {
 
   test(
     'is not opened with an old list of zones, nor with a zone that was removed',
-    {timeout: 240_000},
+    {timeout: 500_000},
     async () => {
       await service.start(['a', 'b', 'c']);
       await service.change('remove', 'c');

@@ -89,7 +89,7 @@ test('whatever was acknowledged is on every write quorum of the zones that a cha
         await simulation.end();
       }
     }),
-    {numRuns: 40},
+    {numRuns: 25},
   );
 });
 

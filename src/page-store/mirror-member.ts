@@ -27,6 +27,8 @@ export class Member {
    * held. Null until it has said so.
    */
   hasStore: boolean | null = null;
+  /** It does not count any more, and was told so. */
+  isTold = false;
   progress: Progress = {bytesDone: 0, bytesTotal: 0};
   /** The last round of looking whether zones are whole in which it was found so, or made so. */
   wholeInRound = 0;

@@ -159,7 +159,8 @@ class MirroredZone implements Zone, Mirror {
     assert(!member.isVoter, 'a zone that counts is written to with the others');
     const operation = {kind: 'write-store-record', expected: null, force: true} as const;
     const {hangMs} = this.#members.settings;
-    return this.#members.askOne(member, operation, hangMs, [bytes])?.ok === true;
+    member.isTold = this.#members.askOne(member, operation, hangMs, [bytes])?.ok === true;
+    return member.isTold;
   }
 
   // ── records ──

@@ -156,13 +156,25 @@ export class StoreCatchUp {
     yield* runCopies(this.#member, asks);
   }
 
+  /**
+   * The record as it was acknowledged last, or read. A zone that missed something may hold one of a write
+   * that was given up, of any revision: that goes. One that is current is only given what is newer.
+   */
   *#giveStoreRecord(): Job {
-    const bytes = this.#storeRecord();
-    if (bytes === null) return;
-    const operation = {kind: 'write-store-record', expected: null, force: true} as const;
-    const [written] = yield [{member: this.#member, operation, bytes}];
-    good(written);
-    this.#member.hasStore = true;
+    const member = this.#member;
+    for (;;) {
+      const bytes = this.#storeRecord();
+      if (bytes === null || member.isTold) return;
+      const [found] = yield [{member, operation: {kind: 'read-store-record'}}];
+      const own = good(found).bytes;
+      const isCurrent = member.standing === 'current';
+      const expected = own === null ? null : Buffer.from(own).toString('latin1');
+      const operation = {kind: 'write-store-record', expected, force: isCurrent} as const;
+      const [written] = yield [{member, operation, bytes}];
+      if (!isCurrent || (written?.ok === false && written.kind !== 'conflict')) good(written);
+      member.hasStore = true;
+      if (bytes === this.#storeRecord()) return;
+    }
   }
 
   /**

@@ -18,7 +18,7 @@ import {openService, type Service as Client} from '../../src/cli/service.ts';
 import type {ZoneReport} from '../../src/cluster/control-plane.ts';
 
 export const PASSWORD = 'correct-horse-battery';
-const CHANGE_MS_MAX = 120_000;
+const CHANGE_MS_MAX = 240_000;
 
 export class ZoneService {
   readonly #root: string;
@@ -110,7 +110,7 @@ export class ZoneService {
 
   async untilAvailable(instance: string): Promise<void> {
     await waitUntilDBInstanceAvailable(
-      {client: this.#client(), maxWaitTime: 90, minDelay: 1, maxDelay: 1},
+      {client: this.#client(), maxWaitTime: 240, minDelay: 1, maxDelay: 1},
       {DBInstanceIdentifier: instance},
     );
   }
