@@ -71,6 +71,20 @@ export function createRoutes({
       ),
     ],
     ['/borealis/v1/zones', zonesRoute(controlPlane)],
+    ['/borealis/v1/scrub', scrubRoute(controlPlane)],
+    [
+      '/borealis/v1/quotas',
+      {
+        methods: ['GET', 'POST'],
+        type: 'application/json',
+        signed: true,
+        handle: async ({method, target}) => {
+          const call =
+            method === 'POST' ? controlPlane.setQuota(readQuota(target)) : controlPlane.quotas({});
+          return jsonAnswer(200, await withinCallDuration<object>(call));
+        },
+      },
+    ],
     [
       '/borealis/v1/status',
       jsonRoute({signed: true}, async () => ({
@@ -136,6 +150,35 @@ function jsonRoute(
   };
 }
 
+/** POST `?cluster=NAME&rate=BYTES_PER_SECOND` begins or joins a scrub, GET tells of it, DELETE `?id=ID` stops it. */
+function scrubRoute(controlPlane: ControlPlane): Route {
+  const answer = async ({method, target}: SignedRequest): Promise<object> => {
+    const query = new URLSearchParams(splitTarget(target).query);
+    if (method === 'GET') return await controlPlane.scrubStatus({});
+    if (method === 'DELETE') return await controlPlane.stopScrub({id: query.get('id') ?? ''});
+    return await controlPlane.beginScrub({
+      cluster: query.get('cluster'),
+      bytesPerSecond: readRate(query.get('rate')),
+    });
+  };
+  return {
+    methods: ['GET', 'POST', 'DELETE'],
+    type: 'application/json',
+    signed: true,
+    handle: async request => jsonAnswer(200, await withinCallDuration(answer(request))),
+  };
+}
+
+function readRate(text: string | null): number | null {
+  if (text === null) return null;
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new BorealisError(
+    'invalid',
+    'ValidationError',
+    `The rate ${JSON.stringify(text)} is not a whole number of bytes a second from 1.`,
+  );
+}
+
 function withinCallDuration<T>(call: Promise<T>): Promise<T> {
   return withDeadline(
     call,
@@ -146,6 +189,19 @@ function withinCallDuration<T>(call: Promise<T>): Promise<T> {
         'ServiceUnavailable',
         `The call did not end within ${CALL_DURATION_MAX_MS / 1000} seconds. What it began goes on; describe the resource to see its state.`,
       ),
+  );
+}
+
+function readQuota(target: string): {name: string; limit: number} {
+  const query = new URLSearchParams(splitTarget(target).query);
+  const [name, limit] = [query.get('name'), query.get('limit')];
+  if (name !== null && limit !== null && /^\d{1,9}$/.test(limit)) {
+    return {name, limit: Number(limit)};
+  }
+  throw new BorealisError(
+    'invalid',
+    'ValidationError',
+    'The query string must be name=…&limit=…, with a whole number, or 0 for no limit.',
   );
 }
 

@@ -91,6 +91,16 @@ describe.each(['native', 'pglite'] as const)('the command on the %s runtime', ru
       expect((await borealis(['list'])).out).toContain('borealis create NAME');
     });
 
+    test('quota lists and changes, and refuses what is none', async () => {
+      expect((await borealis(['quota'])).out).toMatch(/^DBClusters +0 +40$/m);
+      expect(await json('quota', 'dbclusters', '50')).toEqual({
+        quotas: [{name: 'DBClusters', used: 0, limit: 50}],
+      });
+      expect((await borealis(['quota', 'DBClusters'])).out).toMatch(/^DBClusters +0 +50$/m);
+      expect((await borealis(['quota', 'Colours', '1'])).err).toContain('ManualClusterSnapshots');
+      expect((await borealis(['quota', 'DBClusters', 'many'])).status).not.toBe(0);
+    });
+
     test('create prints one line on stdout, the URL, and it answers', async () => {
       const {status, out, err} = await borealis(
         ['create', 'orders', '--password', '-'],
@@ -261,6 +271,21 @@ describe.each(['native', 'pglite'] as const)('the command on the %s runtime', ru
         heldOfDeleted: [{identifier: 'orders'}],
       });
       expect((await borealis(['storage', 'nope'])).status).toBe(3);
+    });
+
+    test('scrub reads everything on the running service, and status remembers it', async () => {
+      const one = await json('scrub', 'orders-dev', '--rate', '0');
+      expect(one).toMatchObject({outcome: 'clean', cluster: 'orders-dev', report: {volumes: 1}});
+      const all = await json('scrub');
+      expect(all).toMatchObject({outcome: 'clean', cluster: null});
+      const {report} = all as {report: {volumes: number; zones: {units: number}[]}};
+      expect(report.volumes).toBeGreaterThan(1);
+      expect(report.zones[0]?.units).toBeGreaterThan(1_000);
+      expect((await borealis(['status'])).out).toMatch(
+        /last scrub +.*nothing is wrong; next one due/,
+      );
+      expect((await borealis(['scrub', 'nope'])).status).toBe(3);
+      expect((await borealis(['scrub', '--rate', 'fast'])).status).toBe(2);
     });
 
     test('check is refused while a service runs, exit status 4', async () => {

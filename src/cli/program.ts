@@ -15,6 +15,8 @@ import {envCommand} from './commands/env.ts';
 import {failoverCommand} from './commands/failover.ts';
 import {listCommand} from './commands/list.ts';
 import {psqlCommand} from './commands/psql.ts';
+import {scrubCommand} from './commands/scrub.ts';
+import {quotaCommand} from './commands/quota.ts';
 import {showCommand} from './commands/show.ts';
 import {statusCommand} from './commands/status.ts';
 import {storageCommand} from './commands/storage.ts';
@@ -57,7 +59,9 @@ export function borealisProgram(): Command {
     urlCommand(),
     psqlCommand(),
     deleteCommand(),
+    scrubCommand(),
     checkCommand(),
+    quotaCommand(),
     envCommand(),
     doctorCommand(),
     demoCommand(),

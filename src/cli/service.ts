@@ -13,6 +13,8 @@ import type {
   StorageReport,
   ZoneReport,
 } from '../cluster/control-plane.ts';
+import type {BegunScrub, ScrubRequest, ScrubStatus} from '../cluster/scrubber.ts';
+import type {Quota} from '../cluster/quotas.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
 import {dataOption, readCredentials, readServiceFile} from './data-directory.ts';
 import {faultKind} from './exit-status.ts';
@@ -33,9 +35,16 @@ export type Service = {
   /** Returns once the change has begun. */
   addZone(zone: {letter: string; directory: string}): Promise<ZoneReport>;
   removeZone(zone: {letter: string}): Promise<ZoneReport>;
+  /** Begins a scrub, of one cluster or of the whole store, or joins the one that runs. */
+  beginScrub(request: ScrubRequest): Promise<BegunScrub>;
+  scrub(): Promise<ScrubStatus>;
+  stopScrub(id: string): Promise<void>;
+  quotas(): Promise<readonly Quota[]>;
+  setQuota(name: string, limit: number): Promise<Quota>;
   close(): void;
 };
 
+const SCRUB_PATH = '/borealis/v1/scrub';
 /** No request of this API takes long: long work goes on after the answer. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
@@ -105,6 +114,33 @@ export async function openService(dataDirectory: string): Promise<Service> {
     zones: () => zonesAt({}, {method: 'GET'}),
     addZone: zone => zonesAt({}, {method: 'POST', body: JSON.stringify(zone)}),
     removeZone: ({letter}) => zonesAt({letter}, {method: 'DELETE'}),
+    beginScrub: async ({cluster, bytesPerSecond}) =>
+      (await page(
+        SCRUB_PATH,
+        {
+          ...(cluster === null ? {} : {cluster}),
+          ...(bytesPerSecond === null ? {} : {rate: String(bytesPerSecond)}),
+        },
+        {method: 'POST'},
+      )) as BegunScrub,
+    scrub: async () => (await page(SCRUB_PATH, {})) as ScrubStatus,
+    stopScrub: async id => {
+      await page(SCRUB_PATH, {id}, {method: 'DELETE'});
+    },
+    quotas: async () => {
+      const answer = await page('/borealis/v1/quotas', {});
+      if (isQuotas(answer)) return answer.quotas;
+      throw unexpectedAnswer(record, 'no quotas');
+    },
+    setQuota: async (name, limit) => {
+      const answer = await page(
+        '/borealis/v1/quotas',
+        {name, limit: String(limit)},
+        {method: 'POST'},
+      );
+      if (isQuota(answer)) return answer;
+      throw unexpectedAnswer(record, 'no quota');
+    },
     close: () => rds.destroy(),
   };
 }
@@ -116,6 +152,14 @@ function isReport(answer: unknown): answer is ClusterReports | StorageReport {
 
 function isZoneReport(answer: unknown): answer is ZoneReport {
   return typeof answer === 'object' && answer !== null && 'zones' in answer && 'change' in answer;
+}
+
+function isQuotas(answer: unknown): answer is {quotas: Quota[]} {
+  return typeof answer === 'object' && answer !== null && 'quotas' in answer;
+}
+
+function isQuota(answer: unknown): answer is Quota {
+  return typeof answer === 'object' && answer !== null && 'limit' in answer;
 }
 
 export function notRunning(dataDirectory: string, cause?: unknown): BorealisError {

@@ -6,7 +6,12 @@
  *     instances       [region, identifier]  → InstanceRecord
  *     cluster-endpoints  [region, identifier]  → ClusterEndpointRecord
  *     golden-volumes  [region, golden key]  → GoldenVolumeRecord
- *     events          [region, sequence]    → EventRecord, the newest EVENTS_MAX
+ *     scrubs          [region, `store`]     → ScrubRecord
+ *     engine-settings [region, golden key]  → EngineSettingsRecord
+ *     subnet-groups   [region, name]        → SubnetGroupRecord
+ *     quotas          [region, name]        → QuotaRecord, of quotas that were changed
+ *     cluster-parameter-groups, instance-parameter-groups   [region, name]  → ParameterGroupRecord
+ *     events          [region, number]      → EventRecord, for EVENT_AGE_MS_MAX, the newest EVENTS_MAX
  *
  * Rules:  all writes happen in `transaction`, which runs whole or not at all and is durable (fsync)
  *         when it returns. One process has the catalog open (the service lock sees to that), and it
@@ -16,32 +21,48 @@
  */
 import {closeSync, existsSync, openSync, readSync, statSync} from 'node:fs';
 import {join} from 'node:path';
-import {open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath} from 'lmdb';
+import {
+  open,
+  type Database,
+  type RangeIterable,
+  type RootDatabase,
+  type RootDatabaseOptionsWithPath,
+} from 'lmdb';
 import {assert} from '../base/assert.ts';
 import {BorealisError} from '../base/errors.ts';
+import {CATALOG_FORMAT, CATALOG_FORMAT_MIN, upgradedRecord} from './catalog-upgrade.ts';
 import type {
   ClusterEndpointRecord,
   ClusterRecord,
+  EngineSettingsRecord,
   EventRecord,
   GoldenVolumeRecord,
   InstanceRecord,
+  ScrubRecord,
+  ParameterGroupRecord,
+  QuotaRecord,
   ServiceIdentity,
+  SubnetGroupRecord,
 } from './records.ts';
 
-/** Raised when a record's meaning changes; an older service then refuses the file by name. */
-const CATALOG_FORMAT = 2;
-/** About a fortnight of a busy CI run (one clone makes about six events); at 200 bytes each, 1 MB. */
-const EVENTS_MAX = 5_000;
+/** As in RDS. */
+export const EVENT_AGE_MS_MAX: number = 14 * 24 * 60 * 60 * 1_000;
+/** So that a loop of calls cannot fill the disk: five thousand clones in a fortnight; 10 MB. */
+const EVENTS_MAX = 50_000;
+
+const HIGHEST_VOLUME = 'highest-volume';
 
 /** mdb.c: a meta page is a page header, then the magic number. */
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSET = 24;
-/** The eight there are, and some to spare. */
-const STORES_MAX = 16;
+/** Those there are, and some to spare. */
+const STORES_MAX = 32;
 
 type Key = string | [region: string, name: string | number];
 type Store<T> = Database<T, Key>;
 type Format = {readonly product: string; readonly version: number};
+
+export type NumberedEvent = {readonly number: number; readonly event: EventRecord};
 
 export type CatalogOptions = {
   /** An existing directory; the catalog is `catalog.mdb` in it. */
@@ -52,16 +73,18 @@ export type CatalogOptions = {
   readonly eventsMax?: number;
 };
 
+type TableHooks = {readonly inTransaction: () => boolean; readonly onPut: (record: object) => void};
+
 /** One kind of record. Reads see the last transaction, and inside a transaction its own writes. */
 export class CatalogTable<T extends object> {
   readonly #store: Store<T>;
   readonly #region: string;
-  readonly #inTransaction: () => boolean;
+  readonly #hooks: TableHooks;
 
-  constructor(store: Store<T>, region: string, inTransaction: () => boolean) {
+  constructor(store: Store<T>, region: string, hooks: TableHooks) {
     this.#store = store;
     this.#region = region;
-    this.#inTransaction = inTransaction;
+    this.#hooks = hooks;
   }
 
   get(name: string): T | undefined {
@@ -79,6 +102,7 @@ export class CatalogTable<T extends object> {
 
   put(name: string, record: T): void {
     this.#assertTransaction();
+    this.#hooks.onPut(record);
     this.#store.putSync(this.#key(name), record);
   }
 
@@ -102,7 +126,7 @@ export class CatalogTable<T extends object> {
   }
 
   #assertTransaction(): void {
-    assert(this.#inTransaction(), 'the catalog is written inside a transaction');
+    assert(this.#hooks.inTransaction(), 'the catalog is written inside a transaction');
   }
 }
 
@@ -110,31 +134,53 @@ export class Catalog {
   readonly clusters: CatalogTable<ClusterRecord>;
   readonly instances: CatalogTable<InstanceRecord>;
   readonly clusterEndpoints: CatalogTable<ClusterEndpointRecord>;
+  readonly clusterParameterGroups: CatalogTable<ParameterGroupRecord>;
+  readonly instanceParameterGroups: CatalogTable<ParameterGroupRecord>;
+  readonly subnetGroups: CatalogTable<SubnetGroupRecord>;
+  readonly quotas: CatalogTable<QuotaRecord>;
+  readonly engineSettings: CatalogTable<EngineSettingsRecord>;
   readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
+  readonly scrubs: CatalogTable<ScrubRecord>;
   readonly identity: ServiceIdentity;
   readonly #root: RootDatabase;
   readonly #format: Store<Format>;
   readonly #identity: Store<ServiceIdentity>;
   readonly #counters: Store<number>;
   readonly #events: Store<EventRecord>;
+  /** Those of records, by name. */
+  readonly #stores = new Map<string, Store<object>>();
   readonly #region: string;
   readonly #eventsMax: number;
   #depth = 0;
 
   private constructor(root: RootDatabase, options: CatalogOptions) {
+    const opened = <T extends object>(name: string): Store<T> => {
+      const store = openStore<T>(root, name);
+      this.#stores.set(name, store);
+      return store;
+    };
     const table = <T extends object>(name: string): CatalogTable<T> =>
-      new CatalogTable<T>(openStore<T>(root, name), options.region, () => this.#depth > 0);
+      new CatalogTable<T>(opened<T>(name), options.region, {
+        inTransaction: () => this.#depth > 0,
+        onPut: record => this.#noteVolumes(record),
+      });
     this.#root = root;
     this.#region = options.region;
     this.#eventsMax = options.eventsMax ?? EVENTS_MAX;
     this.#format = openStore(root, 'format');
     this.#identity = openStore(root, 'identity');
     this.#counters = openStore(root, 'counters');
-    this.#events = openStore(root, 'events');
+    this.#events = opened('events');
     this.clusters = table('clusters');
     this.instances = table('instances');
     this.clusterEndpoints = table('cluster-endpoints');
+    this.clusterParameterGroups = table('cluster-parameter-groups');
+    this.instanceParameterGroups = table('instance-parameter-groups');
+    this.subnetGroups = table('subnet-groups');
+    this.quotas = table('quotas');
+    this.engineSettings = table('engine-settings');
     this.goldenVolumes = table('golden-volumes');
+    this.scrubs = table('scrubs');
     this.identity = this.#openIdentity(options);
   }
 
@@ -164,32 +210,69 @@ export class Catalog {
     });
   }
 
-  /** Appends an event and drops the oldest beyond the limit. Call it inside a transaction. */
+  /**
+   * The highest volume number that any record has ever named: a volume above it was made by nobody who
+   * wrote to this catalog, which is then older than the store. Null in a catalog from before this was kept.
+   */
+  get highestVolume(): number | null {
+    return this.#counters.get(HIGHEST_VOLUME) ?? null;
+  }
+
+  /** Call it inside a transaction. */
+  noteVolume(volume: number): void {
+    if (volume > (this.highestVolume ?? -1)) this.#counters.putSync(HIGHEST_VOLUME, volume);
+  }
+
+  /** Appends an event and drops what is too old or too many. Call it inside a transaction. */
   addEvent(event: EventRecord): void {
     assert(this.#depth > 0, 'an event is part of the transaction that it tells of');
     const sequence = (this.#counters.get('events') ?? 0) + 1;
     this.#counters.putSync('events', sequence);
     this.#events.putSync([this.#region, sequence], event);
-    const oldest = this.#events.getKeys({
-      start: [this.#region, 0],
-      end: [this.#region, sequence - this.#eventsMax + 1],
-    });
-    for (const key of Array.from(oldest)) this.#events.removeSync(key);
+    const expired: Key[] = [];
+    for (const {key, value} of this.#eventRange()) {
+      const isOld = value.timeMs < event.timeMs - EVENT_AGE_MS_MAX;
+      if (!isOld && eventNumber(key) > sequence - this.#eventsMax) break;
+      expired.push(key);
+    }
+    for (const key of expired) this.#events.removeSync(key);
   }
 
-  /** The newest first. */
-  events(countMax: number = EVENTS_MAX): EventRecord[] {
-    const range = this.#events.getRange({
-      start: [this.#region, Number.MAX_SAFE_INTEGER],
-      end: [this.#region, 0],
-      reverse: true,
-      limit: countMax,
+  /** The oldest first. Numbers only grow, whatever the clock does. */
+  events(): NumberedEvent[] {
+    return Array.from(this.#eventRange(), ({key, value}) => ({
+      number: eventNumber(key),
+      event: value,
+    }));
+  }
+
+  #upgrade(from: number): void {
+    this.transaction(() => {
+      for (const [name, store] of this.#stores) {
+        for (const {key, value} of Array.from(store.getRange({}))) {
+          store.putSync(key, upgradedRecord(name, value, from));
+        }
+      }
+      this.#format.putSync('catalog', {product: 'borealis-catalog', version: CATALOG_FORMAT});
     });
-    return Array.from(range, entry => entry.value);
+  }
+
+  #eventRange(): RangeIterable<{key: Key; value: EventRecord}> {
+    return this.#events.getRange({
+      start: [this.#region, 0],
+      end: [this.#region, Number.MAX_SAFE_INTEGER],
+    });
   }
 
   async close(): Promise<void> {
     await this.#root.close();
+  }
+
+  #noteVolumes(record: object): void {
+    const {volume, scratchVolume}: {volume?: unknown; scratchVolume?: unknown} = record;
+    for (const number of [volume, scratchVolume]) {
+      if (typeof number === 'number') this.noteVolume(number);
+    }
   }
 
   #openIdentity(options: CatalogOptions): ServiceIdentity {
@@ -199,16 +282,18 @@ export class Catalog {
       this.transaction(() => {
         this.#format.putSync('catalog', {product: 'borealis-catalog', version: CATALOG_FORMAT});
         this.#identity.putSync('service', identity);
+        this.noteVolume(0);
       });
       return identity;
     }
-    if (format.product !== 'borealis-catalog' || format.version !== CATALOG_FORMAT) {
+    if (format.product !== 'borealis-catalog' || !isReadable(format.version)) {
       throw new BorealisError(
         'invalid',
         'catalog-format',
-        `The catalog in ${options.directory} has format version ${String(format.version)}; this Borealis reads version ${CATALOG_FORMAT}. Use the release that wrote it, or another data directory.`,
+        `The catalog in ${options.directory} has format version ${String(format.version)}; this Borealis reads version ${CATALOG_FORMAT_MIN} to ${CATALOG_FORMAT}. Use the release that wrote it, or another data directory.`,
       );
     }
+    if (format.version < CATALOG_FORMAT) this.#upgrade(format.version);
     const identity = this.#identity.get('service');
     assert(identity !== undefined, 'format and identity are written in one transaction');
     return identity;
@@ -257,6 +342,14 @@ function environmentOptions(path: string): RootDatabaseOptionsWithPath & {permis
     maxDbs: STORES_MAX,
     permissionsMode: 0o600,
   };
+}
+
+function isReadable(version: number): boolean {
+  return version >= CATALOG_FORMAT_MIN && version <= CATALOG_FORMAT;
+}
+
+function eventNumber(key: Key): number {
+  return Number(key[1]);
 }
 
 function openStore<T>(root: RootDatabase, name: string): Store<T> {

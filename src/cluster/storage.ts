@@ -1,16 +1,26 @@
 /**
- * The store as the control plane sees it: `ClusterStorage` over two worker threads.
+ * The store as the control plane sees it: `ClusterStorage` over worker threads.
  *
  *     storage    volume numbers, idle forks, removal: short calls that a clone waits for
  *     reclaim    usage and sweep: as long as the store is large
+ *     scrub      as long as a scrub runs: it reads all there is
  */
 import type {ForkResult} from '../attachment/attachment.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import type {StoreConfig} from '../page-store/open-zones.ts';
 import type {ZoneEvent, ZoneState} from '../page-store/zone.ts';
+import type {ScrubReport} from '../volume/scrub-report.ts';
 import type {SweepReport} from '../volume/sweeper.ts';
 import type {ReclaimCall} from './reclaim-worker.ts';
-import type {ClusterStorage, StoreUsage, SweepNeed, ZoneMembershipCalls} from './storage-types.ts';
+import type {ScrubCall, ScrubWorkerEvent} from './scrub-worker.ts';
+import type {
+  ClusterStorage,
+  ScrubOrder,
+  ScrubRun,
+  StoreUsage,
+  SweepNeed,
+  ZoneMembershipCalls,
+} from './storage-types.ts';
 import {WorkerCalls} from './worker-calls.ts';
 
 export type StorageWorkerData = StoreConfig & {readonly nodeCacheBytes: number};
@@ -35,16 +45,21 @@ class WorkerStorage implements ClusterStorage {
   readonly membership: ZoneMembershipCalls;
   readonly #onZoneEvent: (event: ZoneEvent) => void;
   #data: StorageWorkerData;
+  /** It stays one with one zone left, until the next start. */
+  #isMirror: boolean;
   #storage: WorkerCalls<StorageCall>;
   #reclaim: WorkerCalls<ReclaimCall>;
+  /** Threads of scrubs that run. */
+  readonly #scrubs = new Set<WorkerCalls<ScrubCall>>();
   /** Calls wait while the threads are replaced. */
   #replaced: Promise<void> = Promise.resolve();
 
   constructor(data: StorageWorkerData, onZoneEvent: (event: ZoneEvent) => void) {
     this.#data = data;
+    this.#isMirror = data.zones.length > 1;
     this.#onZoneEvent = onZoneEvent;
     this.#storage = this.#startStorage();
-    this.#reclaim = new WorkerCalls('cluster/reclaim-worker', data);
+    this.#reclaim = this.#startReclaim();
     this.membership = {
       change: config => this.#changeZones(config),
       state: () => this.#call({method: 'membershipState'}),
@@ -92,6 +107,24 @@ class WorkerStorage implements ClusterStorage {
     return this.#reclaim.call({method: 'usage', except});
   }
 
+  scrub({volumes, bytesPerSecond, onProgress, onZoneEvent}: ScrubOrder): ScrubRun {
+    const worker = new WorkerCalls<ScrubCall>('cluster/scrub-worker', this.#data, event => {
+      const {progress, zoneEvent} = event as ScrubWorkerEvent;
+      if (progress !== undefined) onProgress(progress);
+      if (zoneEvent !== undefined) onZoneEvent(zoneEvent);
+    });
+    this.#scrubs.add(worker);
+    const read = async (): Promise<ScrubReport> => {
+      try {
+        return await worker.call({method: 'scrub', volumes, bytesPerSecond});
+      } finally {
+        this.#scrubs.delete(worker);
+        await worker.end();
+      }
+    };
+    return {done: read(), stop: () => worker.end()};
+  }
+
   async endReclaim(): Promise<void> {
     await this.#reclaim.end();
   }
@@ -102,6 +135,13 @@ class WorkerStorage implements ClusterStorage {
     );
   }
 
+  /** Of its zones' states the storage thread tells. */
+  #startReclaim(): WorkerCalls<ReclaimCall> {
+    return new WorkerCalls('cluster/reclaim-worker', this.#data, event => {
+      if ((event as ZoneEvent).type !== 'state') this.#onZoneEvent(event as ZoneEvent);
+    });
+  }
+
   async #call<T>(call: StorageCall): Promise<T> {
     await this.#replaced;
     return await this.#storage.call(call);
@@ -109,10 +149,14 @@ class WorkerStorage implements ClusterStorage {
 
   /** From one directory to several the threads are started anew; else they change while they work. */
   async #changeZones(config: StoreConfig): Promise<void> {
-    const isMirror = this.#data.zones.length > 1;
-    const {nodeCacheBytes} = this.#data;
-    if (!isMirror && config.zones.length > 1) {
-      this.#data = {...config, nodeCacheBytes};
+    const {nodeCacheBytes, membership} = this.#data;
+    if (membership?.number !== config.membership?.number) {
+      // A scrub goes by the zones that it began with. It is begun anew when it is due.
+      for (const scrub of this.#scrubs) void scrub.end();
+    }
+    this.#data = {...config, nodeCacheBytes};
+    if (!this.#isMirror && config.zones.length > 1) {
+      this.#isMirror = true;
       this.#replaced = this.#replaced.then(() => this.#startAnew());
       await this.#replaced;
       return;
@@ -126,7 +170,7 @@ class WorkerStorage implements ClusterStorage {
     await this.#storage.call({method: 'ready'});
     await this.#storage.end();
     this.#storage = this.#startStorage();
-    this.#reclaim = new WorkerCalls('cluster/reclaim-worker', this.#data);
+    this.#reclaim = this.#startReclaim();
   }
 
   async close(): Promise<void> {

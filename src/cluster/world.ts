@@ -3,16 +3,18 @@ import type {Clock} from '../base/clock.ts';
 import type {Logger} from '../base/log.ts';
 import type {ZoneConfig} from '../attachment/attachment.ts';
 import type {Catalog} from './catalog.ts';
+import type {DamageList} from './damage.ts';
 import type {EndpointSet} from './endpoint-set.ts';
 import type {EngineOffers} from './engine-versions.ts';
 import type {KeyedLock} from './keyed-lock.ts';
 import type {InstanceLauncher} from '../instance/instance-process.ts';
 import type {Reconciler} from './reconciler.ts';
-import type {EventSource} from './records.ts';
+import type {EventCategory, EventSource} from './records.ts';
 import type {StoreZones} from './store-zones.ts';
 import type {ClusterStorage} from './storage-types.ts';
 import type {SpaceMonitor} from './space-monitor.ts';
 import type {ReplicaMonitor} from './replica-monitor.ts';
+import type {Scrubber} from './scrubber.ts';
 import type {Supervisor} from './supervisor.ts';
 import type {ZoneChanges} from './zone-changes.ts';
 
@@ -31,6 +33,12 @@ export type Surroundings = {
   readonly freeBytes: () => Promise<number>;
   /** Free bytes below which engines' writes wait; see attachment/space-guard.ts. */
   readonly reserveBytes: number;
+  /** Between two scrubs by schedule; null for none. */
+  readonly scrubEveryMs: number | null;
+  /** Volumes that the catalog is too old to know are deleted. */
+  readonly discardUnknown: boolean;
+  /** Instance classes count for a part of it; see instance-classes.ts. */
+  readonly hostMemoryBytes: number;
   readonly scramVerifier: (password: string) => string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -44,19 +52,28 @@ export type World = Surroundings & {
   readonly volumeLocks: KeyedLock;
   /** Held while a resource is driven. Key: as the reconciler's. */
   readonly resourceLocks: KeyedLock;
+  readonly damage: DamageList;
   readonly supervisor: Supervisor;
+  readonly scrubber: Scrubber;
   readonly space: SpaceMonitor;
   readonly replicas: ReplicaMonitor;
   readonly zoneChanges: ZoneChanges;
   readonly reconciler: Reconciler;
 };
 
-/** Call it inside a transaction. */
+/** Call it inside a transaction. Without a category it is a `notification`. */
 export function addEvent(
   world: Pick<World, 'catalog' | 'clock'>,
   sourceType: EventSource,
   source: string,
   message: string,
+  ...categories: readonly EventCategory[]
 ): void {
-  world.catalog.addEvent({timeMs: world.clock.nowMs(), sourceType, source, message});
+  world.catalog.addEvent({
+    timeMs: world.clock.nowMs(),
+    sourceType,
+    source,
+    message,
+    categories: categories.length === 0 ? ['notification'] : categories,
+  });
 }

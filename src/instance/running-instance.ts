@@ -52,6 +52,7 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
         return {};
       },
       replication: () => replicationOf(engine).progress(),
+      configure: async ({parameters}) => ({isTaken: await engine.configure(parameters)}),
       stop: async ({mode}) => {
         const {waitingWrites, isWritable} = await withDeadline(
           attachment.statistics(),
