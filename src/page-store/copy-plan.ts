@@ -1,9 +1,10 @@
 /** Which bytes a zone that catches up is to copy. */
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import type {Ask, Job} from './mirror-job.ts';
-import {outcomeError, type Member} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import {outcomeError} from './mirror-members.ts';
 import type {RecordVersion} from './record.ts';
-import type {Outcome} from './zone-operation.ts';
+import {LISTING_PAGE, type Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
 
 /** Copied by one operation, and how many of them are under way at a time. */
@@ -39,6 +40,19 @@ export function settledPart(copies: readonly Copy[], settled: RecordVersion['set
     return [{...copy, to}];
   });
 }
+
+/** All segments of a volume in one zone, page by page. */
+export function* listSegments(member: Member, volume: VolumeNumber): Listing {
+  const all: SegmentListing[] = [];
+  for (let after = 0; ; after = all.at(-1)?.segment ?? 0) {
+    const [outcome] = yield [{member, operation: {kind: 'list-segments', volume, after}}];
+    const page = good(outcome).value as readonly SegmentListing[];
+    all.push(...page);
+    if (page.length < LISTING_PAGE) return all;
+  }
+}
+
+type Listing = Generator<readonly Ask[], readonly SegmentListing[], readonly Outcome[]>;
 
 /** The copies as operations of at most COPY_BYTES. */
 export function copyAsks(

@@ -3,7 +3,8 @@
  * answer in time or lacks the segment.
  */
 import {BorealisError} from '../base/errors.ts';
-import {outcomeError, type Member, type Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import {outcomeError, type Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import type {Repair, SegmentPlace} from './mirrored-segment.ts';
 import type {Outcome} from './zone-operation.ts';

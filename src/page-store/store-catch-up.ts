@@ -13,13 +13,15 @@ import {
   copiedBytes,
   copyAsks,
   good,
+  listSegments,
   planCopies,
   runCopies,
   settledPart,
   type Copy,
 } from './copy-plan.ts';
 import type {Ask, Job} from './mirror-job.ts';
-import type {Member, Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import type {Members} from './mirror-members.ts';
 import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
 import {TOO_FEW_ZONES} from './mirror-job.ts';
 import {checkSameStore} from './store-identity.ts';
@@ -69,11 +71,11 @@ export class StoreCatchUp {
   *#bringVolume(volume: VolumeNumber): Job {
     const member = this.#member;
     const others = this.#witnesses;
-    const answers = yield [member, ...others].flatMap(of => [
-      {member: of, operation: {kind: 'read-volume-record', volume} as const},
-      {member: of, operation: {kind: 'list-segments', volume} as const},
-    ]);
-    const found = [member, ...others].map((_, index) => readFound(answers, index));
+    const found: Found[] = [];
+    for (const of of [member, ...others]) {
+      const [record] = yield [{member: of, operation: {kind: 'read-volume-record', volume}}];
+      found.push(foundIn(good(record), yield* listSegments(of, volume)));
+    }
     const [own, ...rest] = found as [Found, ...Found[]];
     const newest = rest.reduce((best, one) =>
       compareVersions(one.version, best.version) > 0 ? one : best,
@@ -154,12 +156,25 @@ export class StoreCatchUp {
     yield* runCopies(this.#member, asks);
   }
 
+  /**
+   * The record as it was acknowledged last, or read. A zone that missed something may hold one of a write
+   * that was given up, of any revision: that goes. One that is current is only given what is newer.
+   */
   *#giveStoreRecord(): Job {
-    const bytes = this.#storeRecord();
-    if (bytes === null) return;
-    const operation = {kind: 'write-store-record', expected: null, force: true} as const;
-    const [written] = yield [{member: this.#member, operation, bytes}];
-    good(written);
+    const member = this.#member;
+    for (;;) {
+      const bytes = this.#storeRecord();
+      if (bytes === null || member.isTold) return;
+      const [found] = yield [{member, operation: {kind: 'read-store-record'}}];
+      const own = good(found).bytes;
+      const isCurrent = member.standing === 'current';
+      const expected = own === null ? null : Buffer.from(own).toString('latin1');
+      const operation = {kind: 'write-store-record', expected, force: isCurrent} as const;
+      const [written] = yield [{member, operation, bytes}];
+      if (!isCurrent || (written?.ok === false && written.kind !== 'conflict')) good(written);
+      member.hasStore = true;
+      if (bytes === this.#storeRecord()) return;
+    }
   }
 
   /**
@@ -168,28 +183,34 @@ export class StoreCatchUp {
    */
   *#findWitnesses(): Job {
     const member = this.#member;
-    const others = this.#members.all.filter(one => one !== member && one.standing !== 'broken');
+    const others = this.#members.all.filter(
+      one => one !== member && one.isVoter && one.standing !== 'broken',
+    );
     const answers = yield [member, ...others].map(of => {
       return {member: of, operation: {kind: 'read-store-record'}} as const;
     });
     const [own, ...records] = answers.map(answer => good(answer).bytes);
     checkSameStore(own ?? null, this.#storeRecord());
+    member.hasStore = own != null;
+    // It was slow to say so when it was opened.
+    if (own == null && member.standing === 'current' && this.#storeRecord() !== null) {
+      throw new Error('it is new or was emptied');
+    }
     this.#witnesses = others.filter((_, index) => (records[index] ?? null) !== null);
-    const holders = this.#witnesses.length + (own == null ? 0 : 1);
-    if (this.#witnesses.length > 0 && holders >= this.#members.readQuorum) return;
+    const holders = own == null ? this.#witnesses : [...this.#witnesses, member];
+    if (this.#witnesses.length > 0 && this.#members.isReadQuorum(holders)) return;
     const text = 'too few other zones are there to tell what it lacks';
     throw new BorealisError('unavailable', TOO_FEW_ZONES, text);
   }
 }
 
-function readFound(answers: readonly Outcome[], index: number): Found {
-  const record = good(answers[2 * index]);
+function foundIn(record: Outcome & {ok: true}, segments: readonly SegmentListing[]): Found {
   const bytes = record.bytes === null ? null : Buffer.from(record.bytes);
   return {
     state: record.value as RecordState,
     bytes,
     version: bytes === null ? null : recordVersion(bytes),
-    segments: good(answers[2 * index + 1]).value as SegmentListing[],
+    segments,
   };
 }
 

@@ -12,23 +12,33 @@ import {compareVersions, recordVersion} from './record.ts';
 import {SegmentCache} from './segment-cache.ts';
 import {
   isOnSegments,
+  LISTING_PAGE,
   type Outcome,
   type RecordOperation,
   type RecordState,
   type SegmentOperation,
   type ZoneOperation,
 } from './zone-operation.ts';
-import type {RecordHold, SegmentFile, SegmentRange, VolumeClaim, Zone} from './zone.ts';
+import type {
+  RecordHold,
+  SegmentFile,
+  SegmentListing,
+  SegmentRange,
+  VolumeClaim,
+  Zone,
+} from './zone.ts';
 
 /** A segment is not compacted, or deleted and made again, more often than that while it is repaired. */
 const REPAIR_TRIES = 3;
 /** How much of a segment is copied at a time. */
 const COPY_CHUNK_BYTES = 2 ** 20;
 
+export type CopySource = {readonly source: string; readonly sourceDirectory?: string};
+
 export type ExecutorParts = {
   readonly zone: Zone;
   /** Another zone of the mirror, to copy from. */
-  readonly peer: (name: string) => Zone;
+  readonly peer: (source: CopySource) => Zone;
   /** This zone holds everything up to `lsn` durably. */
   readonly publish: (lsn: number) => void;
 };
@@ -87,7 +97,7 @@ export class ZoneExecutor {
       case 'compact-segment':
         return {value: this.#compact(operation), bytes: null};
       case 'list-segments':
-        return {value: this.#zone.listSegments(operation.volume), bytes: null};
+        return {value: this.#listPage(operation), bytes: null};
       case 'tidy':
         this.#segments.closeDeleted();
         return DONE;
@@ -229,6 +239,13 @@ export class ZoneExecutor {
     }
   }
 
+  #listPage({volume, after}: Extract<ZoneOperation, {kind: 'list-segments'}>): SegmentListing[] {
+    return this.#zone
+      .listSegments(volume, {after, limit: LISTING_PAGE})
+      .filter(({segment}) => segment > after)
+      .slice(0, LISTING_PAGE);
+  }
+
   /** A file that a compaction has replaced takes no repair: the bad bytes went into the new one. */
   #repair(
     {volume, segment, position}: Extract<ZoneOperation, {kind: 'repair'}>,
@@ -269,10 +286,10 @@ export class ZoneExecutor {
   }
 
   #copy(operation: Extract<ZoneOperation, {kind: 'copy'}>): number {
-    const {volume, segment, source, from, to} = operation;
+    const {volume, segment, from, to} = operation;
     let input: SegmentFile;
     try {
-      input = this.#parts.peer(source).openSegment(volume, segment);
+      input = this.#parts.peer(operation).openSegment(volume, segment);
     } catch (error) {
       // Swept since it was listed: it is to go here too.
       if (!isNotFound(error)) throw error;

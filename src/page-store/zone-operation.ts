@@ -39,11 +39,14 @@ export type SegmentOperation =
   | (InSegment & {
       readonly kind: 'copy';
       readonly source: string;
+      /** Where that one lies, as it was when this was asked; unknown to a simulated zone. */
+      readonly sourceDirectory?: string;
       readonly from: number;
       readonly to: number;
       readonly inOrder: boolean;
     })
-  | (InVolume & {readonly kind: 'list-segments'})
+  /** A page of the listing: at most LISTING_PAGE of those behind `after`. */
+  | (InVolume & {readonly kind: 'list-segments'; readonly after: number})
   /** Lets go of segments that were deleted. */
   | {readonly kind: 'tidy'};
 
@@ -71,6 +74,9 @@ export type RecordOperation =
   /** Does nothing: its answer says that all before it is done. */
   | {readonly kind: 'pass'}
   | {readonly kind: 'read-store-record' | 'list-volumes' | 'list-leftovers' | 'free-bytes'};
+
+/** Listings of one answer: a megabyte at most, where a line has room for four. */
+export const LISTING_PAGE = 8192;
 
 export type ZoneOperation = SegmentOperation | RecordOperation;
 type Kind = ZoneOperation['kind'];

@@ -1,5 +1,5 @@
 import {describe, expect, test} from 'vitest';
-import type {VolumeNumber} from '../page-store/ids.ts';
+import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {MIRROR_DEFAULTS} from '../page-store/mirror-members.ts';
 import type {MirrorRole} from '../page-store/mirror-upkeep.ts';
 import {openMirroredZone} from '../page-store/mirrored-zone.ts';
@@ -7,6 +7,7 @@ import {allocateVolume, openStore} from '../page-store/store.ts';
 import {MemoryZone} from '../page-store/testing/memory-zone.ts';
 import {SimulatedZones} from '../page-store/testing/simulated-zones.ts';
 import {ZoneFaults} from '../page-store/testing/zone-faults.ts';
+import {LISTING_PAGE} from '../page-store/zone-operation.ts';
 import type {Zone, ZoneEvent} from '../page-store/zone.ts';
 import {Census} from './census.ts';
 import {forkIdleVolume, openVolumeIn} from './open-volume.ts';
@@ -16,12 +17,13 @@ import type {Volume} from './volume.ts';
 
 type Keeper = {zone: Zone; medium: SimulatedZones; events: ZoneEvent[]};
 
-function open(zones: readonly Zone[], role: MirrorRole = 'keeper'): Keeper {
+function open(zones: readonly Zone[], role: MirrorRole = 'keeper', lastDelayMs = 0): Keeper {
   const medium = new SimulatedZones(zones);
+  Object.assign(medium.faults.at(-1) ?? {}, {delayMs: lastDelayMs});
   const events: ZoneEvent[] = [];
   const zone = openMirroredZone({
     ...{medium, role, onEvent: event => events.push(event)},
-    settings: {...MIRROR_DEFAULTS, quorum: 2},
+    settings: {...MIRROR_DEFAULTS},
     wallMs: () => medium.nowMs(),
   });
   openStore(zone);
@@ -163,5 +165,56 @@ describe('a zone that comes to a store of several', () => {
     for (const zone of [...zones, empty]) zone.kill();
     again.zone.close();
     check(empty, volume, 1);
+  });
+
+  test('empty and slow to answer, it is not taken for healthy, and then filled', () => {
+    const zones = [memory('a'), memory('b'), memory('c')];
+    const first = open(zones);
+    const volume = allocateVolume(first.zone);
+    fill(first.zone, volume, true, 1);
+    first.medium.finish();
+    first.zone.close();
+
+    const empty = memory('c');
+    const keeper = open([zones[0] as Zone, zones[1] as Zone, empty], 'keeper', 3000);
+    expect(keeper.zone.mirror?.states()[2]?.state).toBe('degraded');
+    for (let second = 0; second < 30; second++) {
+      tick(keeper, 1);
+      const isWhole = empty.readStoreRecord() !== null;
+      if (!isWhole) expect(keeper.zone.mirror?.states()[2]?.state).not.toBe('healthy');
+    }
+    tick(keeper, 200);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy);
+    keeper.zone.close();
+    for (const zone of [...zones, empty]) zone.kill();
+    check(empty, volume, 1);
+  });
+
+  test('with more segments than one answer holds, it is filled with all of them', () => {
+    const zones = [memory('a'), memory('b'), memory('c')];
+    const first = open(zones);
+    const volume = allocateVolume(first.zone);
+    fill(first.zone, volume, true, 1);
+    first.medium.finish();
+    first.zone.close();
+    const count = 2 * LISTING_PAGE + 10;
+    for (const zone of zones.slice(0, 2)) {
+      for (let segment = 100; segment < 100 + count; segment++) {
+        const file = zone.ensureSegment(volume, segment as SegmentNumber);
+        file.write([Buffer.alloc(512, 1)], 0);
+        file.sync();
+        file.close();
+      }
+      // What lies before the checkpoint is copied; of a removed volume that is all of it.
+      zone.deleteVolumeRecord(volume);
+    }
+    const empty = memory('c');
+    const keeper = open([zones[0] as Zone, zones[1] as Zone, empty]);
+    const listed = keeper.zone.listSegments(volume).length;
+    expect(listed).toBeGreaterThanOrEqual(count);
+    tick(keeper, 60);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy);
+    keeper.zone.close();
+    expect(empty.listSegments(volume).length).toBe(listed);
   });
 });

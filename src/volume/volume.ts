@@ -110,9 +110,9 @@ export class Volume {
     return this.#zone.mirror?.isWritable() ?? true;
   }
 
-  /** What a write quorum of zones holds durably; null where barriers are synced by descriptor. */
-  mirrorLsn(): Lsn | null {
-    return this.#zone.mirror?.durableLsn() ?? null;
+  /** What it lies in. */
+  get zone(): Zone {
+    return this.#zone;
   }
 
   /**

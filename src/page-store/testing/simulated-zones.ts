@@ -31,24 +31,42 @@ type Queued = {ticket: number; operation: ZoneOperation; bytes: Buffer; readyMs:
 
 export class SimulatedZones implements ZoneMedium {
   readonly board: ZoneBoard = new ZoneBoard();
-  readonly names: readonly string[];
-  readonly faults: readonly Faults[];
+  /** All that were ever there, those that were removed too. */
+  readonly faults: Faults[];
   readonly #zones: Zone[];
   readonly #channels: SimulatedChannel[] = [];
   #nowMs: number;
+  #names: readonly string[];
 
   constructor(zones: readonly Zone[], startMs = 0) {
     this.#zones = [...zones];
     this.#nowMs = startMs;
-    this.names = zones.map(zone => zone.name);
+    this.#names = zones.map(zone => zone.name);
     this.faults = zones.map(() => ({delayMs: 0, hungUntilMs: 0, failure: null}));
   }
 
-  open(index: number): ZoneChannel {
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  setZones(zones: readonly {readonly name: string}[]): void {
+    this.#names = zones.map(({name}) => name);
+  }
+
+  /** A disk that a zone may be made of. */
+  addDisk(zone: Zone): void {
+    this.#zones.push(zone);
+    this.faults.push({delayMs: 0, hungUntilMs: 0, failure: null});
+  }
+
+  open(name: string, slot: number): ZoneChannel {
+    const zoneNamed = (wanted: string): Zone =>
+      this.#zones.find(zone => zone.name === wanted) as Zone;
+    const index = this.#zones.indexOf(zoneNamed(name));
     const channel = new SimulatedChannel(this, index, {
-      zone: this.#zones[index] as Zone,
-      peer: name => this.#zones[this.names.indexOf(name)] as Zone,
-      publish: lsn => this.board.publish(index, lsn),
+      zone: zoneNamed(name),
+      peer: ({source}) => zoneNamed(source),
+      publish: lsn => this.board.publish(slot, lsn),
     });
     this.#channels.push(channel);
     return channel;
@@ -151,6 +169,10 @@ class SimulatedChannel implements ZoneChannel {
 
   submitted(line: LineName): number {
     return this.#lines[line].submitted;
+  }
+
+  hasBegun(): boolean {
+    return true;
   }
 
   failure(): ZoneFailure | null {
