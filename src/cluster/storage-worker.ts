@@ -2,16 +2,20 @@
 import {parentPort, workerData} from 'node:worker_threads';
 import {assert} from '../base/assert.ts';
 import {sleep, systemClock} from '../base/clock.ts';
+import {BorealisError} from '../base/errors.ts';
 import type {MembershipState, Mirror} from '../page-store/zone.ts';
 import {changeZones, openZones} from '../page-store/open-zones.ts';
 import {allocateVolume, markRemoved, openStore, recordMembership} from '../page-store/store.ts';
 import {forkIdleVolume, openVolumeIn} from '../volume/open-volume.ts';
 import {readVolumeRecord} from '../volume/volume-record.ts';
+import {levelIdleVolumes} from '../volume/level-idle.ts';
 import type {StorageCall, StorageWorkerData} from './storage.ts';
 import {answerCalls} from './worker-calls.ts';
 
 /** How often a mirror looks after its zones. */
 const TICK_MS = 1_000;
+/** How often volumes are looked for that were not closed in order. */
+const LEVEL_PERIOD_MS = 15_000;
 /** Time for the zones to answer a step of a catch-up. */
 const STEP_MS = 2;
 
@@ -33,11 +37,25 @@ if (mirror !== null && failure === null) void lookAfter(mirror);
 
 /** Between two ticks a catch-up goes on step by step; calls are answered in the pauses. */
 async function lookAfter(store: Mirror): Promise<never> {
+  let levelAtMs = systemClock.monotonicMs() + LEVEL_PERIOD_MS;
   for (;;) {
     store.tick();
+    if (systemClock.monotonicMs() >= levelAtMs) {
+      level();
+      levelAtMs = systemClock.monotonicMs() + LEVEL_PERIOD_MS;
+    }
     const tickAtMs = systemClock.monotonicMs() + TICK_MS;
     do await sleep(store.step() ? STEP_MS : TICK_MS);
     while (systemClock.monotonicMs() < tickAtMs);
+  }
+}
+
+/** A volume that cannot be opened now is tried again. */
+function level(): void {
+  try {
+    levelIdleVolumes({zone, nodeCacheBytes});
+  } catch (error) {
+    if (!(error instanceof BorealisError)) throw error;
   }
 }
 

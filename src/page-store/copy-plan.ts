@@ -11,7 +11,11 @@ import type {SegmentListing} from './zone.ts';
 const COPY_BYTES = 4 * 2 ** 20;
 const COPIES_AT_A_TIME = 32;
 
-export type Copy = {readonly segment: SegmentNumber; readonly from: number; readonly to: number};
+export type Copy = {
+  readonly segment: SegmentNumber;
+  readonly from: number;
+  readonly to: number;
+};
 
 /**
  * What `own` lacks of `there`. Segments below `settled` are whole in a zone if they are as long as
@@ -64,9 +68,10 @@ export function copyAsks(
 ): Ask[] {
   return copies.flatMap(({segment, from, to}) => {
     const asks: Ask[] = [];
+    const rewrite = member.standing !== 'current';
     for (let at = from; at < to; at += COPY_BYTES) {
       const end = Math.min(to, at + COPY_BYTES);
-      const range = {volume, segment, source: source.name, from: at, to: end, inOrder};
+      const range = {volume, segment, source: source.name, from: at, to: end, inOrder, rewrite};
       asks.push({member, operation: {kind: 'copy', ...range}});
     }
     return asks;

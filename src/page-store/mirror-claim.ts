@@ -8,6 +8,7 @@
  * costs nothing, or if there would be no quorum without it; else it is broken, and catches up once
  * the log has been recovered.
  */
+import {BorealisError} from '../base/errors.ts';
 import type {VolumeNumber} from './ids.ts';
 import {copyAsks, good, listSegments, planCopies, settledPart} from './copy-plan.ts';
 import type {Member} from './mirror-member.ts';
@@ -15,6 +16,9 @@ import {outcomeError, type Members} from './mirror-members.ts';
 import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
 import type {Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
+
+const LOCK_WAIT_MS = 2000;
+const LOCK_RETRY_MS = 20;
 
 type Copy = {readonly bytes: Buffer | null; readonly version: RecordVersion | null};
 
@@ -47,7 +51,23 @@ export function releaseInZones(members: Members, volume: VolumeNumber): void {
 
 type NewestCopy = {readonly bytes: Buffer; readonly version: RecordVersion | null};
 
+/** Who keeps the store may have it open for a moment: it is tried again for a while. */
 function lockQuorum(members: Members, volume: VolumeNumber): void {
+  const untilMs = members.nowMs() + LOCK_WAIT_MS;
+  for (;;) {
+    try {
+      lockOnce(members, volume);
+      return;
+    } catch (error) {
+      const isTaken = error instanceof BorealisError && error.kind === 'conflict';
+      if (!isTaken || members.nowMs() >= untilMs) throw error;
+      releaseInZones(members, volume);
+      members.waitForBell(members.board.bell(), LOCK_RETRY_MS);
+    }
+  }
+}
+
+function lockOnce(members: Members, volume: VolumeNumber): void {
   const answers = ask(members, () => ({kind: 'lock', volume}));
   const locked: Member[] = [];
   let conflict: (Outcome & {ok: false}) | null = null;
@@ -82,7 +102,10 @@ function readRecords(members: Members, volume: VolumeNumber): Map<Member, Copy> 
     }
     copies.set(member, {bytes, version: bytes === null ? null : recordVersion(bytes)});
   }
-  if (!members.isReadQuorum(copies.keys())) throw members.quorumLost(`read volume ${volume}`);
+  // One that rotted does not tell what it was.
+  const sound = [...copies].filter(([, {bytes, version}]) => bytes === null || version !== null);
+  const holders = sound.map(([member]) => member);
+  if (!members.isReadQuorum(holders)) throw members.quorumLost(`read volume ${volume}`);
   return copies;
 }
 

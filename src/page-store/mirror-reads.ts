@@ -111,7 +111,7 @@ export class MirrorReads {
       const key = `${member.name}:${volume}:${segment}`;
       if (member.standing !== 'current' || this.#stream.ends.has(segment)) continue;
       if (this.#healing.has(key) || this.#healing.size >= HEALS_MAX) continue;
-      const range = {source: source.name, from: 0, to: WHOLE, inOrder: false};
+      const range = {source: source.name, from: 0, to: WHOLE, inOrder: false, rewrite: false};
       const ticket = member.channel?.submit({kind: 'copy', ...place, ...range}, []) ?? null;
       if (ticket === null) continue;
       this.#healing.add(key);

@@ -25,7 +25,7 @@ import {freeBytesOf, membershipStateOf, statesOf} from './mirror-state.ts';
 import {MirrorStream} from './mirror-stream.ts';
 import {MirrorUpkeep, type MirrorRole, type Writer} from './mirror-upkeep.ts';
 import {MirroredSegment, type SegmentHost} from './mirrored-segment.ts';
-import {isNewerRecord} from './record.ts';
+import {isNewerRecord, recordVersion} from './record.ts';
 import {commonStore, foreignZone, storeIdOf} from './store-identity.ts';
 import type {ZoneMedium, ZonePlace} from './zone-channel.ts';
 import type {
@@ -123,6 +123,7 @@ class MirroredZone implements Zone, Mirror {
 
   tick(): void {
     this.#upkeep.tick();
+    this.#demandSource();
   }
 
   step(): boolean {
@@ -361,14 +362,27 @@ class MirroredZone implements Zone, Mirror {
     const members = this.#members;
     const {hangMs} = members.settings;
     this.#upkeep.stepOrTick();
+    this.#demandSource();
     if (this.#writer?.isRecovered === true && this.#role === 'writer') return;
     const isLost = !members.isWriteQuorum(members.current());
     const isLate = members.nowMs() - sinceMs > hangMs && !members.isStarting();
     if (isLost || isLate) throw members.quorumLost(what);
   }
 
+  /** A writer whose zones have all missed something cannot go on: what they hold is for recovery to tell. */
+  #demandSource(): void {
+    if (this.#role !== 'writer' || this.#writer?.isRecovered !== true) return;
+    if (this.#members.current().length === 0) throw this.#members.quorumLost('go on');
+  }
+
+  /** A copy that rotted says nothing, unless all have. */
   #readRecords(volume: VolumeNumber): Answers {
-    return this.#quorums.read({kind: 'read-volume-record', volume}, `read volume ${volume}`);
+    const what = `read volume ${volume}`;
+    const answers = this.#quorums.read({kind: 'read-volume-record', volume}, what);
+    const sound = [...answers].filter(([, {bytes}]) => isSound(bytes));
+    if (this.#members.isReadQuorum(sound.map(([member]) => member))) return new Map(sound);
+    if (answers.size < this.#members.all.length) throw this.#members.quorumLost(what);
+    return answers;
   }
 
   /** A writer may still bring its own volume there; that the zone is whole is the keeper's matter. */
@@ -380,6 +394,10 @@ class MirroredZone implements Zone, Mirror {
       }
     }
   }
+}
+
+function isSound(record: Uint8Array | null): boolean {
+  return record === null || recordVersion(Buffer.from(record)) !== null;
 }
 
 function latin1(bytes: Uint8Array | null): string | null {

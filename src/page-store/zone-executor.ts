@@ -9,6 +9,7 @@ import {AssertionError, unreachable} from '../base/assert.ts';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import {compareVersions, recordVersion} from './record.ts';
+import {fillRange} from './fill-range.ts';
 import {SegmentCache} from './segment-cache.ts';
 import {
   isOnSegments,
@@ -30,8 +31,6 @@ import type {
 
 /** A segment is not compacted, or deleted and made again, more often than that while it is repaired. */
 const REPAIR_TRIES = 3;
-/** How much of a segment is copied at a time. */
-const COPY_CHUNK_BYTES = 2 ** 20;
 
 export type CopySource = {readonly source: string; readonly sourceDirectory?: string};
 
@@ -286,14 +285,13 @@ export class ZoneExecutor {
   }
 
   #copy(operation: Extract<ZoneOperation, {kind: 'copy'}>): number {
-    const {volume, segment, from, to} = operation;
+    const {volume, segment, from, to, rewrite} = operation;
     let input: SegmentFile;
     try {
       input = this.#parts.peer(operation).openSegment(volume, segment);
     } catch (error) {
-      // Swept since it was listed: it is to go here too.
+      // Swept since it was listed, or the other zone was lost: that alone is no reason to let go of this copy.
       if (!isNotFound(error)) throw error;
-      this.#zone.deleteSegment(volume, segment);
       return 0;
     }
     const output = this.#target(volume, segment);
@@ -307,9 +305,7 @@ export class ZoneExecutor {
         return 0;
       }
       if (output.ranges !== null) return 0;
-      const copied = copyRange(input, output, from, to);
-      if (input.isDeleted()) this.#zone.deleteSegment(volume, segment);
-      return copied;
+      return fillRange(input, output, {from, to, rewrite});
     } finally {
       input.close();
       output.close();
@@ -323,26 +319,6 @@ function holdsAll({ranges}: SegmentFile, wanted: readonly SegmentRange[]): boole
   return wanted.every(({start, end}) =>
     ranges.some(range => range.start <= start && range.end >= end),
   );
-}
-
-/**
- * Writes only what differs, and syncs in any case: what was there may lie in the host's cache only.
- * Returns the bytes that were looked at.
- */
-function copyRange(input: SegmentFile, output: SegmentFile, from: number, to: number): number {
-  const bytes = Buffer.allocUnsafe(COPY_CHUNK_BYTES);
-  const held = Buffer.allocUnsafe(COPY_CHUNK_BYTES);
-  let at = from;
-  while (at < to) {
-    const wanted = Math.min(COPY_CHUNK_BYTES, to - at);
-    const got = input.read(at, bytes, 0, wanted);
-    const same = output.read(at, held, 0, got) === got && bytes.compare(held, 0, got, 0, got) === 0;
-    if (!same) output.write([bytes.subarray(0, got)], at);
-    at += got;
-    if (got < wanted) break;
-  }
-  output.sync();
-  return at - from;
 }
 
 /** What the driver is to find in place of `bytes`; `there` when it has them already. */

@@ -33,8 +33,11 @@ export type SegmentOperation =
   | (InSegment & {readonly kind: 'repair'; readonly position: number})
   | (InSegment & {readonly kind: 'read'; readonly position: number; readonly length: number})
   /**
-   * Makes bytes `from` up to `to` equal to those of another zone, durably. Answers with how many
-   * there were. `inOrder` puts it into the append line, before what is appended later.
+   * Fills in what bytes `from` up to `to` lack that another zone has, durably: a place of a log is
+   * written once, so a sector that holds something here is as good as the other one, or better, for
+   * that may have rotted. With `rewrite` the bytes are written even where nothing is lacking: a zone
+   * that failed may have them in its host's cache only. Answers with how many there were. `inOrder`
+   * puts it into the append line, before what is appended later.
    */
   | (InSegment & {
       readonly kind: 'copy';
@@ -44,6 +47,7 @@ export type SegmentOperation =
       readonly from: number;
       readonly to: number;
       readonly inOrder: boolean;
+      readonly rewrite: boolean;
     })
   /** A page of the listing: at most LISTING_PAGE of those behind `after`. */
   | (InVolume & {readonly kind: 'list-segments'; readonly after: number})

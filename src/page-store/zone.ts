@@ -133,7 +133,11 @@ export type Mirror = {
   durableLsn(): Lsn;
   /** A write quorum is there: a call that needs it does not wait for a zone to return. */
   isWritable(): boolean;
-  /** To be called about once a second: notices zones that hang, tries those that failed, catches up. */
+  /**
+   * To be called about once a second: notices zones that hang, tries those that failed, catches up.
+   * Throws unavailable `zone-quorum` for a writer whose zones have all missed something: its volume
+   * must be opened again.
+   */
   tick(): void;
   /** Goes on with a catch-up, a step of many. True while one is under way. */
   step(): boolean;

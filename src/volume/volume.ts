@@ -302,7 +302,7 @@ export class Volume {
   /** To be called about once a second: nothing waits in memory for long, and an idle volume is checkpointed. */
   onIdle(): void {
     if (this.#failure !== null || this.#closed) return;
-    this.#zone.mirror?.tick();
+    this.#attempt(() => this.#zone.mirror?.tick());
     this.flush();
     // What follows would wait for a quorum of zones, and reads with it.
     if (!this.isWritable()) return;
