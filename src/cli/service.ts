@@ -68,7 +68,7 @@ export async function openService(dataDirectory: string): Promise<Service> {
       throw serviceError(error, dataDirectory, record);
     }
   };
-  const page = async (
+  const page: Page = async (
     path: string,
     query: Record<string, string>,
     request: PageRequest = {method: 'GET'},
@@ -87,14 +87,7 @@ export async function openService(dataDirectory: string): Promise<Service> {
     if (isReport(answer)) return answer;
     throw unexpectedAnswer(record, 'no clusters and store');
   };
-  const zonesAt = async (
-    query: Record<string, string>,
-    request: PageRequest,
-  ): Promise<ZoneReport> => {
-    const answer = await page('/borealis/v1/zones', query, request);
-    if (isZoneReport(answer)) return answer;
-    throw unexpectedAnswer(record, 'no zones');
-  };
+  const pages = pagesOf(page, record);
   const reports: Service['reports'] = async options =>
     (await reportAt('/borealis/v1/clusters', options?.fresh === true)) as ClusterReports;
   return {
@@ -111,6 +104,34 @@ export async function openService(dataDirectory: string): Promise<Service> {
       const answer = await page('/borealis/v1/status', {});
       return typeof answer === 'object' ? {...answer} : {};
     },
+    ...pages,
+    close: () => rds.destroy(),
+  };
+}
+
+type Page = (
+  path: string,
+  query: Record<string, string>,
+  request?: PageRequest,
+) => Promise<unknown>;
+
+/** What RDS has no action for, and does not tell of clusters. */
+function pagesOf(
+  page: Page,
+  record: ServiceFile,
+): Pick<
+  Service,
+  'zones' | 'addZone' | 'removeZone' | 'beginScrub' | 'scrub' | 'stopScrub' | 'quotas' | 'setQuota'
+> {
+  const zonesAt = async (
+    query: Record<string, string>,
+    request: PageRequest,
+  ): Promise<ZoneReport> => {
+    const answer = await page('/borealis/v1/zones', query, request);
+    if (isZoneReport(answer)) return answer;
+    throw unexpectedAnswer(record, 'no zones');
+  };
+  return {
     zones: () => zonesAt({}, {method: 'GET'}),
     addZone: zone => zonesAt({}, {method: 'POST', body: JSON.stringify(zone)}),
     removeZone: ({letter}) => zonesAt({letter}, {method: 'DELETE'}),
@@ -141,7 +162,6 @@ export async function openService(dataDirectory: string): Promise<Service> {
       if (isQuota(answer)) return answer;
       throw unexpectedAnswer(record, 'no quota');
     },
-    close: () => rds.destroy(),
   };
 }
 
