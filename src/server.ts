@@ -24,6 +24,7 @@ import {createClusterService, type ClusterService} from './cluster/cluster-servi
 import {
   openCredentials,
   openDataDirectory,
+  openMetricsToken,
   removeServiceFile,
   writeServiceFile,
   type Credentials,
@@ -33,6 +34,7 @@ import {newAccountId} from './cluster/identifiers.ts';
 import {isCatalogMissing, refuseLostCatalog, refuseLostStore} from './cluster/lost-parts.ts';
 import {acquireServiceLock} from './cluster/service-lock.ts';
 import {openClusterStorage} from './cluster/storage.ts';
+import {ServiceCounts} from './cluster/metrics/service-counts.ts';
 import {NODE_CACHE_BYTES} from './cluster/instance-config.ts';
 import {recordZoneEvent} from './cluster/zone-events.ts';
 import {StoreZones} from './cluster/store-zones.ts';
@@ -125,7 +127,9 @@ async function open(options: ServiceOptions, logger: Logger, closers: Closer[]):
   const control = openControl(options, dataDirectory, engines, logger, closers);
   const server = createApiServer({
     controlPlane: control.controlPlane,
+    monitor: control.monitor,
     credentials,
+    scrapeToken: openMetricsToken(dataDirectory),
     region,
     clock: systemClock,
     logger,
@@ -170,9 +174,10 @@ function openControl(
     mkdirSync(directory, {recursive: true, mode: 0o700});
   const instancesDirectory = join(dataDirectory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true, mode: 0o700});
+  const counts = new ServiceCounts();
   const stored = {...storeZones.config, nodeCacheBytes: NODE_CACHE_BYTES};
   const storage = openClusterStorage(stored, event =>
-    recordZoneEvent({catalog, clock: systemClock, logger}, event, 'service'),
+    recordZoneEvent({catalog, clock: systemClock, logger, counts}, event, 'service'),
   );
   closers.push(() => storage.close());
   const launcher = createInstanceLauncher({
@@ -197,6 +202,7 @@ function openControl(
     scramVerifier: password => scramVerifier(password),
     clock: systemClock,
     logger,
+    counts,
   });
   closers.push(() => control.close());
   return control;

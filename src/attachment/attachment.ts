@@ -3,6 +3,7 @@ import type {StoreConfig} from '../page-store/open-zones.ts';
 import type {MembershipState} from '../page-store/zone.ts';
 import type {ZonePlace} from '../page-store/zone-channel.ts';
 import type {VolumeStatistics} from '../volume/statistics.ts';
+import type {LatencyHistogram} from './barrier-latency.ts';
 
 /** One complete copy of the store, standing for an Availability Zone: today a directory. */
 export type ZoneConfig = ZonePlace;
@@ -34,6 +35,8 @@ export type AttachmentStatistics = VolumeStatistics & {
   readonly waitingWrites: number;
   /** False while a write quorum of zones is missing: barriers wait. */
   readonly isWritable: boolean;
+  /** Of the barriers that had something to wait for. */
+  readonly barrierLatency: LatencyHistogram;
 };
 
 /**

@@ -16,7 +16,13 @@ import type {
 import type {BegunScrub, ScrubRequest, ScrubStatus} from '../cluster/scrubber.ts';
 import type {Quota} from '../cluster/quotas.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
-import {dataOption, readCredentials, readServiceFile} from './data-directory.ts';
+import {
+  dataOption,
+  metricsTokenFile,
+  readCredentials,
+  readServiceFile,
+  readText,
+} from './data-directory.ts';
 import {faultKind} from './exit-status.ts';
 import {shellQuote} from './format/connection-url.ts';
 
@@ -35,6 +41,8 @@ export type Service = {
   /** Returns once the change has begun. */
   addZone(zone: {letter: string; directory: string}): Promise<ZoneReport>;
   removeZone(zone: {letter: string}): Promise<ZoneReport>;
+  /** The page that Prometheus is given. */
+  metrics(): Promise<string>;
   /** Begins a scrub, of one cluster or of the whole store, or joins the one that runs. */
   beginScrub(request: ScrubRequest): Promise<BegunScrub>;
   scrub(): Promise<ScrubStatus>;
@@ -105,6 +113,13 @@ export async function openService(dataDirectory: string): Promise<Service> {
       return typeof answer === 'object' ? {...answer} : {};
     },
     ...pages,
+    metrics: async () => {
+      try {
+        return await scrape(dataDirectory, record);
+      } catch (error) {
+        throw serviceError(error, dataDirectory, record);
+      }
+    },
     close: () => rds.destroy(),
   };
 }
@@ -234,15 +249,27 @@ async function signedRequest(
     headers: {host: url.host},
     ...(body === undefined ? {} : {body}),
   });
-  const response = await fetch(url, {
-    method,
-    ...(body === undefined ? {} : {body}),
-    headers: signed.headers,
-    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-  });
+  return JSON.parse(
+    await get(url, signed.headers, {method, ...(body === undefined ? {} : {body})}),
+  );
+}
+
+/** As Prometheus does it: with the token of the data directory. */
+async function scrape(dataDirectory: string, record: ServiceFile): Promise<string> {
+  const token = (await readText(metricsTokenFile(dataDirectory))) ?? '';
+  return get(new URL('/metrics', record.url), {authorization: `Bearer ${token.trim()}`});
+}
+
+async function get(
+  url: URL,
+  headers: Record<string, string>,
+  request: PageRequest = {method: 'GET'},
+): Promise<string> {
+  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+  const response = await fetch(url, {...request, headers, signal});
   const text = await response.text();
-  if (!response.ok) throw pageError(`${method} ${path}`, response.status, text);
-  return JSON.parse(text);
+  if (!response.ok) throw pageError(`${request.method} ${url.pathname}`, response.status, text);
+  return text;
 }
 
 /** An error page is JSON `{code, message}` or the XML of a fault; take what there is. */
@@ -263,6 +290,7 @@ const CREDENTIAL_FAULTS: ReadonlySet<string> = new Set([
   'SignatureDoesNotMatch',
   'InvalidAccessKeyId',
   'AuthFailure',
+  'InvalidBearerToken',
 ]);
 
 function serviceError(error: unknown, dataDirectory: string, record: ServiceFile): BorealisError {

@@ -73,6 +73,8 @@ import {instancesOf} from './instances-of.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
 import {LaunchedProcesses} from './launched-processes.ts';
 import {reclaim, watchGrowth} from './reclaim.ts';
+import type {Monitor} from './metrics/measurements.ts';
+import {Measurer} from './metrics/measurer.ts';
 import {beginMaintenance, MAINTENANCE_PERIOD_MS} from './maintenance.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
@@ -86,6 +88,8 @@ import {ZoneChanges} from './zone-changes.ts';
 export type ClusterService = {
   /** Its calls wait until `recover` is through. */
   readonly controlPlane: ControlPlane;
+  /** Answers during recovery too. */
+  readonly monitor: Monitor;
   /** Brings up every cluster that was there; engines may still be starting when it returns. */
   recover(): Promise<void>;
   /** Stops every instance and closes every endpoint; the catalog and the store stay the caller's. */
@@ -139,6 +143,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
   let stopMaintenance = (): void => undefined;
   return {
     controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
+    monitor: new Measurer(world, () => recovered.signal.aborted),
     async recover() {
       await space.look();
       space.start();

@@ -11,8 +11,12 @@
  */
 import type {AttachmentStatistics, ForkResult, ZoneConfig} from '../attachment/attachment.ts';
 import type {ErrorKind} from '../base/errors.ts';
-import type {ReplicationProgress, ReplicationSource} from '../engine/engine.ts';
-import type {EngineSetting} from '../engine/engine.ts';
+import type {
+  EngineSetting,
+  EngineStatistics,
+  ReplicationProgress,
+  ReplicationSource,
+} from '../engine/engine.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {Membership} from '../page-store/membership.ts';
 import type {StoreConfig} from '../page-store/open-zones.ts';
@@ -66,11 +70,17 @@ export type InstanceConfig = {
 
 export type StartMessage = {readonly type: 'start'; readonly config: InstanceConfig};
 
+/** Each part is null when it did not answer in time. */
+export type InstanceStatistics = {
+  readonly volume: AttachmentStatistics | null;
+  readonly engine: EngineStatistics | null;
+};
+
 /** Method name to the types of its parameters and of its result. */
 export type InstanceMethods = {
   fork: {params: {child: VolumeNumber}; result: ForkResult & {steps: readonly StepReport[]}};
   checkpoint: {params: Record<string, never>; result: {lsn: Lsn}};
-  statistics: {params: Record<string, never>; result: AttachmentStatistics};
+  statistics: {params: Record<string, never>; result: InstanceStatistics};
   /** Which zones there are from now on. */
   changeZones: {params: StoreConfig; result: MembershipState};
   setMaster: {params: {master: MasterUser}; result: Record<string, never>};

@@ -27,6 +27,7 @@ import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
 import type {StoreConfig} from '../../page-store/open-zones.ts';
 import {ZoneBoard} from '../../page-store/zone-board.ts';
 import type {MembershipState, ZoneEvent} from '../../page-store/zone.ts';
+import {BarrierLatency} from '../barrier-latency.ts';
 import {
   ControlBlock,
   type ControlMethod,
@@ -107,6 +108,7 @@ class FuseAttachment implements MountedAttachment {
   readonly #control = new ControlBlock();
   readonly #queue = new SyncQueue();
   readonly #board = new ZoneBoard();
+  readonly #latency = new BarrierLatency();
   /** Zones are looked after even while nothing is written: one may be away, or catch up. */
   #hasMirror: boolean;
   readonly #onZoneEvent: (event: ZoneEvent) => void;
@@ -137,6 +139,7 @@ class FuseAttachment implements MountedAttachment {
       control: this.#control.shared,
       queue: this.#queue.shared,
       board: this.#board.shared,
+      latency: this.#latency.shared,
       owners: config.ownerMap ?? IDENTITY_OWNER_MAP,
       volume: {
         ...{zones, membership, zoneHangMs},
@@ -147,6 +150,7 @@ class FuseAttachment implements MountedAttachment {
       deviceFd: this.#deviceFd,
       queue: this.#queue.shared,
       board: this.#board.shared,
+      latency: this.#latency.shared,
     };
     this.#serving = workers.serving;
     this.#sync = workers.sync;

@@ -9,6 +9,8 @@ import {pino} from 'pino';
 import {sleep, systemClock} from '../../base/clock.ts';
 import {Catalog} from '../catalog.ts';
 import {createClusterService} from '../cluster-service.ts';
+import type {Monitor} from '../metrics/measurements.ts';
+import {ServiceCounts} from '../metrics/service-counts.ts';
 import type {ControlPlane} from '../control-plane.ts';
 import {StoreZones} from '../store-zones.ts';
 import {openZonePlan} from '../zone-list.ts';
@@ -16,6 +18,7 @@ import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
 
 export type TestService = {
   readonly plane: ControlPlane;
+  readonly monitor: Monitor;
   readonly catalog: Catalog;
   readonly storage: FakeStorage;
   readonly instances: FakeInstances;
@@ -64,11 +67,13 @@ export async function openTestService(
     hostMemoryBytes: 2 ** 34,
     scramVerifier: password => `verifier of ${password.length} characters`,
     clock: systemClock,
+    counts: new ServiceCounts(),
     logger: pino({level: 'silent'}),
   });
   await service.recover();
   return {
     plane: service.controlPlane,
+    monitor: service.monitor,
     catalog,
     storage,
     instances,
