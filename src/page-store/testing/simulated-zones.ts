@@ -57,6 +57,11 @@ export class SimulatedDisks {
   }
 }
 
+/** Bytes that wait in one line at most. */
+const LINE_BYTES = 4 * 2 ** 20;
+
+type Queued = {ticket: number; operation: ZoneOperation; bytes: Buffer; readyMs: number};
+
 /** The zones as one process has them open. */
 export class SimulatedZones implements ZoneMedium {
   readonly board: ZoneBoard = new ZoneBoard();
