@@ -17,7 +17,10 @@ import {assert} from './base/assert.ts';
 import {systemClock} from './base/clock.ts';
 import {BorealisError, systemErrorCode} from './base/errors.ts';
 import {createLogger, type Logger} from './base/log.ts';
+import {tokenRefusal} from './api/database-token.ts';
 import {Catalog} from './cluster/catalog.ts';
+import {openAuthority} from './cluster/certificate-authority.ts';
+import {Certificates} from './cluster/certificates.ts';
 import {createClusterService, type ClusterService} from './cluster/cluster-service.ts';
 import {
   openCredentials,
@@ -112,7 +115,7 @@ async function open(options: ServiceOptions, logger: Logger, closers: Closer[]):
   if (engines.fallbackReason !== null) {
     logger.warn(`engines run as ${engine}, because: ${engines.fallbackReason}`);
   }
-  const control = openControl(options, dataDirectory, engines, logger, closers);
+  const control = openControl(options, {dataDirectory, credentials, engines}, logger, closers);
   const server = createApiServer({
     controlPlane: control.controlPlane,
     credentials,
@@ -133,12 +136,13 @@ async function open(options: ServiceOptions, logger: Logger, closers: Closer[]):
 
 function openControl(
   options: ServiceOptions,
-  dataDirectory: string,
-  engines: Engines,
+  parts: {dataDirectory: string; credentials: Credentials; engines: Engines},
   logger: Logger,
   closers: Closer[],
 ): ClusterService {
   const {region} = options;
+  const {dataDirectory, credentials, engines} = parts;
+  const authority = openAuthority(dataDirectory, {clock: systemClock, logger});
   const catalog = Catalog.open({
     directory: dataDirectory,
     region,
@@ -170,6 +174,9 @@ function openControl(
     freeBytes: () => freeBytesOf(zones),
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     scramVerifier: password => scramVerifier(password),
+    certificates: new Certificates(authority, systemClock),
+    tokenRefusal: (token, scope) =>
+      tokenRefusal(token, scope, {credentials, region, clock: systemClock}),
     clock: systemClock,
     logger,
   });

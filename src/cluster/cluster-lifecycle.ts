@@ -16,6 +16,7 @@ import {customEndpointsOf, listenForCluster} from './endpoint-set.ts';
 import {goldenVolume} from './golden-volumes.ts';
 import {instancesOf} from './instances-of.ts';
 import type {ClusterRecord} from './records.ts';
+import {refreshTls} from './tls-refresh.ts';
 import {addEvent, type World} from './world.ts';
 
 /** An engine that cannot initialise three times over will not the fourth time. */
@@ -31,6 +32,7 @@ export async function reconcileCluster(
   if (cluster.status !== 'deleting') {
     await listenForCluster(world, cluster);
     world.supervisor.reroute(identifier);
+    await refreshTls(world, cluster);
   }
   switch (cluster.status) {
     case 'creating':
@@ -160,6 +162,7 @@ async function remove(world: World, cluster: ClusterRecord): Promise<void> {
     }
     addEvent(world, 'db-cluster', identifier, 'DB cluster deleted');
   });
+  world.certificates.forget(cluster.resourceId);
   crashPoint('cluster.delete.after-record');
   world.reconciler.enqueue('sweep');
 }

@@ -25,6 +25,7 @@ import {storageReport} from './actions/storage-report.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
 import type {ControlPlane} from './control-plane.ts';
+import {every} from '../base/clock.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
@@ -34,7 +35,11 @@ import {recover} from './recovery.ts';
 import {ReplicaMonitor} from './replica-monitor.ts';
 import {SpaceMonitor} from './space-monitor.ts';
 import {Supervisor} from './supervisor.ts';
+import {ShownCertificates} from './tls-refresh.ts';
 import {addEvent, type Surroundings, type World} from './world.ts';
+
+/** Certificates are renewed weeks before they end. */
+const CERTIFICATE_LOOK_MS = 6 * 60 * 60 * 1000;
 
 export type ClusterService = {
   /** Its calls wait until `recover` is through. */
@@ -49,6 +54,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
   const base = {
     ...surroundings,
     endpoints: new EndpointSet(),
+    shownCertificates: new ShownCertificates(),
     volumeLocks: new KeyedLock(),
     resourceLocks: new KeyedLock(),
   };
@@ -74,6 +80,12 @@ export function createClusterService(surroundings: Surroundings): ClusterService
   const world: World = {...base, reconciler, supervisor, space, replicas};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
+  // Whoever drives a cluster also hands on its certificate when that is due.
+  const stopRenewing = every(CERTIFICATE_LOOK_MS, () => {
+    for (const {identifier} of surroundings.catalog.clusters.list()) {
+      reconciler.enqueue(`cluster/${identifier}`);
+    }
+  });
   return {
     controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
     async recover() {
@@ -87,6 +99,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.stop();
       replicas.stop();
       stopWatching();
+      stopRenewing();
       const reconcilerStopped = world.reconciler.stop();
       await Promise.all([
         world.storage.endReclaim(),

@@ -9,9 +9,8 @@
  * RDS tells one port for all endpoints of a cluster, so they differ in their address.
  */
 import {Endpoint, ENDPOINT_ADDRESS, type EndpointTarget} from '../endpoint/endpoint.ts';
-import {instancesOf} from './instances-of.ts';
-import type {ClusterEndpointRecord, ClusterRecord, InstanceRecord} from './records.ts';
-import {routesOf} from './routes.ts';
+import type {Gate} from '../endpoint/gate.ts';
+import type {ClusterEndpointRecord, ClusterRecord} from './records.ts';
 import type {World} from './world.ts';
 
 const READER_ADDRESS = '127.0.0.2';
@@ -52,28 +51,6 @@ export function customEndpointsOf(
   return catalog.clusterEndpoints.list().filter(each => each.clusterIdentifier === cluster);
 }
 
-/** Points the endpoints of a cluster to where they should lead now. */
-export function pointEndpoints(
-  world: Pick<World, 'catalog' | 'endpoints'>,
-  identifier: string,
-  isServing: (instance: InstanceRecord) => boolean,
-): void {
-  const cluster = world.catalog.clusters.get(identifier);
-  if (cluster === undefined || cluster.status === 'deleting') return;
-  const instances = instancesOf(world, identifier);
-  const serving = new Map(
-    instances.filter(isServing).map(instance => [instance.identifier, instance.port]),
-  );
-  const custom = customEndpointsOf(world, identifier);
-  const routes = routesOf(cluster, instances, custom, name => serving.get(name));
-  world.endpoints.route(identifier, routes.cluster);
-  world.endpoints.route(readerKey(identifier), routes.reader);
-  for (const endpoint of custom) {
-    const target = routes.custom.get(endpoint.identifier);
-    if (target !== undefined) world.endpoints.route(customKey(endpoint), target);
-  }
-}
-
 /** Makes every endpoint of a cluster listen. Throws conflict/port-in-use. */
 export async function listenForCluster(
   world: Pick<World, 'catalog' | 'endpoints'>,
@@ -92,13 +69,12 @@ export async function listenForCluster(
 export class EndpointSet {
   readonly #endpoints = new Map<EndpointKey, Endpoint>();
   /** Kept apart from the endpoint: it may be known before the port could be bound. */
-  readonly #targets = new Map<EndpointKey, EndpointTarget>();
+  readonly #routes = new Map<EndpointKey, {target: EndpointTarget; gate: Gate}>();
 
   /** Takes over an endpoint that listens already. */
   adopt(key: EndpointKey, endpoint: Endpoint): void {
     this.#endpoints.set(key, endpoint);
-    const target = this.#targets.get(key);
-    if (target !== undefined) endpoint.setTarget(target);
+    this.#apply(key);
   }
 
   /** Listens on `port` unless it does. Throws conflict/port-in-use. */
@@ -106,21 +82,28 @@ export class EndpointSet {
     if (!this.#endpoints.has(key)) this.adopt(key, await Endpoint.listen(port, {}, address));
   }
 
-  route(key: EndpointKey, target: EndpointTarget): void {
-    this.#targets.set(key, target);
-    this.#endpoints.get(key)?.setTarget(target);
+  route(key: EndpointKey, target: EndpointTarget, gate: Gate): void {
+    this.#routes.set(key, {target, gate});
+    this.#apply(key);
+  }
+
+  #apply(key: EndpointKey): void {
+    const route = this.#routes.get(key);
+    if (route === undefined) return;
+    this.#endpoints.get(key)?.setGate(route.gate);
+    this.#endpoints.get(key)?.setTarget(route.target);
   }
 
   async close(key: EndpointKey): Promise<void> {
     const endpoint = this.#endpoints.get(key);
     this.#endpoints.delete(key);
-    this.#targets.delete(key);
+    this.#routes.delete(key);
     await endpoint?.close();
   }
 
   /** Closes every endpoint of a cluster. */
   async closeCluster(cluster: string): Promise<void> {
-    const keys = [...this.#endpoints.keys(), ...this.#targets.keys()].filter(
+    const keys = [...this.#endpoints.keys(), ...this.#routes.keys()].filter(
       key => key === cluster || key.startsWith(`${cluster}/`),
     );
     await Promise.all(keys.map(key => this.close(key)));

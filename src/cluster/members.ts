@@ -78,7 +78,6 @@ export const CLUSTER_REFUSALS: Refusals = {
   EnableCloudwatchLogsExports: unsupported('log exports are'),
   EnableGlobalWriteForwarding: unsupportedIfTrue('global databases are'),
   EnableHttpEndpoint: unsupportedIfTrue('the Data API is'),
-  EnableIAMDatabaseAuthentication: unsupportedIfTrue('IAM database authentication is'),
   EnableInternetAccessGateway: unsupportedIfTrue('internet access gateways are'),
   EnableLimitlessDatabase: unsupportedIfTrue('Limitless Database is'),
   EnableLocalWriteForwarding: unsupportedIfTrue('write forwarding is'),

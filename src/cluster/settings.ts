@@ -28,6 +28,7 @@ export type SettingsInput = {
   readonly CopyTagsToSnapshot?: boolean | undefined;
   readonly AutoMinorVersionUpgrade?: boolean | undefined;
   readonly DeletionProtection?: boolean | undefined;
+  readonly EnableIAMDatabaseAuthentication?: boolean | undefined;
   readonly Tags?: Tag[] | undefined;
   readonly TagSpecifications?: TagSpecification[] | undefined;
 };
@@ -67,6 +68,7 @@ export function parseSettings(
     copyTagsToSnapshot: input.CopyTagsToSnapshot ?? absent.copyTagsToSnapshot,
     autoMinorVersionUpgrade: input.AutoMinorVersionUpgrade ?? absent.autoMinorVersionUpgrade,
     deletionProtection: input.DeletionProtection ?? absent.deletionProtection,
+    iamAuthentication: input.EnableIAMDatabaseAuthentication ?? absent.iamAuthentication,
     tags: parseTags(input.Tags ?? tagsFor('cluster', input.TagSpecifications) ?? absent.tags),
   };
 }

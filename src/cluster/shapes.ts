@@ -6,10 +6,12 @@ import type {
   VpcSecurityGroupMembership,
 } from '@aws-sdk/client-rds';
 import {ENDPOINT_ADDRESS} from '../endpoint/endpoint.ts';
+import {AUTHORITY_IDENTIFIER} from './certificates.ts';
 import {writerOf} from './cluster-roles.ts';
 import {readerAddress} from './endpoint-set.ts';
 import {ENGINE, parameterGroupFamily} from './engine-versions.ts';
 import {arnOf} from './identifiers.ts';
+import {certificateOf} from './gates.ts';
 import {instancesOf} from './instances-of.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
 import type {World} from './world.ts';
@@ -19,7 +21,7 @@ const ALLOCATED_STORAGE_GIB = 1;
 /** No DNS zone serves these addresses; tools want the member all the same. */
 const HOSTED_ZONE_ID = 'ZBOREALISLOCAL';
 
-type ShapeWorld = Pick<World, 'catalog' | 'clock' | 'space' | 'zones'>;
+type ShapeWorld = Pick<World, 'catalog' | 'certificates' | 'clock' | 'space' | 'zones'>;
 
 export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBCluster {
   const {settings, identifier} = cluster;
@@ -62,7 +64,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     DbClusterResourceId: cluster.resourceId,
     DBClusterArn: arnOf('cluster', world.catalog.identity, identifier),
     AssociatedRoles: [],
-    IAMDatabaseAuthenticationEnabled: false,
+    IAMDatabaseAuthenticationEnabled: settings.iamAuthentication,
     CloneGroupId: cluster.cloneGroupId,
     ClusterCreateTime: new Date(cluster.createdAtMs),
     PendingModifiedValues:
@@ -128,7 +130,12 @@ export function instanceShape(
     CopyTagsToSnapshot: settings.copyTagsToSnapshot,
     MonitoringInterval: 0,
     PromotionTier: instance.promotionTier,
-    IAMDatabaseAuthenticationEnabled: false,
+    IAMDatabaseAuthenticationEnabled: settings.iamAuthentication,
+    CACertificateIdentifier: AUTHORITY_IDENTIFIER,
+    CertificateDetails: {
+      CAIdentifier: AUTHORITY_IDENTIFIER,
+      ValidTill: new Date(certificateOf(world, cluster).validity.notAfterMs),
+    },
     PerformanceInsightsEnabled: false,
     DeletionProtection: settings.deletionProtection,
     DomainMemberships: [],

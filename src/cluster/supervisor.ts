@@ -19,7 +19,7 @@ import {errorChain} from '../base/errors.ts';
 import {processIdentity} from '../base/process-identity.ts';
 import type {InstanceProcess} from '../instance/instance-process.ts';
 import {failoverOrder, writerOf} from './cluster-roles.ts';
-import {pointEndpoints} from './endpoint-set.ts';
+import {pointEndpoints} from './point-endpoints.ts';
 import {swapWriter} from './failover.ts';
 import {instanceConfig} from './instance-config.ts';
 import {recordFailed, recordReady, recordRestart, recordTakenOver} from './instance-history.ts';
@@ -151,13 +151,18 @@ export class Supervisor {
 
   /** Whether the instance serves in the role that its record tells. */
   isServing(instance: InstanceRecord): boolean {
-    const runner = this.#runners.get(instance.identifier);
-    return runner !== undefined && runner.role === instance.role && serves(runner);
+    return this.serving(instance) !== undefined;
+  }
+
+  /** Its process then. */
+  serving({identifier, role}: InstanceRecord): InstanceProcess | undefined {
+    const runner = this.#runners.get(identifier);
+    return runner?.role === role && serves(runner) ? runner.handle : undefined;
   }
 
   /** Points the endpoints of a cluster to where they should lead now. */
   reroute(identifier: string): void {
-    pointEndpoints(this.#world, identifier, instance => this.isServing(instance));
+    pointEndpoints(this.#world, identifier, instance => this.serving(instance));
   }
 
   #rerouteOf(instance: string): void {
@@ -313,13 +318,15 @@ export class Supervisor {
     place: Place,
     runner: Runner,
   ): InstanceProcess {
-    const {catalog, launch} = this.#world;
+    const {catalog, launch, shownCertificates} = this.#world;
     const hasReaders = failoverOrder(instancesOf(this.#world, cluster.identifier)).length > 0;
     const verifier = hasReaders ? this.#secrets.of(cluster.resourceId).verifier : null;
     crashPoint('instance.start.before-spawn');
-    const handle = launch(instanceConfig(this.#world, instance, cluster, place, verifier), {
+    const config = instanceConfig(this.#world, instance, cluster, place, verifier);
+    const handle = launch(config, {
       onZoneEvent: event => recordZoneEvent(this.#world, event, 'instance'),
     });
+    if (config.tls !== null) shownCertificates.note(handle, config.tls.certificate);
     runner.handle = handle;
     catalog.transaction(() => {
       catalog.instances.update(instance.identifier, record => ({

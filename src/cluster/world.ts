@@ -3,8 +3,10 @@ import type {Clock} from '../base/clock.ts';
 import type {Logger} from '../base/log.ts';
 import type {ZoneConfig} from '../attachment/attachment.ts';
 import type {Catalog} from './catalog.ts';
+import type {Certificates} from './certificates.ts';
 import type {EndpointSet} from './endpoint-set.ts';
 import type {EngineOffers} from './engine-versions.ts';
+import type {TokenScope} from './gates.ts';
 import type {KeyedLock} from './keyed-lock.ts';
 import type {InstanceLauncher} from '../instance/instance-process.ts';
 import type {Reconciler} from './reconciler.ts';
@@ -13,6 +15,7 @@ import type {ClusterStorage} from './storage-types.ts';
 import type {SpaceMonitor} from './space-monitor.ts';
 import type {ReplicaMonitor} from './replica-monitor.ts';
 import type {Supervisor} from './supervisor.ts';
+import type {ShownCertificates} from './tls-refresh.ts';
 
 /** What the service gives. */
 export type Surroundings = {
@@ -28,12 +31,16 @@ export type Surroundings = {
   /** Free bytes below which engines' writes wait; see attachment/space-guard.ts. */
   readonly reserveBytes: number;
   readonly scramVerifier: (password: string) => string;
+  readonly certificates: Certificates;
+  /** Why a token of `generate-db-auth-token` is no good for this scope; null when it is. */
+  readonly tokenRefusal: (token: string, scope: TokenScope) => string | null;
   readonly clock: Clock;
   readonly logger: Logger;
 };
 
 export type World = Surroundings & {
   readonly endpoints: EndpointSet;
+  readonly shownCertificates: ShownCertificates;
   /** Held by whoever has a volume open or is about to change it as a whole. Key: its number. */
   readonly volumeLocks: KeyedLock;
   /** Held while a resource is driven. Key: as the reconciler's. */

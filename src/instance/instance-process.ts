@@ -74,6 +74,8 @@ const REQUEST_TIMEOUTS_MS: Readonly<Record<InstanceMethod, number>> = {
   checkpoint: 60_000,
   statistics: 10_000,
   setMaster: 30_000,
+  setTls: 10_000,
+  isTokenUser: 10_000,
   admitReaders: 30_000,
   follow: 10_000,
   replication: 5_000,

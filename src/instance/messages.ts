@@ -11,7 +11,7 @@
  */
 import type {AttachmentStatistics, ForkResult, ZoneConfig} from '../attachment/attachment.ts';
 import type {ErrorKind} from '../base/errors.ts';
-import type {ReplicationProgress, ReplicationSource} from '../engine/engine.ts';
+import type {EngineTls, ReplicationProgress, ReplicationSource} from '../engine/engine.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {ZoneEvent} from '../page-store/zone.ts';
 
@@ -55,6 +55,8 @@ export type InstanceConfig = {
   readonly readerVerifier: string | null;
   /** Of a reader, else null. */
   readonly source: ReplicationSource | null;
+  /** Certificate and key, of the cluster's own; null for golden. */
+  readonly tls: EngineTls | null;
   /** Engine settings from the parameter group, over Borealis's own. */
   readonly parameters: Readonly<Record<string, string>>;
 };
@@ -67,6 +69,8 @@ export type InstanceMethods = {
   checkpoint: {params: Record<string, never>; result: {lsn: Lsn}};
   statistics: {params: Record<string, never>; result: AttachmentStatistics};
   setMaster: {params: {master: MasterUser}; result: Record<string, never>};
+  setTls: {params: {tls: EngineTls}; result: Record<string, never>};
+  isTokenUser: {params: {user: string}; result: {isTokenUser: boolean}};
   /** Of a writer; see `EngineReplication`. */
   admitReaders: {params: {verifier: string}; result: Record<string, never>};
   /** Of a reader. */

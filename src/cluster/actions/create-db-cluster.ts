@@ -77,6 +77,7 @@ function defaultSettings(world: World, engineVersion: string): ClusterSettings {
     copyTagsToSnapshot: false,
     autoMinorVersionUpgrade: true,
     deletionProtection: false,
+    iamAuthentication: false,
     tags: [],
   };
 }

@@ -3,7 +3,9 @@ import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {pino} from 'pino';
 import {sleep, systemClock} from '../../base/clock.ts';
+import {issueAuthority} from '../../base/x509.ts';
 import {Catalog} from '../catalog.ts';
+import {Certificates} from '../certificates.ts';
 import {createClusterService} from '../cluster-service.ts';
 import type {ControlPlane} from '../control-plane.ts';
 import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
@@ -53,6 +55,11 @@ export async function openTestService(
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
     scramVerifier: password => `verifier of ${password.length} characters`,
+    certificates: new Certificates(
+      issueAuthority('test', {notBeforeMs: 0, notAfterMs: 4e12}),
+      systemClock,
+    ),
+    tokenRefusal: token => (token === 'good-token' ? null : 'it is not the good one'),
     clock: systemClock,
     logger: pino({level: 'silent'}),
   });

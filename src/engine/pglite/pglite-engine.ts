@@ -16,10 +16,11 @@ import {systemClock, withDeadline} from '../../base/clock.ts';
 import {BorealisError, errorMessage} from '../../base/errors.ts';
 import {createLogger} from '../../base/log.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
-import type {EngineMaster, ReportStep, RunningEngine, StopMode} from '../engine.ts';
+import type {EngineMaster, EngineTls, ReportStep, RunningEngine, StopMode} from '../engine.ts';
 import {openEngineLog, type EngineLog} from '../postgres/engine-log.ts';
-import {createDatabase, setMaster} from '../postgres/roles.ts';
+import {createDatabase, isTokenUser, setMaster} from '../postgres/roles.ts';
 import type {Session} from '../postgres/session.ts';
+import {isTlsForced} from '../postgres/settings.ts';
 import {adminSession} from './admin-session.ts';
 import {EngineLink} from './engine-link.ts';
 import type {EngineLinkOptions} from './engine-link.ts';
@@ -45,6 +46,8 @@ export type PgliteConfig = {
   readonly port: number;
   /** The database that is served; created, owned by the master, if it does not exist. Null: `postgres`. */
   readonly databaseName: string | null;
+  /** Null: without TLS. */
+  readonly tls: EngineTls | null;
   readonly parameters: Readonly<Record<string, string>>;
 };
 
@@ -133,7 +136,9 @@ async function serve(
     return String(row?.['version']);
   });
   report({name: 'configure-engine', durationMs: systemClock.monotonicMs() - beganMs});
-  const frontEnd = await FrontEnd.listen({link, turns, log: logger}, config.port);
+  const {tls, parameters, port} = config;
+  const doors = {tls, isTlsForced: isTlsForced(parameters)};
+  const frontEnd = await FrontEnd.listen({link, turns, log: logger, ...doors}, port);
   const housekeeping = new Housekeeping(link, turns, logger);
   void link.failed.then(async error => {
     housekeeping.stop();
@@ -152,6 +157,8 @@ async function serve(
     serverVersion: `PostgreSQL ${version} (PGlite)`,
     failed,
     setMaster: master => asAdmin(session => setMaster(session, master)),
+    setTls: async next => frontEnd.setTls(next),
+    isTokenUser: user => asAdmin(session => isTokenUser(session, user)),
     prepareFork: report_ => prepareFork(housekeeping, report_),
     replication: null,
     stop,

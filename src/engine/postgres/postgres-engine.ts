@@ -2,7 +2,7 @@
  * PostgreSQL on a directory.
  *
  *     <dataDirectory>/pgdata      the cluster's files, mode 0700
- *     <privateDirectory>/config   postgresql.conf and pg_hba.conf, written at every start
+ *     <privateDirectory>/config   postgresql.conf, pg_hba.conf, certificate and key, written at every start
  *     <privateDirectory>/socket   Unix socket for our own sessions
  *     <privateDirectory>/links    links between the libraries of the npm package, where they lack
  *
@@ -16,27 +16,23 @@ import {mkdir} from 'node:fs/promises';
 import {join} from 'node:path';
 import {sleep, systemClock} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
-import type {
-  Engine,
-  EngineReplication,
-  EngineStartOptions,
-  ReportStep,
-  RunningEngine,
-} from '../engine.ts';
+import type {Engine, EngineStartOptions, ReportStep, RunningEngine} from '../engine.ts';
 import {inspectPostgres} from './binaries.ts';
+import {Configuration} from './configuration.ts';
 import {dropSubscriptions, removeReplicationSlots} from './forget-source.ts';
 import {ADMIN_ROLE} from './names.ts';
 import {exitText, lastComplaint, runProgram, type Postmaster} from './postmaster.ts';
 import {prepareFork} from './prepare-fork.ts';
 import {engineReplication, prepareReader} from './replication.ts';
-import {createClusterRoles, createDatabase, setMaster, setReplicationRole} from './roles.ts';
-import {withSession, type Session, type SocketAddress} from './session.ts';
 import {
-  OPEN_LIBRARY_PATH,
-  writeConfiguration,
-  type ReplicationSettings,
-  type SettingsInput,
-} from './settings.ts';
+  createClusterRoles,
+  createDatabase,
+  isTokenUser,
+  setMaster,
+  setReplicationRole,
+} from './roles.ts';
+import {withSession, type Session, type SocketAddress} from './session.ts';
+import {OPEN_LIBRARY_PATH, type ReplicationSettings, type SettingsInput} from './settings.ts';
 import {removeLeftovers, startOnPort} from './start-server.ts';
 import {giveTo, prepareWorkplace, type PostgresEngineConfig, type Workplace} from './workplace.ts';
 
@@ -58,7 +54,7 @@ async function initialise(place: Workplace, report: ReportStep): Promise<void> {
     const {postmaster, port} = await startOnPort(
       place,
       // No role with a password is there yet, and extensions need their libraries.
-      {...settingsOf(place, {}), doors: 'open', replication: {role: 'alone'}},
+      {...settingsOf(place, {}), doors: 'open', replication: {role: 'alone'}, tls: null},
       0,
     );
     try {
@@ -130,11 +126,13 @@ async function start(
     ...settingsOf(place, options.parameters),
     doors: options.firstStart ? 'closed' : 'open',
     replication,
+    tls: options.tls,
   } as const;
   const {postmaster, port} = await timed('recover', report, () =>
     startOnPort(place, settings, options.port),
   );
   const address = {directory: place.socketDirectory, port};
+  const configuration = new Configuration(place, postmaster, {...settings, port});
   try {
     const serverVersion = await withSession(address, async session => {
       if (options.firstStart) {
@@ -143,24 +141,14 @@ async function start(
       return timed('prepare-access', report, async () => {
         if (source === null) await applyOptions(session, options);
         if (options.firstStart) {
-          await writeConfiguration(
-            place.configDirectory,
-            {...settings, port, doors: 'open'},
-            place.user.owner,
-          );
-          postmaster.reload();
+          await configuration.change({doors: 'open'});
           await untilReloaded(session);
         }
         const [row] = await session.query(`SELECT current_setting('server_version') AS version`);
         return `PostgreSQL ${String(row?.['version']).replace(/ .*$/, '')}`;
       });
     });
-    const control = engineReplication(place, postmaster, address, {
-      ...settings,
-      port,
-      doors: 'open',
-    });
-    return runningEngine(postmaster, address, serverVersion, control);
+    return runningEngine(place, postmaster, configuration, address, serverVersion);
   } catch (error) {
     await postmaster.stop('immediate');
     throw error;
@@ -194,10 +182,11 @@ async function untilReloaded(session: Session): Promise<void> {
 }
 
 function runningEngine(
+  place: Workplace,
   postmaster: Postmaster,
+  configuration: Configuration,
   address: SocketAddress,
   serverVersion: string,
-  replication: EngineReplication,
 ): RunningEngine {
   let stopping = false;
   const failed = endedUnasked(postmaster, () => stopping);
@@ -206,8 +195,10 @@ function runningEngine(
     serverVersion,
     failed,
     setMaster: master => withSession(address, session => setMaster(session, master)),
+    setTls: tls => configuration.change({tls}),
+    isTokenUser: user => withSession(address, session => isTokenUser(session, user)),
     prepareFork: report => prepareFork(address, report),
-    replication,
+    replication: engineReplication(place, configuration, address),
     stop: async mode => {
       stopping = true;
       await postmaster.stop(mode);

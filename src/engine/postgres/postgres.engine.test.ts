@@ -22,6 +22,7 @@ const START = {
   databaseName: null,
   readerVerifier: null,
   source: null,
+  tls: null,
   parameters: {},
 } as const;
 const servers = testServers();

@@ -1,5 +1,10 @@
 import {describe, expect, test} from 'vitest';
-import {hbaText, settingsText, type SettingsInput} from './settings.ts';
+import {
+  configurationFiles,
+  hbaText,
+  settingsText as textOf,
+  type SettingsInput,
+} from './settings.ts';
 
 const INPUT: SettingsInput = {
   port: 5433,
@@ -7,8 +12,10 @@ const INPUT: SettingsInput = {
   syncedBy: 'volume',
   doors: 'open',
   replication: {role: 'alone'},
+  tls: null,
   parameters: {},
 };
+const settingsText = (input: SettingsInput): string => textOf(input, configurationFiles('/config'));
 
 function settings(more: Partial<SettingsInput>): Map<string, string> {
   const lines = settingsText({...INPUT, ...more})
@@ -73,11 +80,11 @@ describe('the settings', () => {
 });
 
 test('closed doors let in nobody but our own role, over the socket', () => {
-  expect(hbaText('closed')).toBe('local all rdsadmin trust\n');
+  expect(hbaText({...INPUT, doors: 'closed'})).toBe('local all rdsadmin trust\n');
 });
 
 test('open doors let in every role but ours, with its password, from this machine', () => {
-  expect(hbaText('open').split('\n').slice(1, 5)).toEqual([
+  expect(hbaText(INPUT).split('\n').slice(1, 5)).toEqual([
     'host all rdsadmin all reject',
     'host replication rdsrepladmin 127.0.0.1/32 scram-sha-256',
     'host all rdsrepladmin all reject',
