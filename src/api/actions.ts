@@ -5,6 +5,7 @@ import {createDBClusterEndpoint} from './actions/create-db-cluster-endpoint.ts';
 import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
 import {modifyDBClusterEndpoint} from './actions/modify-db-cluster-endpoint.ts';
 import {deleteDBClusterEndpoint} from './actions/delete-db-cluster-endpoint.ts';
+import {describeCertificates} from './actions/describe-certificates.ts';
 import {createDBCluster} from './actions/create-db-cluster.ts';
 import {createDBInstance} from './actions/create-db-instance.ts';
 import {deleteDBCluster} from './actions/delete-db-cluster.ts';
@@ -26,6 +27,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     describeDBInstances,
     modifyDBCluster,
     restoreDBClusterToPointInTime,
+    describeCertificates,
     failoverDBCluster,
     createDBClusterEndpoint,
     describeDBClusterEndpoints,

@@ -6,7 +6,14 @@ import {join} from 'node:path';
 import fc from 'fast-check';
 import {afterAll, describe, expect, test} from 'vitest';
 import {systemClock} from './clock.ts';
-import {isIssuedBy, issueAuthority, issueClient, issueServer, validityOf} from './x509.ts';
+import {
+  isClientOf,
+  isIssuedBy,
+  issueAuthority,
+  issueClient,
+  issueServer,
+  validityOf,
+} from './x509.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 const now = Math.floor(systemClock.nowMs() / 1000) * 1000;
@@ -57,6 +64,17 @@ describe('certificates', () => {
       }),
       {numRuns: 20},
     );
+    const server = issueServer(authority, 'role', ['localhost'], period);
+    const other = issueAuthority('Borealis test authority', period);
+    const good = issueClient(authority, 'role', period);
+    const isGood = (pem: string, from = authority, at = now): boolean =>
+      isClientOf(new X509Certificate(pem), from.certificate, at);
+    expect(isGood(good.certificate)).toBe(true);
+    expect(isGood(good.certificate, other)).toBe(false);
+    expect(isGood(server.certificate)).toBe(false);
+    expect(isGood(authority.certificate)).toBe(false);
+    expect(isGood(good.certificate, authority, period.notAfterMs + 1_000)).toBe(false);
+    expect(isGood(good.certificate, authority, period.notBeforeMs - 1_000)).toBe(false);
     const purpose = (name: string): string =>
       openssl('verify', '-CAfile', 'ca.pem', '-purpose', name, 'client.pem');
     expect(purpose('sslclient')).toContain('OK');

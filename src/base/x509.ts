@@ -58,8 +58,6 @@ export type ValidityPeriod = {readonly notBeforeMs: number; readonly notAfterMs:
 const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
 const COMMON_NAME = '2.5.4.3';
 const ORGANIZATION = '2.5.4.10';
-/** ub-common-name of RFC 5280. Names of roles and of clusters are shorter. */
-export const COMMON_NAME_LENGTH_MAX = 64;
 const SERIAL_BYTES = 16;
 
 export function issueAuthority(commonName: string, period: ValidityPeriod): Credential {
@@ -73,7 +71,7 @@ export function issueAuthority(commonName: string, period: ValidityPeriod): Cred
   ]);
 }
 
-/** `names`: host names and IP addresses, e.g. `['localhost', '127.0.0.2', '::1']`. */
+/** `commonName` has at most 64 characters (ub-common-name), as names of roles and of clusters do. `names`: host names and IP addresses, e.g. `['localhost', '127.0.0.2', '::1']`. */
 export function issueServer(
   authority: Credential,
   commonName: string,
@@ -199,4 +197,18 @@ export function isIssuedBy(credential: Credential, authority: string): boolean {
 export function validityOf(certificate: string): ValidityPeriod {
   const {validFrom, validTo} = new X509Certificate(certificate);
   return {notBeforeMs: Date.parse(validFrom), notAfterMs: Date.parse(validTo)};
+}
+
+/** Whether a certificate that a client showed is one for clients that `authority` signed, and good now. */
+export function isClientOf(shown: X509Certificate, authority: string, nowMs: number): boolean {
+  const issuer = new X509Certificate(authority);
+  // Of a certificate that says no use it is undefined, whatever the types say.
+  const uses: readonly string[] | undefined = shown.keyUsage;
+  return (
+    shown.checkIssued(issuer) &&
+    shown.verify(issuer.publicKey) &&
+    uses?.includes(id_kp_clientAuth) === true &&
+    Date.parse(shown.validFrom) <= nowMs &&
+    nowMs <= Date.parse(shown.validTo)
+  );
 }

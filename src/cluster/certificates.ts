@@ -16,6 +16,7 @@ import {
   issueAuthority,
   issueClient,
   issueServer,
+  validityOf,
   type Credential,
   type ValidityPeriod,
 } from '../base/x509.ts';
@@ -89,13 +90,13 @@ export class Certificates {
   }
 
   #issue(commonName: string, names: readonly string[]): ClusterCertificate {
-    const validity = this.#period(SERVER_LIFETIME_MS);
-    const credential = issueServer(this.#authority, commonName, names, validity);
+    const period = this.#period(SERVER_LIFETIME_MS);
+    const credential = issueServer(this.#authority, commonName, names, period);
     return {
       engine: {...credential, clientAuthority: this.#sessions.certificate},
       context: createSecureContext({cert: credential.certificate, key: credential.key}),
       names,
-      validity,
+      validity: validityOf(credential.certificate),
     };
   }
 

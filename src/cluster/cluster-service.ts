@@ -13,6 +13,7 @@ import {
   modifyDBClusterEndpoint,
 } from './actions/db-cluster-endpoints.ts';
 import {deleteDBInstance} from './actions/delete-db-instance.ts';
+import {describeCertificates} from './actions/describe-certificates.ts';
 import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
 import {
   describeDBClusters,
@@ -137,6 +138,7 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBInstances: afterRecovery(describeDBInstances),
     deleteDBInstance: afterRecovery(deleteDBInstance),
     describeDBEngineVersions: afterRecovery(describeDBEngineVersions),
+    describeCertificates: afterRecovery(describeCertificates),
     failoverDBCluster: afterRecovery(failoverDBCluster),
     createDBClusterEndpoint: afterRecovery(createDBClusterEndpoint),
     describeDBClusterEndpoints: afterRecovery(describeDBClusterEndpoints),

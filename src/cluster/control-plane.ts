@@ -8,6 +8,7 @@
  * `InvalidParameterCombination`, `MissingParameter`); the API maps the code to wire code and status.
  */
 import type {
+  CertificateMessage,
   CreateDBClusterEndpointMessage,
   CreateDBClusterMessage,
   CreateDBClusterResult,
@@ -23,6 +24,7 @@ import type {
   DeleteDBClusterResult,
   DeleteDBInstanceMessage,
   DeleteDBInstanceResult,
+  DescribeCertificatesMessage,
   DescribeDBClusterEndpointsMessage,
   DescribeDBClustersMessage,
   DescribeDBEngineVersionsMessage,
@@ -51,6 +53,7 @@ export type ControlPlane = {
   describeDBInstances(input: DescribeDBInstancesMessage): Promise<DBInstanceMessage>;
   deleteDBInstance(input: DeleteDBInstanceMessage): Promise<DeleteDBInstanceResult>;
   describeDBEngineVersions(input: DescribeDBEngineVersionsMessage): Promise<DBEngineVersionMessage>;
+  describeCertificates(input: DescribeCertificatesMessage): Promise<CertificateMessage>;
   failoverDBCluster(input: FailoverDBClusterMessage): Promise<FailoverDBClusterResult>;
   createDBClusterEndpoint(input: CreateDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
   describeDBClusterEndpoints(

@@ -36,6 +36,7 @@ export function createStubControlPlane(): StubControlPlane {
       describeDBInstances: method('describeDBInstances'),
       deleteDBInstance: method('deleteDBInstance'),
       describeDBEngineVersions: method('describeDBEngineVersions'),
+      describeCertificates: method('describeCertificates'),
       failoverDBCluster: method('failoverDBCluster'),
       createDBClusterEndpoint: method('createDBClusterEndpoint'),
       describeDBClusterEndpoints: method('describeDBClusterEndpoints'),

@@ -258,7 +258,7 @@ export class ClientConnection {
   }
 
   #requireCertificate(user: string): void {
-    if (certifiedRole(this.#socket) === user) return;
+    if (certifiedRole(this.#socket, this.#options.tls) === user) return;
     throw new SessionRefused({
       ...fatal('28000', 'connection requires a valid client certificate'),
       hint: `Members of rds_iam log in at the cluster endpoint, by TLS and a token of generate-db-auth-token.`,

@@ -8,12 +8,15 @@
 import {createHash, X509Certificate} from 'node:crypto';
 import type {Socket} from 'node:net';
 import {createSecureContext, TLSSocket, type SecureContext} from 'node:tls';
+import {systemClock} from '../../base/clock.ts';
+import {isClientOf} from '../../base/x509.ts';
 import type {EngineTls} from '../engine.ts';
 
 const ALPN_PROTOCOL = 'postgresql';
 export const TLS_HANDSHAKE_BYTE = 0x16;
 
 export type ServerTls = {
+  readonly clientAuthority: string;
   readonly context: SecureContext;
   /** `tls-server-end-point` of RFC 5929, for a certificate that is signed with SHA-256. */
   readonly certificateHash: Buffer;
@@ -21,6 +24,7 @@ export type ServerTls = {
 
 export function serverTls({certificate, key, clientAuthority}: EngineTls): ServerTls {
   return {
+    clientAuthority,
     context: createSecureContext({cert: certificate, key, ca: clientAuthority}),
     certificateHash: createHash('sha256').update(new X509Certificate(certificate).raw).digest(),
   };
@@ -42,9 +46,12 @@ export function speaksProtocol(socket: TLSSocket): boolean {
   return socket.alpnProtocol === ALPN_PROTOCOL;
 }
 
-/** The role that the client's certificate names, or null without a good one. */
-export function certifiedRole(socket: Socket): string | null {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return null;
-  const {subject} = socket.getPeerCertificate();
-  return typeof subject?.CN === 'string' ? subject.CN : null;
+/** The role that the client's certificate names, or null without a good one. The handshake proved its key. */
+export function certifiedRole(socket: Socket, tls: ServerTls | null): string | null {
+  if (!(socket instanceof TLSSocket) || tls === null) return null;
+  const shown = socket.getPeerX509Certificate();
+  if (shown === undefined) return null;
+  if (!isClientOf(shown, tls.clientAuthority, systemClock.nowMs())) return null;
+  const {subject} = shown.toLegacyObject();
+  return typeof subject.CN === 'string' ? subject.CN : null;
 }
