@@ -104,28 +104,32 @@ async function readPackets(
   return null;
 }
 
-/** Takes `count` bytes; null when the stream ends or the time is over before they are there. */
-export async function readBytes(
+/**
+ * Takes `count` bytes; null when the stream ends or the time is over before they are there. One listener
+ * until then: a stream tells a new one at once of bytes that it has, were they too few or not.
+ */
+export function readBytes(
   socket: Socket,
   count: number,
   deadline: AbortSignal,
 ): Promise<Buffer | null> {
-  for (;;) {
-    if (socket.destroyed || deadline.aborted) return null;
-    const bytes: unknown = socket.read(count);
-    if (bytes instanceof Buffer) return bytes.length === count ? bytes : null;
-    if (socket.readableEnded) return null;
-    const settled = new AbortController();
-    const signal = AbortSignal.any([settled.signal, deadline]);
-    try {
-      await Promise.race(['readable', 'end', 'close'].map(name => once(socket, name, {signal})));
-    } catch {
-      // An error of the socket, or the deadline: the next turn of the loop sees which.
-      if (socket.errored !== null) return null;
-    } finally {
-      settled.abort();
-    }
-  }
+  return new Promise(resolve => {
+    const settle = (bytes: Buffer | null): void => {
+      socket.off('readable', look).off('end', giveUp).off('close', giveUp).off('error', giveUp);
+      deadline.removeEventListener('abort', giveUp);
+      resolve(bytes);
+    };
+    const giveUp = (): void => settle(null);
+    const look = (): void => {
+      if (socket.destroyed || deadline.aborted) return giveUp();
+      const bytes: unknown = socket.read(count);
+      if (bytes instanceof Buffer) settle(bytes.length === count ? bytes : null);
+      else if (socket.readableEnded) giveUp();
+    };
+    socket.on('readable', look).on('end', giveUp).on('close', giveUp).on('error', giveUp);
+    deadline.addEventListener('abort', giveUp);
+    look();
+  });
 }
 
 async function secured(
