@@ -108,7 +108,7 @@ async function connect(host: string, tls: boolean): Promise<Session> {
 function fromAddress(localAddress: string, host: string): Socket {
   const socket = new Socket();
   const begin = socket.connect.bind(socket);
-  socket.connect = (() => begin({host, port, localAddress})) as typeof socket.connect;
+  socket.connect = () => begin({host, port, localAddress});
   return socket;
 }
 
@@ -360,6 +360,39 @@ describe.skipIf(why !== null)(`TLS${why === null ? '' : ` (skipped: ${why})`}`, 
       );
     });
   });
+
+  test('rds.force_ssl of a parameter group refuses clear connections, without a restart', async () => {
+    const name = 'forced';
+    await rds.createDBClusterParameterGroup({
+      DBClusterParameterGroupName: name,
+      DBParameterGroupFamily: 'aurora-postgresql18',
+      Description: 'TLS only',
+    });
+    await rds.modifyDBCluster({
+      DBClusterIdentifier: 'orders',
+      DBClusterParameterGroupName: name,
+      ApplyImmediately: true,
+    });
+    const clear = `host=127.0.0.1 port=${port} sslmode=disable`;
+    const started = 'SELECT pg_postmaster_start_time()';
+    const before = await psql(clear, started);
+    const force = (value: string): Promise<unknown> =>
+      rds.modifyDBClusterParameterGroup({
+        DBClusterParameterGroupName: name,
+        Parameters: [
+          {ParameterName: 'rds.force_ssl', ParameterValue: value, ApplyMethod: 'immediate'},
+        ],
+      });
+    await force('1');
+    await expect
+      .poll(() => psql(clear, 'SELECT 1'), {timeout: 60_000, interval: 500})
+      .toMatch(/no pg_hba.conf entry .* no encryption/);
+    const secure = `host=127.0.0.1 port=${port} ${VERIFIED}`;
+    expect(await psql(secure, 'SHOW rds.force_ssl')).toMatch(/^(1|on)$/);
+    expect(await psql(secure, started)).toBe(before);
+    await force('0');
+    await expect.poll(() => psql(clear, 'SELECT 1'), {timeout: 60_000, interval: 500}).toBe('1');
+  }, 240_000);
 
   test('the API tells the authority and until when a certificate is good', async () => {
     const {Certificates = []} = await rds.describeCertificates({});

@@ -203,11 +203,11 @@ export function validityOf(certificate: string): ValidityPeriod {
 export function isClientOf(shown: X509Certificate, authority: string, nowMs: number): boolean {
   const issuer = new X509Certificate(authority);
   // Of a certificate that says no use it is undefined, whatever the types say.
-  const uses: readonly string[] | undefined = shown.keyUsage;
+  const uses = [shown.keyUsage].flat();
   return (
     shown.checkIssued(issuer) &&
     shown.verify(issuer.publicKey) &&
-    uses?.includes(id_kp_clientAuth) === true &&
+    uses.includes(id_kp_clientAuth) &&
     Date.parse(shown.validFrom) <= nowMs &&
     nowMs <= Date.parse(shown.validTo)
   );

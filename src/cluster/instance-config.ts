@@ -5,6 +5,7 @@ import {BorealisError} from '../base/errors.ts';
 import type {InstanceConfig} from '../instance/messages.ts';
 import {certificateOf} from './gates.ts';
 import {offerFor} from './engine-versions.ts';
+import {startParameters} from './parameter-groups.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
 import type {Place} from './runner.ts';
 import type {World} from './world.ts';
@@ -14,7 +15,13 @@ export const NODE_CACHE_BYTES: number = 32 * 1024 * 1024;
 
 type ConfigWorld = Pick<
   World,
-  'catalog' | 'certificates' | 'offers' | 'zones' | 'instancesDirectory' | 'reserveBytes'
+  | 'catalog'
+  | 'certificates'
+  | 'offers'
+  | 'hostMemoryBytes'
+  | 'zones'
+  | 'instancesDirectory'
+  | 'reserveBytes'
 >;
 
 /** `readerVerifier`: of a cluster with readers, else null. Throws unavailable/engine-missing. */
@@ -54,6 +61,6 @@ export function instanceConfig(
     readerVerifier,
     source: place.source,
     tls: certificateOf(world, cluster).engine,
-    parameters: {},
+    parameters: startParameters(world, cluster, instance),
   };
 }

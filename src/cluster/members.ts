@@ -26,7 +26,7 @@ function unsupportedIfPositive(what: string): Refusal {
 }
 
 /** Anything but the one value that is honoured. */
-function onlyValue(...allowed: readonly string[]): Refusal {
+export function onlyValue(...allowed: readonly string[]): Refusal {
   return value =>
     allowed.some(each => each === value) ? undefined : `the value here is ${allowed.join(' or ')}`;
 }
@@ -65,7 +65,6 @@ function isEmptyList(value: unknown): boolean {
 export const CLUSTER_REFUSALS: Refusals = {
   AllocatedStorage: unsupported('Multi-AZ DB clusters are'),
   AssociatedRoles: unsupported('IAM roles are'),
-  BacktrackWindow: unsupportedIfPositive('backtrack is'),
   CharacterSetName: onlyValue('UTF8'),
   ClusterScalabilityType: onlyValue('standard'),
   CloudwatchLogsExportConfiguration: unsupported('log exports are'),

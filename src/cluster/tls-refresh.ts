@@ -22,7 +22,7 @@ export class ShownCertificates {
 export async function refreshTls(world: World, cluster: ClusterRecord): Promise<void> {
   const tls = certificateOf(world, cluster).engine;
   for (const instance of instancesOf(world, cluster.identifier)) {
-    const process = world.supervisor.serving(instance);
+    const process = world.supervisor.serving(instance.identifier);
     if (process === undefined || world.shownCertificates.has(process, tls.certificate)) continue;
     try {
       await process.request('setTls', {tls});

@@ -33,7 +33,7 @@ function tlsOf(name: string): EngineTls {
 async function start(parameters: Readonly<Record<string, string>>): Promise<RunningPglite> {
   const config = {...store.config(store.cluster()), tls: tlsOf('first'), parameters};
   const running = await startPglite(config, () => undefined);
-  if (running === null) throw new Error('a writer serves');
+  if (!('attachment' in running)) throw new Error('a writer serves');
   return running;
 }
 

@@ -16,14 +16,21 @@ import {mkdir} from 'node:fs/promises';
 import {join} from 'node:path';
 import {sleep, systemClock} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
-import type {Engine, EngineStartOptions, ReportStep, RunningEngine} from '../engine.ts';
+import type {
+  Engine,
+  EngineSetting,
+  EngineStartOptions,
+  ReportStep,
+  RunningEngine,
+} from '../engine.ts';
 import {inspectPostgres} from './binaries.ts';
-import {Configuration} from './configuration.ts';
 import {dropSubscriptions, removeReplicationSlots} from './forget-source.ts';
+import {LiveSettings} from './live-settings.ts';
 import {ADMIN_ROLE} from './names.ts';
 import {exitText, lastComplaint, runProgram, type Postmaster} from './postmaster.ts';
 import {prepareFork} from './prepare-fork.ts';
 import {engineReplication, prepareReader} from './replication.ts';
+import {readSettingsAndLibraries} from './read-settings.ts';
 import {
   createClusterRoles,
   createDatabase,
@@ -32,7 +39,12 @@ import {
   setReplicationRole,
 } from './roles.ts';
 import {withSession, type Session, type SocketAddress} from './session.ts';
-import {OPEN_LIBRARY_PATH, type ReplicationSettings, type SettingsInput} from './settings.ts';
+import {
+  OPEN_LIBRARY_PATH,
+  writeConfiguration,
+  type ReplicationSettings,
+  type SettingsInput,
+} from './settings.ts';
 import {removeLeftovers, startOnPort} from './start-server.ts';
 import {giveTo, prepareWorkplace, type PostgresEngineConfig, type Workplace} from './workplace.ts';
 
@@ -47,23 +59,26 @@ export async function createPostgresEngine(config: PostgresEngineConfig): Promis
   };
 }
 
-async function initialise(place: Workplace, report: ReportStep): Promise<void> {
+async function initialise(place: Workplace, report: ReportStep): Promise<readonly EngineSetting[]> {
   const {major} = await inspectPostgres(place.bin);
   await timed('initdb', report, () => runInitdb(place, major));
-  await timed('create-roles', report, async () => {
+  return timed('create-roles', report, async () => {
     const {postmaster, port} = await startOnPort(
       place,
       // No role with a password is there yet, and extensions need their libraries.
       {...settingsOf(place, {}), doors: 'open', replication: {role: 'alone'}, tls: null},
       0,
     );
+    const address = {directory: place.socketDirectory, port};
     try {
-      await createClusterRoles({directory: place.socketDirectory, port}, major);
+      await createClusterRoles(address, major);
+      const catalogue = await withSession(address, readSettingsAndLibraries);
+      await postmaster.stop('fast');
+      return catalogue;
     } catch (error) {
       await postmaster.stop('immediate');
       throw error;
     }
-    await postmaster.stop('fast');
   });
 }
 
@@ -132,7 +147,6 @@ async function start(
     startOnPort(place, settings, options.port),
   );
   const address = {directory: place.socketDirectory, port};
-  const configuration = new Configuration(place, postmaster, {...settings, port});
   try {
     const serverVersion = await withSession(address, async session => {
       if (options.firstStart) {
@@ -141,14 +155,20 @@ async function start(
       return timed('prepare-access', report, async () => {
         if (source === null) await applyOptions(session, options);
         if (options.firstStart) {
-          await configuration.change({doors: 'open'});
+          await writeConfiguration(
+            place.configDirectory,
+            {...settings, port, doors: 'open'},
+            place.user.owner,
+          );
+          postmaster.reload();
           await untilReloaded(session);
         }
         const [row] = await session.query(`SELECT current_setting('server_version') AS version`);
         return `PostgreSQL ${String(row?.['version']).replace(/ .*$/, '')}`;
       });
     });
-    return runningEngine(place, postmaster, configuration, address, serverVersion);
+    const live = new LiveSettings(place, postmaster, address, {...settings, port, doors: 'open'});
+    return runningEngine(place, postmaster, address, serverVersion, live);
   } catch (error) {
     await postmaster.stop('immediate');
     throw error;
@@ -184,9 +204,9 @@ async function untilReloaded(session: Session): Promise<void> {
 function runningEngine(
   place: Workplace,
   postmaster: Postmaster,
-  configuration: Configuration,
   address: SocketAddress,
   serverVersion: string,
+  live: LiveSettings,
 ): RunningEngine {
   let stopping = false;
   const failed = endedUnasked(postmaster, () => stopping);
@@ -195,10 +215,14 @@ function runningEngine(
     serverVersion,
     failed,
     setMaster: master => withSession(address, session => setMaster(session, master)),
-    setTls: tls => configuration.change({tls}),
+    configure: async parameters => {
+      await live.change({parameters});
+      return true;
+    },
+    setTls: tls => live.change({tls}),
     isTokenUser: user => withSession(address, session => isTokenUser(session, user)),
     prepareFork: report => prepareFork(address, report),
-    replication: engineReplication(place, configuration, address),
+    replication: engineReplication(place, address, live),
     stop: async mode => {
       stopping = true;
       await postmaster.stop(mode);

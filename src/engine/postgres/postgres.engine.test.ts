@@ -7,7 +7,7 @@ import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {Client, type ClientConfig} from 'pg';
 import {systemClock} from '../../base/clock.ts';
 import {issueAuthority, issueClient, issueServer, type Credential} from '../../base/x509.ts';
-import type {EngineTls, RunningEngine} from '../engine.ts';
+import type {EngineSetting, EngineTls, RunningEngine} from '../engine.ts';
 import {parseScramVerifier, scramVerifier} from './scram.ts';
 import {
   createTestBench,
@@ -54,11 +54,12 @@ test('a PostgreSQL server to test with is installed', () => {
 
 describe.each(servers)('PostgreSQL $major on a directory', ({bin, major}) => {
   let bench: TestBench;
+  let settings: readonly EngineSetting[];
 
   beforeAll(async () => {
     bench = await createTestBench();
     const golden = await bench.engine('golden', bin);
-    await golden.initialise(step => bench.steps.push(step));
+    settings = await golden.initialise(step => bench.steps.push(step));
   });
   afterAll(async () => {
     console.log(
@@ -77,6 +78,41 @@ describe.each(servers)('PostgreSQL $major on a directory', ({bin, major}) => {
     const engine = await bench.engine(name, bin);
     return engine.start({...START, ...more}, step => bench.steps.push(step));
   }
+
+  test('the catalogue of settings has each with its type and limits', () => {
+    const named = (name: string): EngineSetting | undefined =>
+      settings.find(setting => setting.name === name);
+    expect(settings.length).toBeGreaterThan(300);
+    expect(named('work_mem')).toMatchObject({
+      context: 'user',
+      type: 'integer',
+      unit: 'kB',
+      min: '64',
+      max: '2147483647',
+      absent: '4096',
+    });
+    expect(named('wal_level')).toMatchObject({
+      context: 'postmaster',
+      values: ['minimal', 'replica', 'logical'],
+    });
+    expect(named('shared_preload_libraries')?.values).toContain('pg_stat_statements');
+  });
+
+  test('new settings come by a reload, and are gone by the next one', async () => {
+    const running = await startClone('configure');
+    const shown = async (): Promise<unknown> =>
+      (await queryAs(running, 'SHOW work_mem'))[0]?.['work_mem'];
+    try {
+      const began = await queryAs(running, 'SELECT pg_postmaster_start_time() AS at');
+      expect(await running.configure({work_mem: '8192'})).toBe(true);
+      expect(await shown()).toBe('8MB');
+      await running.configure({});
+      expect(await shown()).toBe('4MB');
+      expect(await queryAs(running, 'SELECT pg_postmaster_start_time() AS at')).toEqual(began);
+    } finally {
+      await running.stop('immediate');
+    }
+  });
 
   test('the master user logs in with its password and nobody else does', async () => {
     const running = await startClone('login', {databaseName: 'Orders'});

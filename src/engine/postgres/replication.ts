@@ -13,8 +13,8 @@
 import {chown, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import type {EngineReplication, ReplicationProgress, ReplicationSource} from '../engine.ts';
+import type {LiveSettings} from './live-settings.ts';
 import {REPLICATION_ROLE} from './names.ts';
-import type {Configuration} from './configuration.ts';
 import {setReplicationRole} from './roles.ts';
 import {withSession, type SocketAddress} from './session.ts';
 import type {ReplicationSettings} from './settings.ts';
@@ -55,15 +55,15 @@ async function writeSource(
 
 export function engineReplication(
   place: Workplace,
-  configuration: Configuration,
   address: SocketAddress,
+  live: LiveSettings,
 ): EngineReplication {
   return {
     admitReaders: async verifier => {
       await withSession(address, session => setReplicationRole(session, verifier));
-      await configuration.change({replication: {role: 'source'}});
+      await live.change({replication: {role: 'source'}});
     },
-    follow: async source => configuration.change({replication: await writeSource(place, source)}),
+    follow: async source => live.change({replication: await writeSource(place, source)}),
     progress: () =>
       withSession(address, async session => {
         const [row] = await session.query(PROGRESS_SQL);
