@@ -16,6 +16,7 @@ import {envCommand} from './commands/env.ts';
 import {failoverCommand} from './commands/failover.ts';
 import {listCommand} from './commands/list.ts';
 import {psqlCommand} from './commands/psql.ts';
+import {scrubCommand} from './commands/scrub.ts';
 import {quotaCommand} from './commands/quota.ts';
 import {showCommand} from './commands/show.ts';
 import {statusCommand} from './commands/status.ts';
@@ -57,6 +58,7 @@ export function borealisProgram(): Command {
     urlCommand(),
     psqlCommand(),
     deleteCommand(),
+    scrubCommand(),
     checkCommand(),
     quotaCommand(),
     envCommand(),

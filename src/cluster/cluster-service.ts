@@ -23,6 +23,7 @@ import {
 import {describeEventCategories, describeEvents} from './actions/describe-events.ts';
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
+import {beginScrub, scrubStatus, stopScrub} from './actions/scrub.ts';
 import {storageReport} from './actions/storage-report.ts';
 import {modifyDBInstance, rebootDBInstance} from './actions/modify-db-instance.ts';
 import {
@@ -65,6 +66,7 @@ import {every} from '../base/clock.ts';
 import {errorChain} from '../base/errors.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
 import type {ControlPlane} from './control-plane.ts';
+import {DamageList} from './damage.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
 import {instancesOf} from './instances-of.ts';
@@ -74,6 +76,7 @@ import {beginMaintenance, MAINTENANCE_PERIOD_MS} from './maintenance.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
 import {ReplicaMonitor} from './replica-monitor.ts';
+import {Scrubber} from './scrubber.ts';
 import {SpaceMonitor} from './space-monitor.ts';
 import {Supervisor} from './supervisor.ts';
 import {ShownCertificates} from './tls-refresh.ts';
@@ -98,6 +101,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     shownCertificates: new ShownCertificates(),
     volumeLocks: new KeyedLock(),
     resourceLocks: new KeyedLock(),
+    damage: new DamageList(),
   };
   const reconciler = new Reconciler(
     (key, attempt) => reconcile(world, key, attempt),
@@ -127,7 +131,8 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       );
     },
   });
-  const world: World = {...base, reconciler, supervisor, space, replicas};
+  const scrubber = new Scrubber({...base, supervisor});
+  const world: World = {...base, reconciler, supervisor, space, replicas, scrubber};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
   // Whoever drives a cluster also hands on its certificate when that is due.
@@ -144,6 +149,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.start();
       await recover(world);
       replicas.start();
+      scrubber.start();
       stopMaintenance = every(MAINTENANCE_PERIOD_MS, () => maintain(world));
       recovered.abort();
     },
@@ -156,6 +162,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       const reconcilerStopped = world.reconciler.stop();
       await Promise.all([
         world.storage.endReclaim(),
+        scrubber.close(),
         reconcilerStopped,
         world.supervisor.stopAll(),
       ]);
@@ -241,5 +248,8 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     setQuota: afterRecovery(setQuota),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
+    beginScrub: afterRecovery(beginScrub),
+    scrubStatus: afterRecovery(scrubStatus),
+    stopScrub: afterRecovery(stopScrub),
   };
 }

@@ -47,6 +47,7 @@ export type SupervisorWorld = Pick<
   | 'logger'
   | 'endpoints'
   | 'volumeLocks'
+  | 'damage'
 >;
 
 export type SupervisorEvents = {

@@ -26,6 +26,7 @@ export async function openTestService(
   directory: string,
   prepare: (instances: FakeInstances) => void = () => undefined,
   accountId = '123456789012',
+  discardUnknown = false,
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true});
@@ -57,6 +58,8 @@ export async function openTestService(
     instancesDirectory,
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
+    scrubEveryMs: null,
+    discardUnknown,
     hostMemoryBytes: 2 ** 34,
     scramVerifier: password => `verifier of ${password.length} characters`,
     certificates: new Certificates(

@@ -16,6 +16,7 @@ import {systemClock, withDeadline} from '../../base/clock.ts';
 import {BorealisError, errorMessage} from '../../base/errors.ts';
 import {createLogger} from '../../base/log.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
+import type {ZoneEvent} from '../../page-store/zone.ts';
 import type {
   EngineMaster,
   EngineTls,
@@ -56,6 +57,8 @@ export type PgliteConfig = {
   /** Null: without TLS. */
   readonly tls: EngineTls | null;
   readonly parameters: Readonly<Record<string, string>>;
+  /** Hears how zones fare, where there are several, what was repaired, and what is damaged. */
+  readonly onZoneEvent?: (event: ZoneEvent) => void;
 };
 
 export type RunningPglite = RunningEngine & {
@@ -107,6 +110,7 @@ export async function startPglite(
     database: config.databaseName ?? DEFAULT_DATABASE,
     parameters: config.parameters,
     initialise: false,
+    onZoneEvent: config.onZoneEvent ?? (() => undefined),
     onLog: line => {
       writeSync(log.descriptor, `${line}\n`);
     },
