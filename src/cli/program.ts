@@ -15,6 +15,7 @@ import {downCommand} from './commands/down.ts';
 import {envCommand} from './commands/env.ts';
 import {failoverCommand} from './commands/failover.ts';
 import {listCommand} from './commands/list.ts';
+import {metricsCommand} from './commands/metrics.ts';
 import {psqlCommand} from './commands/psql.ts';
 import {scrubCommand} from './commands/scrub.ts';
 import {quotaCommand} from './commands/quota.ts';
@@ -55,6 +56,7 @@ export function borealisProgram(): Command {
     listCommand(),
     showCommand(),
     storageCommand(),
+    metricsCommand(),
     urlCommand(),
     psqlCommand(),
     deleteCommand(),

@@ -11,6 +11,7 @@
 import {Endpoint, ENDPOINT_ADDRESS, type EndpointTarget} from '../endpoint/endpoint.ts';
 import type {Gate} from '../endpoint/gate.ts';
 import type {ClusterEndpointRecord, ClusterRecord} from './records.ts';
+import type {EndpointMeasurement} from './metrics/measurements.ts';
 import type {World} from './world.ts';
 
 const READER_ADDRESS = '127.0.0.2';
@@ -123,6 +124,13 @@ export class EndpointSet {
     if (route === undefined) return;
     this.#endpoints.get(key)?.setGate(route.gate);
     this.#endpoints.get(key)?.setTarget(route.target);
+  }
+
+  statistics(): EndpointMeasurement[] {
+    return Array.from(this.#endpoints, ([key, endpoint]) => {
+      const [cluster = '', kind = 'cluster', custom = kind] = key.split('/');
+      return {cluster, endpoint: custom, ...endpoint.statistics()};
+    });
   }
 
   /** Listens on another port from now on. */

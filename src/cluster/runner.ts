@@ -45,6 +45,7 @@ export type SupervisorWorld = Pick<
   | 'instancesDirectory'
   | 'clock'
   | 'logger'
+  | 'counts'
   | 'endpoints'
   | 'volumeLocks'
   | 'damage'

@@ -64,6 +64,15 @@ export type EndpointTarget =
   | {readonly state: 'starting'}
   | {readonly state: 'none'; readonly reason: string};
 
+export type EndpointStatistics = {
+  /** Since it listens. */
+  readonly accepted: number;
+  readonly refused: number;
+  /** Now: connections that are open, and those of them that wait for an instance. */
+  readonly open: number;
+  readonly held: number;
+};
+
 export type EndpointLimits = {
   readonly connectionsMax: number;
   readonly heldMax: number;
@@ -98,6 +107,8 @@ export class Endpoint {
   readonly #balance = new Balance();
   #heldCount = 0;
   #cancelCount = 0;
+  #acceptedCount = 0;
+  #refusedCount = 0;
   #closed = false;
 
   private constructor(server: Server, address: string, port: number, limits: EndpointLimits) {
@@ -136,6 +147,15 @@ export class Endpoint {
     return this.#heldCount;
   }
 
+  statistics(): EndpointStatistics {
+    return {
+      accepted: this.#acceptedCount,
+      refused: this.#refusedCount,
+      open: this.#clients.size,
+      held: this.#heldCount,
+    };
+  }
+
   /** Routes new connections, and those held, to `target`; cuts those whose instance it does not name. */
   setTarget(target: EndpointTarget): void {
     this.#target = target;
@@ -164,6 +184,7 @@ export class Endpoint {
   }
 
   #accept(client: Socket): void {
+    this.#acceptedCount++;
     this.#clients.add(client);
     client.on('error', () => client.destroy());
     client.on('close', () => {
@@ -172,7 +193,7 @@ export class Endpoint {
     });
     const guest = new Guest(client, this.#gate);
     if (this.#clients.size > this.#limits.connectionsMax) {
-      guest.refuse(TOO_MANY_CONNECTIONS, 'sorry, too many clients already');
+      this.#refuse(guest, TOO_MANY_CONNECTIONS, 'sorry, too many clients already');
       return;
     }
     void this.#serve(guest);
@@ -208,7 +229,7 @@ export class Endpoint {
         if (guest.isGone || this.#closed) return;
         const target = this.#target;
         if (target.state === 'none') {
-          guest.refuse(CANNOT_CONNECT_NOW, target.reason);
+          this.#refuse(guest, CANNOT_CONNECT_NOW, target.reason);
           return;
         }
         const change = this.#change.signal;
@@ -223,13 +244,17 @@ export class Endpoint {
           continue;
         }
         if (!held.is && this.#heldCount >= this.#limits.heldMax) {
-          guest.refuse(TOO_MANY_CONNECTIONS, 'too many clients wait for the DB instance to start');
+          this.#refuse(
+            guest,
+            TOO_MANY_CONNECTIONS,
+            'too many clients wait for the DB instance to start',
+          );
           return;
         }
         if (!held.is) this.#heldCount++;
         held.is = true;
         if (deadline.signal.aborted) {
-          guest.refuse(CANNOT_CONNECT_NOW, 'the DB instance is still starting up');
+          this.#refuse(guest, CANNOT_CONNECT_NOW, 'the DB instance is still starting up');
           return;
         }
         await waitFor(target.state === 'ready' ? CONNECT_RETRY_MS : undefined, [
@@ -241,6 +266,11 @@ export class Endpoint {
       cancel();
       if (held.is) this.#heldCount--;
     }
+  }
+
+  #refuse(guest: Guest, sqlState: string, reason: string): void {
+    this.#refusedCount++;
+    guest.refuse(sqlState, reason);
   }
 
   #leadsTo(port: number): boolean {

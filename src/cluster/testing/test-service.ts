@@ -11,11 +11,14 @@ import {issueAuthority} from '../../base/x509.ts';
 import {Catalog} from '../catalog.ts';
 import {Certificates} from '../certificates.ts';
 import {createClusterService} from '../cluster-service.ts';
+import type {Monitor} from '../metrics/measurements.ts';
+import {ServiceCounts} from '../metrics/service-counts.ts';
 import type {ControlPlane} from '../control-plane.ts';
 import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
 
 export type TestService = {
   readonly plane: ControlPlane;
+  readonly monitor: Monitor;
   readonly catalog: Catalog;
   readonly storage: FakeStorage;
   readonly instances: FakeInstances;
@@ -68,11 +71,13 @@ export async function openTestService(
     ),
     tokenRefusal: token => (token === 'good-token' ? null : 'it is not the good one'),
     clock: systemClock,
+    counts: new ServiceCounts(),
     logger: pino({level: 'silent'}),
   });
   await service.recover();
   return {
     plane: service.controlPlane,
+    monitor: service.monitor,
     catalog,
     storage,
     instances,

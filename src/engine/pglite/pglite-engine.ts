@@ -172,6 +172,8 @@ async function serve(
     setTls: async next => frontEnd.setTls(next),
     isTokenUser: user => asAdmin(session => isTokenUser(session, user)),
     prepareFork: report_ => prepareFork(housekeeping, report_),
+    // Its counters are in the backend, which is its clients'.
+    statistics: async () => ({...frontEnd.connections, activity: null}),
     replication: null,
     stop,
     attachment: attachmentOf(link, failed),

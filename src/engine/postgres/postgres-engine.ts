@@ -46,6 +46,7 @@ import {
   type SettingsInput,
 } from './settings.ts';
 import {removeLeftovers, startOnPort} from './start-server.ts';
+import {readStatistics} from './statistics.ts';
 import {giveTo, prepareWorkplace, type PostgresEngineConfig, type Workplace} from './workplace.ts';
 
 const RELOAD_POLL_MS = 2;
@@ -222,6 +223,7 @@ function runningEngine(
     setTls: tls => live.change({tls}),
     isTokenUser: user => withSession(address, session => isTokenUser(session, user)),
     prepareFork: report => prepareFork(address, report),
+    statistics: () => readStatistics(address),
     replication: engineReplication(place, address, live),
     stop: async mode => {
       stopping = true;
