@@ -149,22 +149,19 @@ export class Supervisor {
 
   /** The process of an instance that serves in the role that its record tells; else null. */
   processOf(instance: InstanceRecord): InstanceProcess | null {
-    const process = this.#runners.get(instance.identifier)?.handle ?? null;
-    return this.isServing(instance) ? process : null;
+    const {identifier, role} = instance;
+    const isInRole = this.#runners.get(identifier)?.role === role;
+    return (isInRole ? this.serving(identifier) : undefined) ?? null;
   }
 
   /** Whether the instance serves in the role that its record tells. */
   isServing(instance: InstanceRecord): boolean {
-    return this.#servingAs(instance) !== undefined;
-  }
-
-  #servingAs({identifier, role}: InstanceRecord): InstanceProcess | undefined {
-    return this.#runners.get(identifier)?.role === role ? this.serving(identifier) : undefined;
+    return this.processOf(instance) !== null;
   }
 
   /** Points the endpoints of a cluster to where they should lead now. */
   reroute(identifier: string): void {
-    pointEndpoints(this.#world, identifier, instance => this.#servingAs(instance));
+    pointEndpoints(this.#world, identifier, instance => this.processOf(instance) ?? undefined);
   }
 
   #rerouteOf(instance: string): void {
