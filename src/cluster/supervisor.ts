@@ -148,10 +148,9 @@ export class Supervisor {
   }
 
   /** The process of an instance that serves in the role that its record tells; else null. */
-  processOf(instance: InstanceRecord): InstanceProcess | null {
-    const {identifier, role} = instance;
-    const isInRole = this.#runners.get(identifier)?.role === role;
-    return (isInRole ? this.serving(identifier) : undefined) ?? null;
+  processOf({identifier, role}: InstanceRecord): InstanceProcess | null {
+    if (this.#runners.get(identifier)?.role !== role) return null;
+    return this.serving(identifier) ?? null;
   }
 
   /** Whether the instance serves in the role that its record tells. */
