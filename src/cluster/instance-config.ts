@@ -19,7 +19,7 @@ type ConfigWorld = Pick<
   | 'certificates'
   | 'offers'
   | 'hostMemoryBytes'
-  | 'zones'
+  | 'storeZones'
   | 'instancesDirectory'
   | 'reserveBytes'
 >;
@@ -32,7 +32,7 @@ export function instanceConfig(
   place: Place,
   readerVerifier: string | null,
 ): InstanceConfig {
-  const {offers, zones, instancesDirectory} = world;
+  const {offers, storeZones, instancesDirectory} = world;
   const offer = offerFor(offers, cluster);
   if (offer === undefined) {
     throw new BorealisError(
@@ -45,7 +45,7 @@ export function instanceConfig(
   mkdirSync(runDirectory, {recursive: true, mode: 0o700});
   return {
     name: instance.identifier,
-    zones,
+    ...storeZones.config,
     volume: place.volume,
     nodeCacheBytes: NODE_CACHE_BYTES,
     reserveBytes: world.reserveBytes,
