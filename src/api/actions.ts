@@ -4,6 +4,7 @@ import {addTagsToResource} from './actions/add-tags-to-resource.ts';
 import {copyDBClusterParameterGroup} from './actions/copy-db-cluster-parameter-group.ts';
 import {copyDBParameterGroup} from './actions/copy-db-parameter-group.ts';
 import {createDBClusterParameterGroup} from './actions/create-db-cluster-parameter-group.ts';
+import {describeCertificates} from './actions/describe-certificates.ts';
 import {createDBCluster} from './actions/create-db-cluster.ts';
 import {createDBClusterEndpoint} from './actions/create-db-cluster-endpoint.ts';
 import {createDBInstance} from './actions/create-db-instance.ts';
@@ -72,6 +73,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     describeDBClusters,
     describeDBEngineVersions,
     describeDBInstances,
+    describeCertificates,
     describeDBParameterGroups,
     describeDBParameters,
     describeDBSubnetGroups,

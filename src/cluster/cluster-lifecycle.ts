@@ -19,6 +19,7 @@ import {instancesOf} from './instances-of.ts';
 import {applyChanges, rename} from './cluster-changes.ts';
 import {start, stop} from './cluster-rest.ts';
 import type {ClusterRecord} from './records.ts';
+import {refreshTls} from './tls-refresh.ts';
 import {addEvent, type World} from './world.ts';
 
 /** An engine that cannot initialise three times over will not the fourth time. */
@@ -34,6 +35,7 @@ export async function reconcileCluster(
   if (cluster.status !== 'deleting') {
     await listenForCluster(world, cluster);
     world.supervisor.reroute(identifier);
+    await refreshTls(world, cluster);
   }
   switch (cluster.status) {
     case 'creating':
@@ -155,6 +157,7 @@ async function remove(world: World, cluster: ClusterRecord): Promise<void> {
     }
     addEvent(world, 'db-cluster', identifier, 'DB cluster deleted', 'deletion');
   });
+  world.certificates.forget(cluster.resourceId);
   crashPoint('cluster.delete.after-record');
   world.reconciler.enqueue('sweep');
 }

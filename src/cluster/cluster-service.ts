@@ -13,6 +13,7 @@ import {
   modifyDBClusterEndpoint,
 } from './actions/db-cluster-endpoints.ts';
 import {deleteDBInstance} from './actions/delete-db-instance.ts';
+import {describeCertificates} from './actions/describe-certificates.ts';
 import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
 import {
   describeDBClusters,
@@ -82,8 +83,12 @@ import {ReplicaMonitor} from './replica-monitor.ts';
 import {Scrubber} from './scrubber.ts';
 import {SpaceMonitor} from './space-monitor.ts';
 import {Supervisor} from './supervisor.ts';
+import {ShownCertificates} from './tls-refresh.ts';
 import {addEvent, type Surroundings, type World} from './world.ts';
 import {ZoneChanges} from './zone-changes.ts';
+
+/** Certificates are renewed weeks before they end. */
+const CERTIFICATE_LOOK_MS = 6 * 60 * 60 * 1000;
 
 export type ClusterService = {
   /** Its calls wait until `recover` is through. */
@@ -103,6 +108,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     launch: processes.launch.bind(processes),
     zones: surroundings.storeZones.list,
     endpoints: new EndpointSet(),
+    shownCertificates: new ShownCertificates(),
     volumeLocks: new KeyedLock(),
     resourceLocks: new KeyedLock(),
     damage: new DamageList(),
@@ -140,6 +146,12 @@ export function createClusterService(surroundings: Surroundings): ClusterService
   const world: World = {...base, reconciler, supervisor, space, replicas, scrubber, zoneChanges};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
+  // Whoever drives a cluster also hands on its certificate when that is due.
+  const stopRenewing = every(CERTIFICATE_LOOK_MS, () => {
+    for (const {identifier} of surroundings.catalog.clusters.list()) {
+      reconciler.enqueue(`cluster/${identifier}`);
+    }
+  });
   let stopMaintenance = (): void => undefined;
   return {
     controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
@@ -159,6 +171,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.stop();
       replicas.stop();
       stopWatching();
+      stopRenewing();
       const changesStopped = zoneChanges.stop();
       const reconcilerStopped = world.reconciler.stop();
       await Promise.all([
@@ -214,6 +227,7 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBInstances: afterRecovery(describeDBInstances),
     deleteDBInstance: afterRecovery(deleteDBInstance),
     describeDBEngineVersions: afterRecovery(describeDBEngineVersions),
+    describeCertificates: afterRecovery(describeCertificates),
     failoverDBCluster: afterRecovery(failoverDBCluster),
     createDBClusterEndpoint: afterRecovery(createDBClusterEndpoint),
     describeDBClusterEndpoints: afterRecovery(describeDBClusterEndpoints),

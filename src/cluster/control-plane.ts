@@ -10,6 +10,7 @@
 import type {
   AccountAttributesMessage,
   AddTagsToResourceMessage,
+  CertificateMessage,
   CreateDBClusterEndpointMessage,
   CopyDBClusterParameterGroupMessage,
   CopyDBClusterParameterGroupResult,
@@ -43,6 +44,7 @@ import type {
   DeleteDBClusterResult,
   DeleteDBInstanceMessage,
   DeleteDBInstanceResult,
+  DescribeCertificatesMessage,
   DescribeDBClusterEndpointsMessage,
   DeleteDBParameterGroupMessage,
   DeleteDBSubnetGroupMessage,
@@ -117,6 +119,7 @@ export type ControlPlane = {
   startDBInstance(input: StartDBInstanceMessage): Promise<StartDBInstanceResult>;
   deleteDBInstance(input: DeleteDBInstanceMessage): Promise<DeleteDBInstanceResult>;
   describeDBEngineVersions(input: DescribeDBEngineVersionsMessage): Promise<DBEngineVersionMessage>;
+  describeCertificates(input: DescribeCertificatesMessage): Promise<CertificateMessage>;
   failoverDBCluster(input: FailoverDBClusterMessage): Promise<FailoverDBClusterResult>;
   createDBClusterEndpoint(input: CreateDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
   describeDBClusterEndpoints(

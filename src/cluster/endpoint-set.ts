@@ -9,10 +9,9 @@
  * RDS tells one port for all endpoints of a cluster, so they differ in their address.
  */
 import {Endpoint, ENDPOINT_ADDRESS, type EndpointTarget} from '../endpoint/endpoint.ts';
-import {instancesOf} from './instances-of.ts';
-import type {ClusterEndpointRecord, ClusterRecord, InstanceRecord} from './records.ts';
+import type {Gate} from '../endpoint/gate.ts';
+import type {ClusterEndpointRecord, ClusterRecord} from './records.ts';
 import type {EndpointMeasurement} from './metrics/measurements.ts';
-import {routesOf} from './routes.ts';
 import type {World} from './world.ts';
 
 const READER_ADDRESS = '127.0.0.2';
@@ -51,28 +50,6 @@ export function customEndpointsOf(
   cluster: string,
 ): ClusterEndpointRecord[] {
   return catalog.clusterEndpoints.list().filter(each => each.clusterIdentifier === cluster);
-}
-
-/** Points the endpoints of a cluster to where they should lead now. */
-export function pointEndpoints(
-  world: Pick<World, 'catalog' | 'endpoints'>,
-  identifier: string,
-  isServing: (instance: InstanceRecord) => boolean,
-): void {
-  const cluster = world.catalog.clusters.get(identifier);
-  if (cluster === undefined || cluster.status === 'deleting') return;
-  const instances = instancesOf(world, identifier);
-  const serving = new Map(
-    instances.filter(isServing).map(instance => [instance.identifier, instance.port]),
-  );
-  const custom = customEndpointsOf(world, identifier);
-  const routes = routesOf(cluster, instances, custom, name => serving.get(name));
-  world.endpoints.route(identifier, routes.cluster);
-  world.endpoints.route(readerKey(identifier), routes.reader);
-  for (const endpoint of custom) {
-    const target = routes.custom.get(endpoint.identifier);
-    if (target !== undefined) world.endpoints.route(customKey(endpoint), target);
-  }
 }
 
 /** Makes every endpoint of a cluster listen. Throws conflict/port-in-use. */
@@ -124,13 +101,12 @@ function belongsTo(key: EndpointKey, cluster: string): boolean {
 export class EndpointSet {
   readonly #endpoints = new Map<EndpointKey, Endpoint>();
   /** Kept apart from the endpoint: it may be known before the port could be bound. */
-  readonly #targets = new Map<EndpointKey, EndpointTarget>();
+  readonly #routes = new Map<EndpointKey, {target: EndpointTarget; gate: Gate}>();
 
   /** Takes over an endpoint that listens already. */
   adopt(key: EndpointKey, endpoint: Endpoint): void {
     this.#endpoints.set(key, endpoint);
-    const target = this.#targets.get(key);
-    if (target !== undefined) endpoint.setTarget(target);
+    this.#apply(key);
   }
 
   /** Listens on `port` unless it does. Throws conflict/port-in-use. */
@@ -138,9 +114,16 @@ export class EndpointSet {
     if (!this.#endpoints.has(key)) this.adopt(key, await Endpoint.listen(port, {}, address));
   }
 
-  route(key: EndpointKey, target: EndpointTarget): void {
-    this.#targets.set(key, target);
-    this.#endpoints.get(key)?.setTarget(target);
+  route(key: EndpointKey, target: EndpointTarget, gate: Gate): void {
+    this.#routes.set(key, {target, gate});
+    this.#apply(key);
+  }
+
+  #apply(key: EndpointKey): void {
+    const route = this.#routes.get(key);
+    if (route === undefined) return;
+    this.#endpoints.get(key)?.setGate(route.gate);
+    this.#endpoints.get(key)?.setTarget(route.target);
   }
 
   statistics(): EndpointMeasurement[] {
@@ -159,7 +142,7 @@ export class EndpointSet {
 
   /** All endpoints of a cluster go by its new name. Connections stay. */
   renameCluster(cluster: string, name: string): void {
-    for (const map of [this.#endpoints, this.#targets] as Map<EndpointKey, unknown>[]) {
+    for (const map of [this.#endpoints, this.#routes] as Map<EndpointKey, unknown>[]) {
       for (const [key, entry] of map) {
         if (!belongsTo(key, cluster)) continue;
         map.delete(key);
@@ -171,13 +154,13 @@ export class EndpointSet {
   async close(key: EndpointKey): Promise<void> {
     const endpoint = this.#endpoints.get(key);
     this.#endpoints.delete(key);
-    this.#targets.delete(key);
+    this.#routes.delete(key);
     await endpoint?.close();
   }
 
   /** Closes every endpoint of a cluster. */
   async closeCluster(cluster: string): Promise<void> {
-    const keys = [...this.#endpoints.keys(), ...this.#targets.keys()].filter(key =>
+    const keys = [...this.#endpoints.keys(), ...this.#routes.keys()].filter(key =>
       belongsTo(key, cluster),
     );
     await Promise.all(keys.map(key => this.close(key)));

@@ -36,6 +36,14 @@ export function clusterAlreadyExists(identifier: string): BorealisError {
   );
 }
 
+export function certificateNotFound(identifier: string): BorealisError {
+  return new BorealisError(
+    'not-found',
+    'CertificateNotFoundFault',
+    `Certificate ${identifier} not found.`,
+  );
+}
+
 export function invalidClusterState(message: string): BorealisError {
   return new BorealisError('conflict', 'InvalidDBClusterStateFault', message);
 }

@@ -101,6 +101,7 @@ async function fill(
       databaseName: null,
       readerVerifier: null,
       source: null,
+      tls: null,
       parameters: {},
     },
     {onStep: step => world.logger.info({step}, 'golden volume')},

@@ -3,6 +3,7 @@ import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {BorealisError} from '../base/errors.ts';
 import type {InstanceConfig} from '../instance/messages.ts';
+import {certificateOf} from './gates.ts';
 import {offerFor} from './engine-versions.ts';
 import {startParameters} from './parameter-groups.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
@@ -14,7 +15,13 @@ export const NODE_CACHE_BYTES: number = 32 * 1024 * 1024;
 
 type ConfigWorld = Pick<
   World,
-  'catalog' | 'offers' | 'hostMemoryBytes' | 'storeZones' | 'instancesDirectory' | 'reserveBytes'
+  | 'catalog'
+  | 'certificates'
+  | 'offers'
+  | 'hostMemoryBytes'
+  | 'storeZones'
+  | 'instancesDirectory'
+  | 'reserveBytes'
 >;
 
 /** `readerVerifier`: of a cluster with readers, else null. Throws unavailable/engine-missing. */
@@ -53,6 +60,7 @@ export function instanceConfig(
     databaseName: offer.runtime === 'native' && cluster.databaseMade ? null : cluster.databaseName,
     readerVerifier,
     source: place.source,
+    tls: certificateOf(world, cluster).engine,
     parameters: startParameters(world, cluster, instance),
   };
 }

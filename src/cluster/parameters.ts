@@ -18,12 +18,13 @@ import {CLASS_SETTINGS} from './instance-classes.ts';
 export type GroupScope = 'cluster' | 'instance';
 export type ParameterValue = {readonly value: string; readonly method: ApplyMethod};
 
-/** What writer and readers must have alike. */
+/** What writer and readers must have alike, and what a cluster has at all of its endpoints. */
 const CLUSTER_ONLY: ReadonlySet<string> = new Set([
   'max_connections',
   'max_locks_per_transaction',
   'max_prepared_transactions',
   'max_worker_processes',
+  'rds.force_ssl',
   'wal_level',
 ]);
 /** Contexts of settings that a server takes only as it starts. */

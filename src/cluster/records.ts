@@ -83,6 +83,8 @@ export type ClusterSettings = {
   readonly backtrackWindowSeconds: number;
   readonly autoMinorVersionUpgrade: boolean;
   readonly deletionProtection: boolean;
+  /** IAM database authentication: members of rds_iam log in by a token. */
+  readonly iamAuthentication: boolean;
   readonly tags: readonly Tag[];
 };
 

@@ -19,7 +19,7 @@ import {errorChain} from '../base/errors.ts';
 import {processIdentity} from '../base/process-identity.ts';
 import type {InstanceProcess} from '../instance/instance-process.ts';
 import {failoverOrder, writerOf} from './cluster-roles.ts';
-import {pointEndpoints} from './endpoint-set.ts';
+import {pointEndpoints} from './point-endpoints.ts';
 import {swapWriter} from './failover.ts';
 import {instanceConfig} from './instance-config.ts';
 import {recordFailed, recordReady, recordRestart, recordTakenOver} from './instance-history.ts';
@@ -152,20 +152,19 @@ export class Supervisor {
   }
 
   /** The process of an instance that serves in the role that its record tells; else null. */
-  processOf(instance: InstanceRecord): InstanceProcess | null {
-    const process = this.#runners.get(instance.identifier)?.handle ?? null;
-    return this.isServing(instance) ? process : null;
+  processOf({identifier, role}: InstanceRecord): InstanceProcess | null {
+    if (this.#runners.get(identifier)?.role !== role) return null;
+    return this.serving(identifier) ?? null;
   }
 
   /** Whether the instance serves in the role that its record tells. */
   isServing(instance: InstanceRecord): boolean {
-    const runner = this.#runners.get(instance.identifier);
-    return runner !== undefined && runner.role === instance.role && serves(runner);
+    return this.processOf(instance) !== null;
   }
 
   /** Points the endpoints of a cluster to where they should lead now. */
   reroute(identifier: string): void {
-    pointEndpoints(this.#world, identifier, instance => this.isServing(instance));
+    pointEndpoints(this.#world, identifier, instance => this.processOf(instance) ?? undefined);
   }
 
   #rerouteOf(instance: string): void {
@@ -327,7 +326,7 @@ export class Supervisor {
     place: Place,
     runner: Runner,
   ): InstanceProcess {
-    const {catalog, launch} = this.#world;
+    const {catalog, launch, shownCertificates} = this.#world;
     const hasReaders = failoverOrder(instancesOf(this.#world, cluster.identifier)).length > 0;
     const verifier = hasReaders ? this.#secrets.of(cluster.resourceId).verifier : null;
     crashPoint('instance.start.before-spawn');
@@ -335,6 +334,7 @@ export class Supervisor {
     const handle = launch(config, {
       onZoneEvent: event => recordZoneEvent(this.#world, event, 'instance'),
     });
+    if (config.tls !== null) shownCertificates.note(handle, config.tls.certificate);
     runner.handle = handle;
     catalog.transaction(() => {
       catalog.instances.update(instance.identifier, record => ({

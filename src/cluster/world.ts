@@ -3,9 +3,11 @@ import type {Clock} from '../base/clock.ts';
 import type {Logger} from '../base/log.ts';
 import type {ZoneConfig} from '../attachment/attachment.ts';
 import type {Catalog} from './catalog.ts';
+import type {Certificates} from './certificates.ts';
 import type {DamageList} from './damage.ts';
 import type {EndpointSet} from './endpoint-set.ts';
 import type {EngineOffers} from './engine-versions.ts';
+import type {TokenScope} from './gates.ts';
 import type {KeyedLock} from './keyed-lock.ts';
 import type {InstanceLauncher} from '../instance/instance-process.ts';
 import type {Reconciler} from './reconciler.ts';
@@ -17,6 +19,7 @@ import type {SpaceMonitor} from './space-monitor.ts';
 import type {ReplicaMonitor} from './replica-monitor.ts';
 import type {Scrubber} from './scrubber.ts';
 import type {Supervisor} from './supervisor.ts';
+import type {ShownCertificates} from './tls-refresh.ts';
 import type {ZoneChanges} from './zone-changes.ts';
 
 /** What the service gives. */
@@ -41,6 +44,9 @@ export type Surroundings = {
   /** Instance classes count for a part of it; see instance-classes.ts. */
   readonly hostMemoryBytes: number;
   readonly scramVerifier: (password: string) => string;
+  readonly certificates: Certificates;
+  /** Why a token of `generate-db-auth-token` is no good for this scope; null when it is. */
+  readonly tokenRefusal: (token: string, scope: TokenScope) => string | null;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly counts: ServiceCounts;
@@ -50,6 +56,7 @@ export type World = Surroundings & {
   /** Of the store, in force; see `StoreZones`. */
   readonly zones: readonly ZoneConfig[];
   readonly endpoints: EndpointSet;
+  readonly shownCertificates: ShownCertificates;
   /** Held by whoever has a volume open or is about to change it as a whole. Key: its number. */
   readonly volumeLocks: KeyedLock;
   /** Held while a resource is driven. Key: as the reconciler's. */

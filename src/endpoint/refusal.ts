@@ -1,23 +1,55 @@
 /**
- * A PostgreSQL ErrorResponse, for a client that cannot be routed: it shows the sentence instead of
- * "connection reset". Clients take it in place of any answer to their first message.
+ * Refusals that a client understands: it shows the sentence instead of "connection reset". One that
+ * asked for TLS gets it first, where there is a certificate, so that it hears why as well.
  *
  *     'E' | length u32 (without the 'E') | 'S' severity \0 'V' severity \0 'C' sqlstate \0 'M' text \0 | \0
  */
+import type {Socket} from 'node:net';
+import type {SecureContext} from 'node:tls';
+import {after} from '../base/clock.ts';
+import {readOpening} from './opening.ts';
+
 export const CANNOT_CONNECT_NOW = '57P03';
 export const TOO_MANY_CONNECTIONS = '53300';
+export const INVALID_AUTHORIZATION = '28000';
 
-/** SSLRequest and GSSENCRequest: length 8 and a code in place of the protocol version. */
-const ENCRYPTION_CODES = [80_877_103, 80_877_104];
-/** The answer to either: go on without. */
-export const ENCRYPTION_REFUSED = 'N';
+/** A client that is refused and has not spoken yet gets this long to ask for encryption. */
+const REFUSE_SILENT_MS = 200;
+/** For a handshake, and for the last word to be read; then the client is cut. */
+const REFUSE_MS_MAX = 2_000;
 
-export function isEncryptionRequest(bytes: Buffer): boolean {
-  return (
-    bytes.length === 8 &&
-    bytes.readUInt32BE(0) === 8 &&
-    ENCRYPTION_CODES.includes(bytes.readUInt32BE(4))
-  );
+/** Says why, then closes. A client that says nothing is told after a moment all the same. */
+export async function refuse(
+  client: Socket,
+  certificate: SecureContext | null,
+  sqlState: string,
+  reason: string,
+): Promise<void> {
+  cutAfter(client, REFUSE_MS_MAX);
+  const silence = new AbortController();
+  const cancel = after(REFUSE_SILENT_MS, () => {
+    if (client.bytesRead === 0) silence.abort();
+  });
+  client.once('close', () => silence.abort());
+  const opening = await readOpening(client, certificate, silence.signal);
+  cancel();
+  if (opening !== null) lastWord(opening.socket, sqlState, reason);
+  else if (silence.signal.aborted) lastWord(client, sqlState, reason);
+  else client.destroy();
+}
+
+/** Tells a client whose opening was read why it ends, and ends it. */
+export function lastWord(socket: Socket, sqlState: string, reason: string): void {
+  if (socket.destroyed || socket.writableEnded) return;
+  socket.end(errorResponse(sqlState, reason));
+  // Unread bytes at close would turn the FIN into a reset.
+  socket.resume();
+  cutAfter(socket, REFUSE_MS_MAX);
+}
+
+export function cutAfter(socket: Socket, graceMs: number): void {
+  const cancel = after(graceMs, () => socket.destroy());
+  socket.once('close', cancel);
 }
 
 export function errorResponse(sqlState: string, message: string): Buffer {

@@ -80,6 +80,8 @@ const REQUEST_TIMEOUTS_MS: Readonly<Record<InstanceMethod, number>> = {
   statistics: 10_000,
   changeZones: 10_000,
   setMaster: 30_000,
+  setTls: 10_000,
+  isTokenUser: 10_000,
   admitReaders: 30_000,
   follow: 10_000,
   replication: 5_000,

@@ -128,6 +128,10 @@ function call({methods}: RunningInstance, request: RequestMessage): Promise<unkn
       return methods.changeZones(request.params);
     case 'setMaster':
       return methods.setMaster(request.params);
+    case 'setTls':
+      return methods.setTls(request.params);
+    case 'isTokenUser':
+      return methods.isTokenUser(request.params);
     case 'admitReaders':
       return methods.admitReaders(request.params);
     case 'follow':

@@ -13,6 +13,7 @@ import type {AttachmentStatistics, ForkResult, ZoneConfig} from '../attachment/a
 import type {ErrorKind} from '../base/errors.ts';
 import type {
   EngineSetting,
+  EngineTls,
   EngineStatistics,
   ReplicationProgress,
   ReplicationSource,
@@ -64,6 +65,8 @@ export type InstanceConfig = {
   readonly readerVerifier: string | null;
   /** Of a reader, else null. */
   readonly source: ReplicationSource | null;
+  /** Certificate and key, of the cluster's own; null for golden. */
+  readonly tls: EngineTls | null;
   /** Engine settings from the parameter group, over Borealis's own. */
   readonly parameters: Readonly<Record<string, string>>;
 };
@@ -84,6 +87,8 @@ export type InstanceMethods = {
   /** Which zones there are from now on. */
   changeZones: {params: StoreConfig; result: MembershipState};
   setMaster: {params: {master: MasterUser}; result: Record<string, never>};
+  setTls: {params: {tls: EngineTls}; result: Record<string, never>};
+  isTokenUser: {params: {user: string}; result: {isTokenUser: boolean}};
   /** Of a writer; see `EngineReplication`. */
   admitReaders: {params: {verifier: string}; result: Record<string, never>};
   /** Of a reader. */

@@ -51,6 +51,11 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
         await engine.setMaster(master);
         return {};
       },
+      setTls: async ({tls}) => {
+        await engine.setTls(tls);
+        return {};
+      },
+      isTokenUser: async ({user}) => ({isTokenUser: await engine.isTokenUser(user)}),
       admitReaders: async ({verifier}) => {
         await replicationOf(engine).admitReaders(verifier);
         return {};

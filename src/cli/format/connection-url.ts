@@ -4,6 +4,9 @@
  *     {user: 'admin', password: 'p@ss/1', host: '127.0.0.1', port: 5432, database: 'orders'}
  *     → postgresql://admin:p%40ss%2F1@127.0.0.1:5432/orders
  */
+/** How a client is to verify whom it reached. */
+export type ConnectionTls = {readonly rootCertificateFile: string};
+
 export type ConnectionTarget = {
   readonly host: string;
   readonly port: number;
@@ -13,11 +16,15 @@ export type ConnectionTarget = {
   readonly database: string;
 };
 
-export function connectionUrl(target: ConnectionTarget): string {
+export function connectionUrl(target: ConnectionTarget, tls: ConnectionTls | null = null): string {
   const password = target.password === null ? '' : `:${percentEncode(target.password)}`;
   const host = target.host.includes(':') ? `[${target.host}]` : target.host;
   const user = percentEncode(target.user);
-  return `postgresql://${user}${password}@${host}:${target.port}/${percentEncode(target.database)}`;
+  const query =
+    tls === null
+      ? ''
+      : `?sslmode=verify-full&sslrootcert=${percentEncode(tls.rootCertificateFile)}`;
+  return `postgresql://${user}${password}@${host}:${target.port}/${percentEncode(target.database)}${query}`;
 }
 
 export function connectionEnvironment(target: ConnectionTarget): Record<string, string> {

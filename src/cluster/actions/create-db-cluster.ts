@@ -81,6 +81,7 @@ function defaultSettings(engineVersion: string): ClusterSettings {
     backtrackWindowSeconds: 0,
     autoMinorVersionUpgrade: true,
     deletionProtection: false,
+    iamAuthentication: false,
     tags: [],
   };
 }

@@ -1,6 +1,7 @@
 /** CreateDBInstance: the first DB instance of a cluster is its writer, those that follow are readers. */
 import type {CreateDBInstanceMessage, CreateDBInstanceResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
+import {AUTHORITY_IDENTIFIER} from '../certificates.ts';
 import {writerOf} from '../cluster-roles.ts';
 import {parseEngine} from '../engine-versions.ts';
 import {
@@ -17,6 +18,7 @@ import {newResourceId, parseIdentifier, parseReference, quoted} from '../identif
 import {instancesOf} from '../instances-of.ts';
 import {
   CLUSTER_REFUSALS,
+  onlyValue,
   parseInteger,
   refuseMembers,
   unsupported,
@@ -41,7 +43,8 @@ export const INSTANCE_REFUSALS: Refusals = {
   AllocatedStorage: CLUSTER_LEVEL,
   BackupRetentionPeriod: CLUSTER_LEVEL,
   BackupTarget: unsupported('a backup target is'),
-  CACertificateIdentifier: unsupported('TLS is'),
+  CACertificateIdentifier: onlyValue(AUTHORITY_IDENTIFIER),
+  EnableIAMDatabaseAuthentication: value => (value === true ? CLUSTER_LEVEL() : undefined),
   CustomIamInstanceProfile: unsupported('RDS Custom is'),
   DBCapacityReservationIdentifier: unsupported('capacity reservations are'),
   DBName: CLUSTER_LEVEL,

@@ -4,6 +4,7 @@
  */
 import type {ModifyDBClusterMessage, ModifyDBClusterResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
+import {AUTHORITY_IDENTIFIER} from '../certificates.ts';
 import {
   clusterAlreadyExists,
   clusterNotFound,
@@ -13,7 +14,13 @@ import {
 import {parseIdentifier, parseReference} from '../identifiers.ts';
 import {instancesOf} from '../instances-of.ts';
 import {parseMasterUserPassword} from '../master-user.ts';
-import {CLUSTER_REFUSALS, refuseMembers, unsupported, type Refusals} from '../members.ts';
+import {
+  CLUSTER_REFUSALS,
+  onlyValue,
+  refuseMembers,
+  unsupported,
+  type Refusals,
+} from '../members.ts';
 import {listenForNew} from '../new-cluster.ts';
 import type {ClusterRecord} from '../records.ts';
 import {parseSettings} from '../settings.ts';
@@ -25,7 +32,7 @@ const REFUSALS: Refusals = {
   ...CLUSTER_REFUSALS,
   AllowEngineModeChange: unsupported('changing the engine mode is'),
   AwsBackupRecoveryPointArn: unsupported('AWS Backup is'),
-  CACertificateIdentifier: unsupported('TLS is'),
+  CACertificateIdentifier: onlyValue(AUTHORITY_IDENTIFIER),
   RotateMasterUserPassword: unsupported('passwords in Secrets Manager are'),
 };
 

@@ -133,9 +133,9 @@ function refuseUnclonable(source: ClusterRecord): void {
   refuseUnlessAvailable(source, 'modifying', 'stopped');
 }
 
-/** Settings of the source that a clone has too; protection and tags are the clone's own. */
+/** Settings of the source that a clone has too; protection, logins by token and tags are the clone's own. */
 function inheritedSettings(source: ClusterSettings): ClusterSettings {
-  return {...source, deletionProtection: false, tags: []};
+  return {...source, deletionProtection: false, iamAuthentication: false, tags: []};
 }
 
 type CloneIdentity = Pick<ClusterRecord, 'identifier' | 'port' | 'settings'> & {

@@ -7,7 +7,9 @@ import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {pino} from 'pino';
 import {sleep, systemClock} from '../../base/clock.ts';
+import {issueAuthority} from '../../base/x509.ts';
 import {Catalog} from '../catalog.ts';
+import {Certificates} from '../certificates.ts';
 import {createClusterService} from '../cluster-service.ts';
 import type {Monitor} from '../metrics/measurements.ts';
 import {ServiceCounts} from '../metrics/service-counts.ts';
@@ -66,6 +68,11 @@ export async function openTestService(
     discardUnknown,
     hostMemoryBytes: 2 ** 34,
     scramVerifier: password => `verifier of ${password.length} characters`,
+    certificates: new Certificates(
+      issueAuthority('test', {notBeforeMs: 0, notAfterMs: 4e12}),
+      systemClock,
+    ),
+    tokenRefusal: token => (token === 'good-token' ? null : 'it is not the good one'),
     clock: systemClock,
     counts: new ServiceCounts(),
     logger: pino({level: 'silent'}),

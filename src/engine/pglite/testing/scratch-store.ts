@@ -50,6 +50,7 @@ export async function makeScratchStore(): Promise<ScratchStore> {
           ? null
           : {name: MASTER.name, verifier: scramVerifier(MASTER.password, {iterations: 4096})},
       databaseName: null,
+      tls: null,
       parameters: {},
     };
   };
