@@ -95,16 +95,12 @@ export class Supervisor {
     await runner.done;
   }
 
-  /**
-   * Ends the present life, by force or in order, and begins the next one, in the role that the record
-   * tells then. Endpoints hold clients meanwhile.
-   */
+  /** Ends the present life and begins the next one, in the role that the record tells then. */
   restart(identifier: string, reason: string, how: 'by force' | 'in order' = 'by force'): void {
     const runner = this.#runners.get(identifier);
     if (runner === undefined || (how === 'in order' && isEnding(runner))) return;
     runner.turn.abort(reason);
-    if (how === 'in order') void endProcess(runner, this.#world.logger);
-    else runner.handle?.kill();
+    void (how === 'in order' ? endProcess(runner, this.#world.logger) : runner.handle?.kill());
     this.#rerouteOf(identifier);
     this.#announce();
   }
