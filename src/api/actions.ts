@@ -3,25 +3,27 @@ import type {Action} from './action.ts';
 import {addTagsToResource} from './actions/add-tags-to-resource.ts';
 import {copyDBClusterParameterGroup} from './actions/copy-db-cluster-parameter-group.ts';
 import {copyDBParameterGroup} from './actions/copy-db-parameter-group.ts';
-import {createDBClusterParameterGroup} from './actions/create-db-cluster-parameter-group.ts';
 import {createDBCluster} from './actions/create-db-cluster.ts';
 import {createDBClusterEndpoint} from './actions/create-db-cluster-endpoint.ts';
+import {createDBClusterParameterGroup} from './actions/create-db-cluster-parameter-group.ts';
 import {createDBInstance} from './actions/create-db-instance.ts';
 import {createDBParameterGroup} from './actions/create-db-parameter-group.ts';
 import {createDBSubnetGroup} from './actions/create-db-subnet-group.ts';
-import {deleteDBClusterParameterGroup} from './actions/delete-db-cluster-parameter-group.ts';
 import {deleteDBCluster} from './actions/delete-db-cluster.ts';
 import {deleteDBClusterEndpoint} from './actions/delete-db-cluster-endpoint.ts';
+import {deleteDBClusterParameterGroup} from './actions/delete-db-cluster-parameter-group.ts';
 import {deleteDBInstance} from './actions/delete-db-instance.ts';
-import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
 import {deleteDBParameterGroup} from './actions/delete-db-parameter-group.ts';
 import {deleteDBSubnetGroup} from './actions/delete-db-subnet-group.ts';
 import {describeAccountAttributes} from './actions/describe-account-attributes.ts';
+import {describeCertificates} from './actions/describe-certificates.ts';
+import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
 import {describeDBClusterParameterGroups} from './actions/describe-db-cluster-parameter-groups.ts';
 import {describeDBClusterParameters} from './actions/describe-db-cluster-parameters.ts';
 import {describeDBClusters} from './actions/describe-db-clusters.ts';
 import {describeDBEngineVersions} from './actions/describe-db-engine-versions.ts';
 import {describeDBInstances} from './actions/describe-db-instances.ts';
+import {describeDBLogFiles} from './actions/describe-db-log-files.ts';
 import {describeDBParameterGroups} from './actions/describe-db-parameter-groups.ts';
 import {describeDBParameters} from './actions/describe-db-parameters.ts';
 import {describeDBSubnetGroups} from './actions/describe-db-subnet-groups.ts';
@@ -29,11 +31,15 @@ import {describeEngineDefaultClusterParameters} from './actions/describe-engine-
 import {describeEngineDefaultParameters} from './actions/describe-engine-default-parameters.ts';
 import {describeEventCategories} from './actions/describe-event-categories.ts';
 import {describeEvents} from './actions/describe-events.ts';
+import {describeOrderableDBInstanceOptions} from './actions/describe-orderable-db-instance-options.ts';
+import {describePendingMaintenanceActions} from './actions/describe-pending-maintenance-actions.ts';
+import {describeSourceRegions} from './actions/describe-source-regions.ts';
+import {downloadDBLogFilePortion} from './actions/download-db-log-file-portion.ts';
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {listTagsForResource} from './actions/list-tags-for-resource.ts';
-import {modifyDBClusterParameterGroup} from './actions/modify-db-cluster-parameter-group.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {modifyDBClusterEndpoint} from './actions/modify-db-cluster-endpoint.ts';
+import {modifyDBClusterParameterGroup} from './actions/modify-db-cluster-parameter-group.ts';
 import {modifyDBInstance} from './actions/modify-db-instance.ts';
 import {modifyDBParameterGroup} from './actions/modify-db-parameter-group.ts';
 import {modifyDBSubnetGroup} from './actions/modify-db-subnet-group.ts';
@@ -60,18 +66,20 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     createDBSubnetGroup,
     deleteDBCluster,
     deleteDBClusterEndpoint,
-    deleteDBInstance,
-    describeDBClusterEndpoints,
     deleteDBClusterParameterGroup,
+    deleteDBInstance,
     deleteDBInstance,
     deleteDBParameterGroup,
     deleteDBSubnetGroup,
     describeAccountAttributes,
+    describeCertificates,
+    describeDBClusterEndpoints,
     describeDBClusterParameterGroups,
     describeDBClusterParameters,
     describeDBClusters,
     describeDBEngineVersions,
     describeDBInstances,
+    describeDBLogFiles,
     describeDBParameterGroups,
     describeDBParameters,
     describeDBSubnetGroups,
@@ -79,6 +87,10 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     describeEngineDefaultParameters,
     describeEventCategories,
     describeEvents,
+    describeOrderableDBInstanceOptions,
+    describePendingMaintenanceActions,
+    describeSourceRegions,
+    downloadDBLogFilePortion,
     failoverDBCluster,
     listTagsForResource,
     modifyDBCluster,

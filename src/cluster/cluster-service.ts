@@ -19,6 +19,13 @@ import {
   describeDBEngineVersions,
   describeDBInstances,
 } from './actions/describe.ts';
+import {describeOrderableDBInstanceOptions} from './actions/describe-orderable-db-instance-options.ts';
+import {
+  describeCertificates,
+  describePendingMaintenanceActions,
+  describeSourceRegions,
+} from './actions/describe-nothing.ts';
+import {describeDBLogFiles, downloadDBLogFilePortion} from './actions/log-files.ts';
 import {describeEventCategories, describeEvents} from './actions/describe-events.ts';
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
@@ -225,6 +232,12 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeEventCategories: afterRecovery(describeEventCategories),
     quotas: afterRecovery(() => ({quotas: quotas(world)})),
     setQuota: afterRecovery(setQuota),
+    describeDBLogFiles: afterRecovery(describeDBLogFiles),
+    downloadDBLogFilePortion: afterRecovery(downloadDBLogFilePortion),
+    describeOrderableDBInstanceOptions: afterRecovery(describeOrderableDBInstanceOptions),
+    describePendingMaintenanceActions: afterRecovery(describePendingMaintenanceActions),
+    describeCertificates: afterRecovery(describeCertificates),
+    describeSourceRegions: afterRecovery(describeSourceRegions),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
   };

@@ -17,7 +17,7 @@ import {BorealisError, errorMessage} from '../../base/errors.ts';
 import {createLogger} from '../../base/log.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
 import type {GoldenVolume, EngineMaster, ReportStep, RunningEngine, StopMode} from '../engine.ts';
-import {openEngineLog, type EngineLog} from '../postgres/engine-log.ts';
+import {ENGINE_LOG_NAME, openEngineLog, type EngineLog} from '../postgres/engine-log.ts';
 import {createDatabase, setMaster} from '../postgres/roles.ts';
 import type {Session} from '../postgres/session.ts';
 import {adminSession} from './admin-session.ts';
@@ -54,7 +54,6 @@ export type RunningPglite = RunningEngine & {
   readonly logTail: () => string;
 };
 
-const ENGINE_LOG_NAME = 'engine.log';
 const DEFAULT_DATABASE = 'postgres';
 /** A fork's recovery replays what was written since the last checkpoint: below this it is not worth one. */
 const FORK_WAL_KIB_MAX = 2 * 1024;
