@@ -113,12 +113,12 @@ function lastLines(bytes: Buffer, linesMax: number): Buffer {
   return bytes.subarray(start + 1);
 }
 
-/** XML can carry no control characters but these three. */
+/** XML can carry no control characters but tab, newline and return. */
 function printable(bytes: Buffer): string {
-  // oxlint-disable-next-line no-control-regex -- they are what is looked for
   return bytes
     .toString('utf8')
-    .replaceAll(/[^\u0009\u000a\u000d\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd');
+    .replaceAll(/[\p{Cc}\ufffe\uffff]/gu, found => (/\s/.test(found) ? found : '\ufffd'))
+    .replaceAll(/[\v\f]/g, '\ufffd');
 }
 
 async function withoutMissing<T, D>(work: Promise<T>, missing: D): Promise<T | D> {
