@@ -1,5 +1,6 @@
 /** Every action that the service performs. Any other of the model is `InvalidAction`. */
 import type {Action} from './action.ts';
+import {addSourceIdentifierToSubscription} from './actions/add-source-identifier-to-subscription.ts';
 import {addTagsToResource} from './actions/add-tags-to-resource.ts';
 import {copyDBClusterParameterGroup} from './actions/copy-db-cluster-parameter-group.ts';
 import {copyDBParameterGroup} from './actions/copy-db-parameter-group.ts';
@@ -9,12 +10,14 @@ import {createDBClusterParameterGroup} from './actions/create-db-cluster-paramet
 import {createDBInstance} from './actions/create-db-instance.ts';
 import {createDBParameterGroup} from './actions/create-db-parameter-group.ts';
 import {createDBSubnetGroup} from './actions/create-db-subnet-group.ts';
+import {createEventSubscription} from './actions/create-event-subscription.ts';
 import {deleteDBCluster} from './actions/delete-db-cluster.ts';
 import {deleteDBClusterEndpoint} from './actions/delete-db-cluster-endpoint.ts';
 import {deleteDBClusterParameterGroup} from './actions/delete-db-cluster-parameter-group.ts';
 import {deleteDBInstance} from './actions/delete-db-instance.ts';
 import {deleteDBParameterGroup} from './actions/delete-db-parameter-group.ts';
 import {deleteDBSubnetGroup} from './actions/delete-db-subnet-group.ts';
+import {deleteEventSubscription} from './actions/delete-event-subscription.ts';
 import {describeAccountAttributes} from './actions/describe-account-attributes.ts';
 import {describeCertificates} from './actions/describe-certificates.ts';
 import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
@@ -30,6 +33,7 @@ import {describeDBSubnetGroups} from './actions/describe-db-subnet-groups.ts';
 import {describeEngineDefaultClusterParameters} from './actions/describe-engine-default-cluster-parameters.ts';
 import {describeEngineDefaultParameters} from './actions/describe-engine-default-parameters.ts';
 import {describeEventCategories} from './actions/describe-event-categories.ts';
+import {describeEventSubscriptions} from './actions/describe-event-subscriptions.ts';
 import {describeEvents} from './actions/describe-events.ts';
 import {describeOrderableDBInstanceOptions} from './actions/describe-orderable-db-instance-options.ts';
 import {describePendingMaintenanceActions} from './actions/describe-pending-maintenance-actions.ts';
@@ -43,7 +47,9 @@ import {modifyDBClusterParameterGroup} from './actions/modify-db-cluster-paramet
 import {modifyDBInstance} from './actions/modify-db-instance.ts';
 import {modifyDBParameterGroup} from './actions/modify-db-parameter-group.ts';
 import {modifyDBSubnetGroup} from './actions/modify-db-subnet-group.ts';
+import {modifyEventSubscription} from './actions/modify-event-subscription.ts';
 import {rebootDBInstance} from './actions/reboot-db-instance.ts';
+import {removeSourceIdentifierFromSubscription} from './actions/remove-source-identifier-from-subscription.ts';
 import {removeTagsFromResource} from './actions/remove-tags-from-resource.ts';
 import {resetDBClusterParameterGroup} from './actions/reset-db-cluster-parameter-group.ts';
 import {resetDBParameterGroup} from './actions/reset-db-parameter-group.ts';
@@ -55,6 +61,7 @@ import {stopDBInstance} from './actions/stop-db-instance.ts';
 
 export const ACTIONS: ReadonlyMap<string, Action> = new Map(
   [
+    addSourceIdentifierToSubscription,
     addTagsToResource,
     copyDBClusterParameterGroup,
     copyDBParameterGroup,
@@ -64,6 +71,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     createDBInstance,
     createDBParameterGroup,
     createDBSubnetGroup,
+    createEventSubscription,
     deleteDBCluster,
     deleteDBClusterEndpoint,
     deleteDBClusterParameterGroup,
@@ -71,6 +79,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     deleteDBInstance,
     deleteDBParameterGroup,
     deleteDBSubnetGroup,
+    deleteEventSubscription,
     describeAccountAttributes,
     describeCertificates,
     describeDBClusterEndpoints,
@@ -86,6 +95,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     describeEngineDefaultClusterParameters,
     describeEngineDefaultParameters,
     describeEventCategories,
+    describeEventSubscriptions,
     describeEvents,
     describeOrderableDBInstanceOptions,
     describePendingMaintenanceActions,
@@ -99,7 +109,9 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     modifyDBInstance,
     modifyDBParameterGroup,
     modifyDBSubnetGroup,
+    modifyEventSubscription,
     rebootDBInstance,
+    removeSourceIdentifierFromSubscription,
     removeTagsFromResource,
     resetDBClusterParameterGroup,
     resetDBParameterGroup,

@@ -10,6 +10,7 @@
  *     subnet-groups   [region, name]        → SubnetGroupRecord
  *     quotas          [region, name]        → QuotaRecord, of quotas that were changed
  *     cluster-parameter-groups, instance-parameter-groups   [region, name]  → ParameterGroupRecord
+ *     event-subscriptions  [region, name]   → EventSubscriptionRecord
  *     events          [region, number]      → EventRecord, for EVENT_AGE_MS_MAX, the newest EVENTS_MAX
  *
  * Rules:  all writes happen in `transaction`, which runs whole or not at all and is durable (fsync)
@@ -35,6 +36,7 @@ import type {
   ClusterRecord,
   EngineSettingsRecord,
   EventRecord,
+  EventSubscriptionRecord,
   GoldenVolumeRecord,
   InstanceRecord,
   ParameterGroupRecord,
@@ -132,6 +134,7 @@ export class Catalog {
   readonly subnetGroups: CatalogTable<SubnetGroupRecord>;
   readonly quotas: CatalogTable<QuotaRecord>;
   readonly engineSettings: CatalogTable<EngineSettingsRecord>;
+  readonly eventSubscriptions: CatalogTable<EventSubscriptionRecord>;
   readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
   readonly identity: ServiceIdentity;
   readonly #root: RootDatabase;
@@ -168,6 +171,7 @@ export class Catalog {
     this.subnetGroups = table('subnet-groups');
     this.quotas = table('quotas');
     this.engineSettings = table('engine-settings');
+    this.eventSubscriptions = table('event-subscriptions');
     this.goldenVolumes = table('golden-volumes');
     this.identity = this.#openIdentity(options);
   }
@@ -201,7 +205,7 @@ export class Catalog {
   /** Appends an event and drops what is too old or too many. Call it inside a transaction. */
   addEvent(event: EventRecord): void {
     assert(this.#depth > 0, 'an event is part of the transaction that it tells of');
-    const sequence = (this.#counters.get('events') ?? 0) + 1;
+    const sequence = this.lastEventNumber() + 1;
     this.#counters.putSync('events', sequence);
     this.#events.putSync([this.#region, sequence], event);
     const expired: Key[] = [];
@@ -213,9 +217,17 @@ export class Catalog {
     for (const key of expired) this.#events.removeSync(key);
   }
 
-  /** The oldest first. Numbers only grow, whatever the clock does. */
-  events(): NumberedEvent[] {
-    return Array.from(this.#eventRange(), ({key, value}) => ({
+  /** The number of the newest event, or 0 before the first one. */
+  lastEventNumber(): number {
+    return this.#counters.get('events') ?? 0;
+  }
+
+  /** The oldest first, from the one after number `after` on. Numbers only grow, whatever the clock does. */
+  events({
+    after = 0,
+    countMax = EVENTS_MAX,
+  }: {after?: number; countMax?: number} = {}): NumberedEvent[] {
+    return Array.from(this.#eventRange(after + 1, countMax), ({key, value}) => ({
       number: eventNumber(key),
       event: value,
     }));
@@ -232,10 +244,14 @@ export class Catalog {
     });
   }
 
-  #eventRange(): RangeIterable<{key: Key; value: EventRecord}> {
+  #eventRange(
+    first = 0,
+    countMax: number = EVENTS_MAX,
+  ): RangeIterable<{key: Key; value: EventRecord}> {
     return this.#events.getRange({
-      start: [this.#region, 0],
+      start: [this.#region, first],
       end: [this.#region, Number.MAX_SAFE_INTEGER],
+      limit: countMax,
     });
   }
 

@@ -26,6 +26,14 @@ import {
   describeSourceRegions,
 } from './actions/describe-nothing.ts';
 import {describeDBLogFiles, downloadDBLogFilePortion} from './actions/log-files.ts';
+import {
+  addSourceIdentifierToSubscription,
+  createEventSubscription,
+  deleteEventSubscription,
+  describeEventSubscriptions,
+  modifyEventSubscription,
+  removeSourceIdentifierFromSubscription,
+} from './actions/event-subscriptions.ts';
 import {describeEventCategories, describeEvents} from './actions/describe-events.ts';
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
@@ -73,6 +81,7 @@ import {reconcileCluster} from './cluster-lifecycle.ts';
 import type {ControlPlane} from './control-plane.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
+import {EventDelivery} from './event-delivery.ts';
 import {instancesOf} from './instances-of.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
 import {reclaim, watchGrowth} from './reclaim.ts';
@@ -129,6 +138,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     },
   });
   const world: World = {...base, reconciler, supervisor, space, replicas};
+  const delivery = new EventDelivery(surroundings);
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
   let stopMaintenance = (): void => undefined;
@@ -139,6 +149,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.start();
       await recover(world);
       replicas.start();
+      delivery.start();
       stopMaintenance = every(MAINTENANCE_PERIOD_MS, () => maintain(world));
       recovered.abort();
     },
@@ -153,6 +164,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
         reconcilerStopped,
         world.supervisor.stopAll(),
       ]);
+      await delivery.stop();
       await world.endpoints.closeAll();
     },
   };
@@ -238,6 +250,12 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describePendingMaintenanceActions: afterRecovery(describePendingMaintenanceActions),
     describeCertificates: afterRecovery(describeCertificates),
     describeSourceRegions: afterRecovery(describeSourceRegions),
+    createEventSubscription: afterRecovery(createEventSubscription),
+    modifyEventSubscription: afterRecovery(modifyEventSubscription),
+    deleteEventSubscription: afterRecovery(deleteEventSubscription),
+    describeEventSubscriptions: afterRecovery(describeEventSubscriptions),
+    addSourceIdentifierToSubscription: afterRecovery(addSourceIdentifierToSubscription),
+    removeSourceIdentifierFromSubscription: afterRecovery(removeSourceIdentifierFromSubscription),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
   };

@@ -9,6 +9,8 @@
  */
 import type {
   AccountAttributesMessage,
+  AddSourceIdentifierToSubscriptionMessage,
+  AddSourceIdentifierToSubscriptionResult,
   AddTagsToResourceMessage,
   CertificateMessage,
   CopyDBClusterParameterGroupMessage,
@@ -26,6 +28,8 @@ import type {
   CreateDBParameterGroupResult,
   CreateDBSubnetGroupMessage,
   CreateDBSubnetGroupResult,
+  CreateEventSubscriptionMessage,
+  CreateEventSubscriptionResult,
   DBClusterEndpoint,
   DBClusterEndpointMessage,
   DBClusterMessage,
@@ -46,6 +50,8 @@ import type {
   DeleteDBInstanceResult,
   DeleteDBParameterGroupMessage,
   DeleteDBSubnetGroupMessage,
+  DeleteEventSubscriptionMessage,
+  DeleteEventSubscriptionResult,
   DescribeAccountAttributesMessage,
   DescribeCertificatesMessage,
   DescribeDBClusterEndpointsMessage,
@@ -64,6 +70,7 @@ import type {
   DescribeEngineDefaultParametersMessage,
   DescribeEngineDefaultParametersResult,
   DescribeEventCategoriesMessage,
+  DescribeEventSubscriptionsMessage,
   DescribeEventsMessage,
   DescribeOrderableDBInstanceOptionsMessage,
   DescribePendingMaintenanceActionsMessage,
@@ -71,6 +78,7 @@ import type {
   DownloadDBLogFilePortionDetails,
   DownloadDBLogFilePortionMessage,
   EventCategoriesMessage,
+  EventSubscriptionsMessage,
   EventsMessage,
   FailoverDBClusterMessage,
   FailoverDBClusterResult,
@@ -84,10 +92,14 @@ import type {
   ModifyDBParameterGroupMessage,
   ModifyDBSubnetGroupMessage,
   ModifyDBSubnetGroupResult,
+  ModifyEventSubscriptionMessage,
+  ModifyEventSubscriptionResult,
   OrderableDBInstanceOptionsMessage,
   PendingMaintenanceActionsMessage,
   RebootDBInstanceMessage,
   RebootDBInstanceResult,
+  RemoveSourceIdentifierFromSubscriptionMessage,
+  RemoveSourceIdentifierFromSubscriptionResult,
   RemoveTagsFromResourceMessage,
   ResetDBClusterParameterGroupMessage,
   ResetDBParameterGroupMessage,
@@ -196,6 +208,24 @@ export type ControlPlane = {
   ): Promise<PendingMaintenanceActionsMessage>;
   describeCertificates(input: DescribeCertificatesMessage): Promise<CertificateMessage>;
   describeSourceRegions(input: DescribeSourceRegionsMessage): Promise<SourceRegionMessage>;
+  createEventSubscription(
+    input: CreateEventSubscriptionMessage,
+  ): Promise<CreateEventSubscriptionResult>;
+  modifyEventSubscription(
+    input: ModifyEventSubscriptionMessage,
+  ): Promise<ModifyEventSubscriptionResult>;
+  deleteEventSubscription(
+    input: DeleteEventSubscriptionMessage,
+  ): Promise<DeleteEventSubscriptionResult>;
+  describeEventSubscriptions(
+    input: DescribeEventSubscriptionsMessage,
+  ): Promise<EventSubscriptionsMessage>;
+  addSourceIdentifierToSubscription(
+    input: AddSourceIdentifierToSubscriptionMessage,
+  ): Promise<AddSourceIdentifierToSubscriptionResult>;
+  removeSourceIdentifierFromSubscription(
+    input: RemoveSourceIdentifierFromSubscriptionMessage,
+  ): Promise<RemoveSourceIdentifierFromSubscriptionResult>;
   /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
   /** Likewise, at `GET /borealis/v1/storage`. */
