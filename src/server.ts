@@ -168,6 +168,7 @@ function openControl(
     offers: engines.offers,
     zones,
     instancesDirectory,
+    passwordsDirectory: join(dataDirectory, 'passwords'),
     freeBytes: () => freeBytesOf(zones),
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     hostMemoryBytes: hostMemoryBytes(),

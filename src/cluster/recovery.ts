@@ -5,7 +5,8 @@
  *     2  throw away golden volumes that were not finished
  *     3  finish a clone whose volume the store has recorded; undo one that it has not, for its caller
  *        never got an answer
- *     4  remove the volumes of readers, which take new ones
+ *     4  take away notes of passwords whose cluster is gone, and the volumes of readers, which take new
+ *        ones
  *     5  remove volumes that nothing in the catalog names: of a fork that ended after it was given up
  *     6  say `starting` of every instance, listen on every endpoint, and enqueue every resource
  */
@@ -15,6 +16,7 @@ import {listenForCluster} from './endpoint-set.ts';
 import {discardGoldenVolume} from './golden-volumes.ts';
 import {goldenKey} from './engine-versions.ts';
 import {endLeftover} from './leftover.ts';
+import {forgetOrphanedNotes} from './password-notes.ts';
 import type {ClusterRecord} from './records.ts';
 import {addEvent, type World} from './world.ts';
 
@@ -31,6 +33,7 @@ export async function recover(world: World): Promise<void> {
       await settleClone(world, cluster);
     }
   }
+  forgetOrphanedNotes(world);
   await removeReaderVolumes(world);
   await removeUnknownVolumes(world);
   world.catalog.transaction(() => {

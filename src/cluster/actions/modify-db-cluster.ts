@@ -15,6 +15,7 @@ import {instancesOf} from '../instances-of.ts';
 import {parseMasterUserPassword} from '../master-user.ts';
 import {CLUSTER_REFUSALS, refuseMembers, unsupported, type Refusals} from '../members.ts';
 import {listenForNew} from '../new-cluster.ts';
+import {forgetPasswordNote} from '../password-notes.ts';
 import type {ClusterRecord} from '../records.ts';
 import {parseSettings} from '../settings.ts';
 import {settingsRules} from '../settings-rules.ts';
@@ -60,6 +61,8 @@ export async function modifyDBCluster(
       name,
       input,
     );
+    // Before the change is there: a note that is missing is better than one that is wrong.
+    if (verifier !== undefined) forgetPasswordNote(world, current.resourceId);
     world.catalog.clusters.put(identifier, changed);
     addEvent(world, 'db-cluster', identifier, 'DB cluster modified', 'configuration change');
     return changed;

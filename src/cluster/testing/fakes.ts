@@ -205,6 +205,8 @@ export type FakeInstances = {
   readonly handles: InstanceProcess[];
   /** Makes starts fail with this message until it is set to null. */
   failWith: string | null;
+  /** Engines that start now never become ready. */
+  hang: boolean;
   /** Called as a fork begins; may throw. */
   onFork: () => void;
   checkpoints: number;
@@ -225,6 +227,7 @@ export function fakeInstances(storage: FakeStorage): FakeInstances {
     launched: [],
     handles: [],
     failWith: null,
+    hang: false,
     onFork: () => undefined,
     progress: new Map(),
     writers: new Map(),
@@ -274,6 +277,7 @@ function launchFake(
     await sleep(5);
     if (isOver) throw new Error('the process ended before it was ready');
     if (fake.failWith !== null) throw new Error(fake.failWith);
+    if (fake.hang) return new Promise<never>(() => undefined);
     const steps = [{name: 'start engine', durationMs: 5}];
     if (config.role === 'golden') {
       storage.write(volume, ['golden']);

@@ -24,6 +24,7 @@ export async function openTestService(
   directory: string,
   prepare: (instances: FakeInstances) => void = () => undefined,
   accountId = '123456789012',
+  more: {readonly startMsMax?: number} = {},
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true});
@@ -53,6 +54,8 @@ export async function openTestService(
     },
     zones: [{name: 'local-1a', directory}],
     instancesDirectory,
+    passwordsDirectory: join(directory, 'passwords'),
+    ...more,
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
     hostMemoryBytes: 2 ** 34,
