@@ -13,6 +13,10 @@ const STOP_MS_MAX = 20_000;
 /** An instance that serves between its crashes is worth more attempts than one that never does. */
 const CRASH_DELAY_MS_MAX = 2_000;
 
+/** Failures in a row after which the status says `failed`. */
+export const START_FAILURES_MAX = 3;
+/** An instance that served for so long begins with a clean slate after a crash. */
+export const STABLE_MS_MIN = 10_000;
 /** PostgreSQL itself may recover for ten minutes; what takes longer to be ready hangs. */
 export const START_MS_MAX: number = 12 * 60_000;
 
@@ -46,8 +50,10 @@ export type SupervisorWorld = Pick<
   | 'startMsMax'
   | 'clock'
   | 'logger'
+  | 'counts'
   | 'endpoints'
   | 'volumeLocks'
+  | 'damage'
 >;
 
 export type SupervisorEvents = {

@@ -35,6 +35,8 @@ import {
   newRunner,
   restartDelayMs,
   serves,
+  STABLE_MS_MIN,
+  START_FAILURES_MAX,
   START_MS_MAX,
   type Place,
   type Runner,
@@ -43,11 +45,6 @@ import {
   type SupervisorWorld,
 } from './runner.ts';
 import {recordZoneEvent} from './zone-events.ts';
-
-/** Failures in a row after which the status says `failed`. */
-const START_FAILURES_MAX = 3;
-/** An instance that served for so long begins with a clean slate after a crash. */
-const STABLE_MS_MIN = 10_000;
 
 export class Supervisor {
   readonly #world: SupervisorWorld;
@@ -142,12 +139,17 @@ export class Supervisor {
   readers(): ServingReader[] {
     return this.#world.catalog.instances.list().flatMap(instance => {
       const {identifier, role, clusterIdentifier} = instance;
-      const process = this.#runners.get(identifier)?.handle;
-      if (role !== 'reader' || !this.isServing(instance)) return [];
-      assert(process !== null && process !== undefined, 'who serves has a process');
+      const process = this.processOf(instance);
+      if (role !== 'reader' || process === null) return [];
       const writerServes = typeof this.writer(clusterIdentifier) !== 'string';
       return [{identifier, process, writerServes}];
     });
+  }
+
+  /** The process of an instance that serves in the role that its record tells; else null. */
+  processOf(instance: InstanceRecord): InstanceProcess | null {
+    const process = this.#runners.get(instance.identifier)?.handle ?? null;
+    return this.isServing(instance) ? process : null;
   }
 
   /** Whether the instance serves in the role that its record tells. */
