@@ -198,6 +198,7 @@ function openControl(
     storeZones,
     renewSpare: () => launcher.renewSpare(),
     instancesDirectory,
+    passwordsDirectory: join(dataDirectory, 'passwords'),
     freeBytes: () => freeBytesOf(storeZones.list),
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     discardUnknown,

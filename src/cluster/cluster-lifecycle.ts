@@ -18,6 +18,7 @@ import {goldenVolume} from './golden-volumes.ts';
 import {instancesOf} from './instances-of.ts';
 import {applyChanges, rename} from './cluster-changes.ts';
 import {start, stop} from './cluster-rest.ts';
+import {forgetPasswordNote} from './password-notes.ts';
 import type {ClusterRecord} from './records.ts';
 import {refreshTls} from './tls-refresh.ts';
 import {addEvent, type World} from './world.ts';
@@ -150,6 +151,7 @@ async function remove(world: World, cluster: ClusterRecord): Promise<void> {
     await world.volumeLocks.hold(String(volume), () => world.storage.remove(volume));
     crashPoint('cluster.delete.after-volume');
   }
+  forgetPasswordNote(world, cluster.resourceId);
   world.catalog.transaction(() => {
     world.catalog.clusters.remove(identifier);
     for (const endpoint of customEndpointsOf(world, identifier)) {

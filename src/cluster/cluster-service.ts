@@ -20,6 +20,20 @@ import {
   describeDBEngineVersions,
   describeDBInstances,
 } from './actions/describe.ts';
+import {describeOrderableDBInstanceOptions} from './actions/describe-orderable-db-instance-options.ts';
+import {
+  describePendingMaintenanceActions,
+  describeSourceRegions,
+} from './actions/describe-nothing.ts';
+import {describeDBLogFiles, downloadDBLogFilePortion} from './actions/log-files.ts';
+import {
+  addSourceIdentifierToSubscription,
+  createEventSubscription,
+  deleteEventSubscription,
+  describeEventSubscriptions,
+  modifyEventSubscription,
+  removeSourceIdentifierFromSubscription,
+} from './actions/event-subscriptions.ts';
 import {describeEventCategories, describeEvents} from './actions/describe-events.ts';
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
@@ -70,6 +84,7 @@ import type {ControlPlane} from './control-plane.ts';
 import {DamageList} from './damage.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
+import {EventDelivery} from './event-delivery.ts';
 import {instancesOf} from './instances-of.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
 import {LaunchedProcesses} from './launched-processes.ts';
@@ -142,6 +157,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     },
   });
   const zoneChanges = new ZoneChanges({...base, processes}, supervisor);
+  const delivery = new EventDelivery(surroundings);
   const scrubber = new Scrubber({...base, supervisor});
   const world: World = {...base, reconciler, supervisor, space, replicas, scrubber, zoneChanges};
   const recovered = new AbortController();
@@ -162,6 +178,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       await recover(world);
       replicas.start();
       zoneChanges.resume();
+      delivery.start();
       scrubber.start();
       stopMaintenance = every(MAINTENANCE_PERIOD_MS, () => maintain(world));
       recovered.abort();
@@ -181,6 +198,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
         reconcilerStopped,
         world.supervisor.stopAll(),
       ]);
+      await delivery.stop();
       await world.endpoints.closeAll();
     },
   };
@@ -261,6 +279,17 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeEventCategories: afterRecovery(describeEventCategories),
     quotas: afterRecovery(() => ({quotas: quotas(world)})),
     setQuota: afterRecovery(setQuota),
+    describeDBLogFiles: afterRecovery(describeDBLogFiles),
+    downloadDBLogFilePortion: afterRecovery(downloadDBLogFilePortion),
+    describeOrderableDBInstanceOptions: afterRecovery(describeOrderableDBInstanceOptions),
+    describePendingMaintenanceActions: afterRecovery(describePendingMaintenanceActions),
+    describeSourceRegions: afterRecovery(describeSourceRegions),
+    createEventSubscription: afterRecovery(createEventSubscription),
+    modifyEventSubscription: afterRecovery(modifyEventSubscription),
+    deleteEventSubscription: afterRecovery(deleteEventSubscription),
+    describeEventSubscriptions: afterRecovery(describeEventSubscriptions),
+    addSourceIdentifierToSubscription: afterRecovery(addSourceIdentifierToSubscription),
+    removeSourceIdentifierFromSubscription: afterRecovery(removeSourceIdentifierFromSubscription),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
     zoneReport: afterRecovery(zoneReport),

@@ -9,51 +9,59 @@
  */
 import type {
   AccountAttributesMessage,
+  AddSourceIdentifierToSubscriptionMessage,
+  AddSourceIdentifierToSubscriptionResult,
   AddTagsToResourceMessage,
   CertificateMessage,
-  CreateDBClusterEndpointMessage,
   CopyDBClusterParameterGroupMessage,
   CopyDBClusterParameterGroupResult,
   CopyDBParameterGroupMessage,
   CopyDBParameterGroupResult,
+  CreateDBClusterEndpointMessage,
   CreateDBClusterMessage,
   CreateDBClusterParameterGroupMessage,
   CreateDBClusterParameterGroupResult,
   CreateDBClusterResult,
   CreateDBInstanceMessage,
   CreateDBInstanceResult,
-  DBClusterEndpoint,
-  DBClusterEndpointMessage,
   CreateDBParameterGroupMessage,
   CreateDBParameterGroupResult,
   CreateDBSubnetGroupMessage,
   CreateDBSubnetGroupResult,
+  CreateEventSubscriptionMessage,
+  CreateEventSubscriptionResult,
+  DBClusterEndpoint,
+  DBClusterEndpointMessage,
   DBClusterMessage,
   DBClusterParameterGroupDetails,
   DBClusterParameterGroupNameMessage,
   DBClusterParameterGroupsMessage,
   DBEngineVersionMessage,
   DBInstanceMessage,
-  DeleteDBClusterEndpointMessage,
   DBParameterGroupDetails,
   DBParameterGroupNameMessage,
   DBParameterGroupsMessage,
   DBSubnetGroupMessage,
+  DeleteDBClusterEndpointMessage,
   DeleteDBClusterMessage,
   DeleteDBClusterParameterGroupMessage,
   DeleteDBClusterResult,
   DeleteDBInstanceMessage,
   DeleteDBInstanceResult,
-  DescribeCertificatesMessage,
-  DescribeDBClusterEndpointsMessage,
   DeleteDBParameterGroupMessage,
   DeleteDBSubnetGroupMessage,
+  DeleteEventSubscriptionMessage,
+  DeleteEventSubscriptionResult,
   DescribeAccountAttributesMessage,
+  DescribeCertificatesMessage,
+  DescribeDBClusterEndpointsMessage,
   DescribeDBClusterParameterGroupsMessage,
   DescribeDBClusterParametersMessage,
   DescribeDBClustersMessage,
   DescribeDBEngineVersionsMessage,
   DescribeDBInstancesMessage,
+  DescribeDBLogFilesMessage,
+  DescribeDBLogFilesResponse,
   DescribeDBParameterGroupsMessage,
   DescribeDBParametersMessage,
   DescribeDBSubnetGroupsMessage,
@@ -62,13 +70,20 @@ import type {
   DescribeEngineDefaultParametersMessage,
   DescribeEngineDefaultParametersResult,
   DescribeEventCategoriesMessage,
+  DescribeEventSubscriptionsMessage,
   DescribeEventsMessage,
+  DescribeOrderableDBInstanceOptionsMessage,
+  DescribePendingMaintenanceActionsMessage,
+  DescribeSourceRegionsMessage,
+  DownloadDBLogFilePortionDetails,
+  DownloadDBLogFilePortionMessage,
   EventCategoriesMessage,
+  EventSubscriptionsMessage,
   EventsMessage,
   FailoverDBClusterMessage,
   FailoverDBClusterResult,
-  ModifyDBClusterEndpointMessage,
   ListTagsForResourceMessage,
+  ModifyDBClusterEndpointMessage,
   ModifyDBClusterMessage,
   ModifyDBClusterParameterGroupMessage,
   ModifyDBClusterResult,
@@ -77,13 +92,20 @@ import type {
   ModifyDBParameterGroupMessage,
   ModifyDBSubnetGroupMessage,
   ModifyDBSubnetGroupResult,
+  ModifyEventSubscriptionMessage,
+  ModifyEventSubscriptionResult,
+  OrderableDBInstanceOptionsMessage,
+  PendingMaintenanceActionsMessage,
   RebootDBInstanceMessage,
   RebootDBInstanceResult,
+  RemoveSourceIdentifierFromSubscriptionMessage,
+  RemoveSourceIdentifierFromSubscriptionResult,
   RemoveTagsFromResourceMessage,
   ResetDBClusterParameterGroupMessage,
   ResetDBParameterGroupMessage,
   RestoreDBClusterToPointInTimeMessage,
   RestoreDBClusterToPointInTimeResult,
+  SourceRegionMessage,
   StartDBClusterMessage,
   StartDBClusterResult,
   StartDBInstanceMessage,
@@ -177,6 +199,35 @@ export type ControlPlane = {
   listTagsForResource(input: ListTagsForResourceMessage): Promise<TagListMessage>;
   describeEvents(input: DescribeEventsMessage): Promise<EventsMessage>;
   describeEventCategories(input: DescribeEventCategoriesMessage): Promise<EventCategoriesMessage>;
+  describeDBLogFiles(input: DescribeDBLogFilesMessage): Promise<DescribeDBLogFilesResponse>;
+  downloadDBLogFilePortion(
+    input: DownloadDBLogFilePortionMessage,
+  ): Promise<DownloadDBLogFilePortionDetails>;
+  describeOrderableDBInstanceOptions(
+    input: DescribeOrderableDBInstanceOptionsMessage,
+  ): Promise<OrderableDBInstanceOptionsMessage>;
+  describePendingMaintenanceActions(
+    input: DescribePendingMaintenanceActionsMessage,
+  ): Promise<PendingMaintenanceActionsMessage>;
+  describeSourceRegions(input: DescribeSourceRegionsMessage): Promise<SourceRegionMessage>;
+  createEventSubscription(
+    input: CreateEventSubscriptionMessage,
+  ): Promise<CreateEventSubscriptionResult>;
+  modifyEventSubscription(
+    input: ModifyEventSubscriptionMessage,
+  ): Promise<ModifyEventSubscriptionResult>;
+  deleteEventSubscription(
+    input: DeleteEventSubscriptionMessage,
+  ): Promise<DeleteEventSubscriptionResult>;
+  describeEventSubscriptions(
+    input: DescribeEventSubscriptionsMessage,
+  ): Promise<EventSubscriptionsMessage>;
+  addSourceIdentifierToSubscription(
+    input: AddSourceIdentifierToSubscriptionMessage,
+  ): Promise<AddSourceIdentifierToSubscriptionResult>;
+  removeSourceIdentifierFromSubscription(
+    input: RemoveSourceIdentifierFromSubscriptionMessage,
+  ): Promise<RemoveSourceIdentifierFromSubscriptionResult>;
   /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
   /** Likewise, at `GET /borealis/v1/storage`. */

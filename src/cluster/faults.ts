@@ -119,6 +119,14 @@ export function storageFull(
   return new BorealisError('quota', code, message);
 }
 
+export function subscriptionNotFound(name: string): BorealisError {
+  return new BorealisError(
+    'not-found',
+    'SubscriptionNotFoundFault',
+    `Subscription ${name} does not exist.`,
+  );
+}
+
 export function endpointNotFound(identifier: string): BorealisError {
   return new BorealisError(
     'not-found',

@@ -13,7 +13,7 @@
  * What a client may rely on after `available` is in the catalog before the endpoints lead there.
  */
 import {assert} from '../base/assert.ts';
-import {sleep} from '../base/clock.ts';
+import {sleep, withDeadline} from '../base/clock.ts';
 import {crashPoint} from '../base/crash-point.ts';
 import {errorChain} from '../base/errors.ts';
 import {processIdentity} from '../base/process-identity.ts';
@@ -30,10 +30,14 @@ import type {ClusterRecord, InstanceRecord} from './records.ts';
 import {ReplicationSecrets} from './replication-secrets.ts';
 import {
   endProcess,
+  hangs,
   isEnding,
   newRunner,
   restartDelayMs,
   serves,
+  STABLE_MS_MIN,
+  START_FAILURES_MAX,
+  START_MS_MAX,
   type Place,
   type Runner,
   type ServingReader,
@@ -41,11 +45,6 @@ import {
   type SupervisorWorld,
 } from './runner.ts';
 import {recordZoneEvent} from './zone-events.ts';
-
-/** Failures in a row after which the status says `failed`. */
-const START_FAILURES_MAX = 3;
-/** An instance that served for so long begins with a clean slate after a crash. */
-const STABLE_MS_MIN = 10_000;
 
 export class Supervisor {
   readonly #world: SupervisorWorld;
@@ -224,7 +223,7 @@ export class Supervisor {
 
   /** One life of the process: `was-ready`, or why it did not get there. */
   async #runOnce(identifier: string, runner: Runner): Promise<'was-ready' | Error> {
-    const {catalog, logger} = this.#world;
+    const {catalog, logger, startMsMax = START_MS_MAX} = this.#world;
     const instance = catalog.instances.get(identifier);
     const cluster = catalog.clusters.get(instance?.clusterIdentifier ?? '');
     assert(instance !== undefined && cluster !== undefined, 'a runner has its records');
@@ -238,7 +237,7 @@ export class Supervisor {
       if (place === null || isEnding(runner)) return new Error('ended before it started');
       const handle = this.#launch(instance, cluster, place, runner);
       try {
-        const ready = await handle.ready;
+        const ready = await withDeadline(handle.ready, startMsMax, () => hangs(startMsMax));
         if (isEnding(runner)) throw new Error('ended before it was ready');
         const steps = [...place.steps, ...ready.steps];
         recordReady(this.#world, instance, cluster, {...ready, steps});

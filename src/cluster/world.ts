@@ -33,6 +33,8 @@ export type Surroundings = {
   readonly renewSpare: () => void;
   /** Run directories of instances are made in it. */
   readonly instancesDirectory: string;
+  /** Where the CLI keeps notes of master passwords; see password-notes.ts. */
+  readonly passwordsDirectory: string;
   /** Free bytes of the store, for writers without privileges. */
   readonly freeBytes: () => Promise<number>;
   /** Free bytes below which engines' writes wait; see attachment/space-guard.ts. */
@@ -43,6 +45,8 @@ export type Surroundings = {
   readonly discardUnknown: boolean;
   /** Instance classes count for a part of it; see instance-classes.ts. */
   readonly hostMemoryBytes: number;
+  /** How long an instance may take to start before it is ended and tried again; a default for the absent. */
+  readonly startMsMax?: number;
   readonly scramVerifier: (password: string) => string;
   readonly certificates: Certificates;
   /** Why a token of `generate-db-auth-token` is no good for this scope; null when it is. */

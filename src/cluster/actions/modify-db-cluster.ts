@@ -22,6 +22,7 @@ import {
   type Refusals,
 } from '../members.ts';
 import {listenForNew} from '../new-cluster.ts';
+import {forgetPasswordNote} from '../password-notes.ts';
 import type {ClusterRecord} from '../records.ts';
 import {parseSettings} from '../settings.ts';
 import {settingsRules} from '../settings-rules.ts';
@@ -67,6 +68,8 @@ export async function modifyDBCluster(
       name,
       input,
     );
+    // Before the change is there: a note that is missing is better than one that is wrong.
+    if (verifier !== undefined) forgetPasswordNote(world, current.resourceId);
     world.catalog.clusters.put(identifier, changed);
     addEvent(world, 'db-cluster', identifier, 'DB cluster modified', 'configuration change');
     return changed;

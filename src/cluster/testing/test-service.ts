@@ -31,7 +31,7 @@ export async function openTestService(
   directory: string,
   prepare: (instances: FakeInstances) => void = () => undefined,
   accountId = '123456789012',
-  discardUnknown = false,
+  more: {readonly startMsMax?: number; readonly discardUnknown?: boolean} = {},
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true});
@@ -62,10 +62,12 @@ export async function openTestService(
     storeZones: new StoreZones(directory, openZonePlan(directory, 'local-1', [])),
     renewSpare: () => undefined,
     instancesDirectory,
+    passwordsDirectory: join(directory, 'passwords'),
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
     scrubEveryMs: null,
-    discardUnknown,
+    discardUnknown: false,
+    ...more,
     hostMemoryBytes: 2 ** 34,
     scramVerifier: password => `verifier of ${password.length} characters`,
     certificates: new Certificates(

@@ -26,7 +26,7 @@ import type {
   RunningEngine,
   StopMode,
 } from '../engine.ts';
-import {openEngineLog, type EngineLog} from '../postgres/engine-log.ts';
+import {ENGINE_LOG_NAME, openEngineLog, type EngineLog} from '../postgres/engine-log.ts';
 import {createDatabase, isTokenUser, setMaster} from '../postgres/roles.ts';
 import type {Session} from '../postgres/session.ts';
 import {isTlsForced} from '../postgres/settings.ts';
@@ -70,7 +70,6 @@ export type RunningPglite = RunningEngine & {
   readonly logTail: () => string;
 };
 
-const ENGINE_LOG_NAME = 'engine.log';
 const DEFAULT_DATABASE = 'postgres';
 /** A fork's recovery replays what was written since the last checkpoint: below this it is not worth one. */
 const FORK_WAL_KIB_MAX = 2 * 1024;
