@@ -2,10 +2,18 @@
 import {parentPort, workerData} from 'node:worker_threads';
 import {assert} from '../base/assert.ts';
 import {sleep, systemClock} from '../base/clock.ts';
+import type {VolumeNumber} from '../page-store/ids.ts';
 import type {Mirror} from '../page-store/zone.ts';
 import {openZones} from '../page-store/open-zones.ts';
 import {allocateVolume, openStore} from '../page-store/store.ts';
-import {forkIdleVolume} from '../volume/open-volume.ts';
+import {
+  backtrackVolume,
+  forkIdleVolume,
+  restorableRange,
+  setRetention,
+  trimHistory,
+  type IdleVolumeOptions,
+} from '../volume/idle-volume.ts';
 import type {StorageCall, StorageWorkerData} from './storage.ts';
 import {answerCalls} from './worker-calls.ts';
 
@@ -33,6 +41,10 @@ async function lookAfter(store: Mirror): Promise<never> {
   }
 }
 
+function idle(volume: VolumeNumber): IdleVolumeOptions {
+  return {zone, volume, nodeCacheBytes};
+}
+
 function run(call: StorageCall): unknown {
   switch (call.method) {
     case 'allocateVolume':
@@ -42,7 +54,15 @@ function run(call: StorageCall): unknown {
     case 'volumes':
       return zone.listVolumes().filter(volume => zone.readVolumeRecord(volume) !== null);
     case 'forkIdle':
-      return forkIdleVolume({zone, volume: call.volume, nodeCacheBytes}, call.child);
+      return forkIdleVolume(idle(call.volume), call.child, call.options);
+    case 'restorableRange':
+      return restorableRange(zone, call.volume);
+    case 'backtrack':
+      return backtrackVolume(idle(call.volume), call.atMs);
+    case 'setRetention':
+      return setRetention(idle(call.volume), call.seconds);
+    case 'trimHistory':
+      return trimHistory(idle(call.volume));
     case 'remove':
       return zone.deleteVolumeRecord(call.volume);
     case 'zoneStates':

@@ -7,7 +7,9 @@
 import type {ForkResult, ZoneConfig} from '../attachment/attachment.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import type {ZoneEvent, ZoneState} from '../page-store/zone.ts';
+import type {RestorableRange} from '../volume/history.ts';
 import type {SweepReport} from '../volume/sweeper.ts';
+import type {BacktrackReport, ForkOptions} from '../volume/volume-head.ts';
 import type {ReclaimCall} from './reclaim-worker.ts';
 import type {ClusterStorage, StoreUsage, SweepNeed} from './storage-types.ts';
 import {WorkerCalls} from './worker-calls.ts';
@@ -19,8 +21,10 @@ export type StorageWorkerData = {
 
 export type StorageCall =
   | {method: 'allocateVolume' | 'volumes' | 'zoneStates' | 'ready'}
-  | {method: 'exists' | 'remove'; volume: VolumeNumber}
-  | {method: 'forkIdle'; volume: VolumeNumber; child: VolumeNumber};
+  | {method: 'exists' | 'remove' | 'restorableRange' | 'trimHistory'; volume: VolumeNumber}
+  | {method: 'forkIdle'; volume: VolumeNumber; child: VolumeNumber; options: ForkOptions}
+  | {method: 'backtrack'; volume: VolumeNumber; atMs: number}
+  | {method: 'setRetention'; volume: VolumeNumber; seconds: number};
 
 /** Makes the store if the zone holds none. */
 export function openClusterStorage(
@@ -53,8 +57,28 @@ class WorkerStorage implements ClusterStorage {
     return this.#storage.call({method: 'volumes'});
   }
 
-  forkIdle(source: VolumeNumber, child: VolumeNumber): Promise<ForkResult> {
-    return this.#storage.call({method: 'forkIdle', volume: source, child});
+  forkIdle(
+    source: VolumeNumber,
+    child: VolumeNumber,
+    options: ForkOptions = {},
+  ): Promise<ForkResult> {
+    return this.#storage.call({method: 'forkIdle', volume: source, child, options});
+  }
+
+  restorableRange(volume: VolumeNumber): Promise<RestorableRange | null> {
+    return this.#storage.call({method: 'restorableRange', volume});
+  }
+
+  backtrack(volume: VolumeNumber, atMs: number): Promise<BacktrackReport> {
+    return this.#storage.call({method: 'backtrack', volume, atMs});
+  }
+
+  setRetention(volume: VolumeNumber, seconds: number): Promise<void> {
+    return this.#storage.call({method: 'setRetention', volume, seconds});
+  }
+
+  trimHistory(volume: VolumeNumber): Promise<void> {
+    return this.#storage.call({method: 'trimHistory', volume});
   }
 
   remove(volume: VolumeNumber): Promise<void> {

@@ -14,6 +14,7 @@ import type {ErrorKind} from '../base/errors.ts';
 import type {ReplicationProgress, ReplicationSource} from '../engine/engine.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {ZoneEvent} from '../page-store/zone.ts';
+import type {ForkOptions} from '../volume/volume-head.ts';
 
 export type EngineRuntime = 'native' | 'pglite';
 
@@ -63,7 +64,13 @@ export type StartMessage = {readonly type: 'start'; readonly config: InstanceCon
 
 /** Method name to the types of its parameters and of its result. */
 export type InstanceMethods = {
-  fork: {params: {child: VolumeNumber}; result: ForkResult & {steps: readonly StepReport[]}};
+  /** As of now, or of a past moment within the volume's restorable range. */
+  fork: {
+    params: {child: VolumeNumber} & ForkOptions;
+    result: ForkResult & {steps: readonly StepReport[]};
+  };
+  /** How long past moments of the volume are kept; 0 for not at all. */
+  setRetention: {params: {seconds: number}; result: Record<string, never>};
   checkpoint: {params: Record<string, never>; result: {lsn: Lsn}};
   statistics: {params: Record<string, never>; result: AttachmentStatistics};
   setMaster: {params: {master: MasterUser}; result: Record<string, never>};

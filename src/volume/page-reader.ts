@@ -9,6 +9,7 @@ import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {SegmentCache} from '../page-store/segment-cache.ts';
 import type {SegmentFile, Zone} from '../page-store/zone.ts';
 import {fromAnyCopy, zonesTried} from './segment-copies.ts';
+import type {NodeSource} from './page-tree.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, SECTOR_MAX, word, type Pointer} from './pointer.ts';
 
 /** Pages that follow each other in the log as they do in the file: read with one call. */
@@ -143,6 +144,19 @@ export class PageReader {
       );
     }
   }
+}
+
+/** The nodes of one table of files, or of one index of moments, as `reader` finds them. */
+export function nodeSource(reader: PageReader): NodeSource {
+  return {
+    load: pointer =>
+      reader.loadNode(
+        pointer,
+        () => `page-table node at ${pointer.segment}:${pointer.sector} of volume ${pointer.volume}`,
+      ),
+    nodesLoaded: 0,
+    nodesDirty: 0,
+  };
 }
 
 /**

@@ -28,6 +28,7 @@ import type {Request} from './request.ts';
 import type {BarrierTarget} from '../../volume/statistics.ts';
 import {Session} from './session.ts';
 import {SyncQueue} from './sync-queue.ts';
+import type {ForkOptions} from '../../volume/volume-head.ts';
 
 /** A volume and the file system on it, as the serving thread uses them. */
 export type ServedVolume = {
@@ -38,7 +39,8 @@ export type ServedVolume = {
   isWritable(): boolean;
   /** What a write quorum of zones holds durably; null where barriers are synced by descriptor. */
   mirrorLsn(): Lsn | null;
-  fork(child: VolumeNumber): ForkResult;
+  fork(child: VolumeNumber, options: ForkOptions): ForkResult;
+  setRetention(seconds: number): void;
   checkpoint(): Lsn;
   onIdle(): void;
   close(): void;
@@ -243,7 +245,9 @@ class ServingThread {
     }
     switch (request.method) {
       case 'fork':
-        return this.#volume.fork(request.params.child);
+        return this.#volume.fork(request.params.child, request.params.options);
+      case 'setRetention':
+        return this.#volume.setRetention(request.params.seconds);
       case 'checkpoint':
         return this.#volume.checkpoint();
       case 'statistics':

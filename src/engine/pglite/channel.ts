@@ -19,6 +19,7 @@ import type {
 import type {ErrorKind} from '../../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
 import type {WasmModule} from './web-assembly.ts';
+import type {ForkOptions} from '../../volume/volume-head.ts';
 
 /** Indexes of the shared Int32Array. */
 export const SharedWord = {
@@ -79,13 +80,20 @@ export type InputMessage =
   | {readonly type: 'close'; readonly id: number};
 
 export type ControlMessage =
-  | {readonly type: 'fork'; readonly id: number; readonly child: VolumeNumber}
+  | {
+      readonly type: 'fork';
+      readonly id: number;
+      readonly child: VolumeNumber;
+      readonly options: ForkOptions;
+    }
+  | {readonly type: 'setRetention'; readonly id: number; readonly seconds: number}
   | {readonly type: 'checkpoint'; readonly id: number}
   | {readonly type: 'statistics'; readonly id: number}
   | {readonly type: 'detach'; readonly id: number};
 
 export type ControlResults = {
   fork: ForkResult;
+  setRetention: null;
   checkpoint: Lsn;
   statistics: AttachmentStatistics;
   detach: null;
