@@ -15,6 +15,7 @@ import {envCommand} from './commands/env.ts';
 import {failoverCommand} from './commands/failover.ts';
 import {listCommand} from './commands/list.ts';
 import {psqlCommand} from './commands/psql.ts';
+import {quotaCommand} from './commands/quota.ts';
 import {showCommand} from './commands/show.ts';
 import {statusCommand} from './commands/status.ts';
 import {storageCommand} from './commands/storage.ts';
@@ -56,6 +57,7 @@ export function borealisProgram(): Command {
     psqlCommand(),
     deleteCommand(),
     checkCommand(),
+    quotaCommand(),
     envCommand(),
     doctorCommand(),
     demoCommand(),

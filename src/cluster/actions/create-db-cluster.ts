@@ -1,6 +1,6 @@
 /** CreateDBCluster: a cluster whose volume begins as a clone of the engine's golden volume. */
 import type {CreateDBClusterMessage, CreateDBClusterResult} from '@aws-sdk/client-rds';
-import {parameterGroupFamily, parseEngine, resolveEngineVersion} from '../engine-versions.ts';
+import {parseEngine, resolveEngineVersion} from '../engine-versions.ts';
 import {newResourceId, parseIdentifier} from '../identifiers.ts';
 import {parseDatabaseName, parseMasterUserPassword, parseMasterUsername} from '../master-user.ts';
 import {CLUSTER_REFUSALS, refuseMembers} from '../members.ts';
@@ -10,7 +10,10 @@ import {
   refuseTakenCluster,
   refuseWithoutSpace,
 } from '../new-cluster.ts';
+import {defaultGroupName} from '../parameter-groups.ts';
 import {parseSettings} from '../settings.ts';
+import {settingsRules} from '../settings-rules.ts';
+import {DEFAULT_SUBNET_GROUP} from '../subnet-groups.ts';
 import {clusterShape} from '../shapes.ts';
 import type {ClusterSettings} from '../records.ts';
 import type {World} from '../world.ts';
@@ -28,8 +31,8 @@ export async function createDBCluster(
   const databaseName = parseDatabaseName(input.DatabaseName);
   const settings = parseSettings(
     input,
-    defaultSettings(world, offer.engineVersion),
-    world.zones.map(zone => zone.name),
+    defaultSettings(offer.engineVersion),
+    settingsRules(world, offer.engineVersion),
   );
   refuseTakenCluster(world, identifier);
   refuseWithoutSpace(world);
@@ -59,22 +62,23 @@ export async function createDBCluster(
     cloneSteps: [],
     bytesCopiedAtBirth: 0,
     settings,
+    pending: null,
   }));
   world.supervisor.reroute(identifier);
   world.reconciler.enqueue(`cluster/${identifier}`);
   return {DBCluster: clusterShape(world, cluster)};
 }
 
-function defaultSettings(world: World, engineVersion: string): ClusterSettings {
+function defaultSettings(engineVersion: string): ClusterSettings {
   return {
-    availabilityZones: world.zones.map(zone => zone.name),
     backupRetentionDays: 1,
     preferredBackupWindow: '03:00-03:30',
     preferredMaintenanceWindow: 'sun:04:00-sun:04:30',
-    parameterGroupName: `default.${parameterGroupFamily(engineVersion)}`,
-    subnetGroupName: 'default',
+    parameterGroupName: defaultGroupName(engineVersion),
+    subnetGroupName: DEFAULT_SUBNET_GROUP,
     vpcSecurityGroupIds: [],
     copyTagsToSnapshot: false,
+    backtrackWindowSeconds: 0,
     autoMinorVersionUpgrade: true,
     deletionProtection: false,
     tags: [],
