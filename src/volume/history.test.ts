@@ -191,6 +191,25 @@ test('history is thinned to minutes after an hour and gone after its retention, 
   again.close();
 });
 
+test('a volume that is open and idle thins its history by itself', () => {
+  const zone = new MemoryZone();
+  const volume = openKept(zone, DAY);
+  for (let second = 0; second < 120; second++) {
+    write(volume, 0, second);
+    nowMs += 1000;
+  }
+  for (let minute = 0; minute < 120; minute++) {
+    volume.onIdle();
+    nowMs += 60_000;
+  }
+  const {bytesAppended} = volume.statistics();
+  const census = new Census(zone);
+  expect(census.count(readRoots(zone)).shares[0]?.historyPages).toBe(1);
+  volume.onIdle();
+  expect(volume.statistics().bytesAppended).toBe(bytesAppended);
+  volume.close();
+});
+
 test('without a retention nothing is written but what was before there was history', () => {
   const zone = new MemoryZone();
   const kept = openKept(zone, 0);

@@ -52,7 +52,7 @@ export type RestorableRange = {readonly earliestMs: number; readonly latestMs: n
 export class History {
   readonly #tree: PageTree;
   readonly #retentionSeconds: number;
-  #trimmedAt: number | null = null;
+  #lookedAtSecond: number | null = null;
 
   /** `root` of the index, null for an empty one. With a retention of 0 nothing is kept. */
   constructor(source: NodeSource, root: Pointer | null, retentionSeconds: number) {
@@ -142,19 +142,22 @@ export class History {
       const kept = lastKey(this.#tree, first, MINUTES_BASE + minuteOf(cutoff));
       if (kept !== null) this.#dropAllocated(first, kept);
     }
-    this.#trimmedAt = now;
+    this.#lookedAtSecond = now;
   }
 
-  /** True when so much can be thinned that it is worth a write of its own. */
+  /** True when so much can be thinned that it is worth a write of its own. Looks every ten minutes. */
   wantsTrim(nowMs: number): boolean {
     if (!this.isKept) return false;
     const now = secondOf(nowMs);
-    if (this.#trimmedAt !== null && now - this.#trimmedAt < IDLE_TRIM_SECONDS) return false;
+    const looked = this.#lookedAtSecond;
+    if (looked !== null && Math.abs(now - looked) < IDLE_TRIM_SECONDS) return false;
     const second = this.#first(0);
     if (second !== null && second < hourBefore(now) - IDLE_TRIM_SECONDS) return true;
     const minute = this.#first(MINUTES_BASE);
     const cutoff = MINUTES_BASE + minuteOf(now - this.#retentionSeconds - IDLE_TRIM_SECONDS);
-    return minute !== null && lastKey(this.#tree, minute + 1, cutoff) !== null;
+    const hasExpired = minute !== null && lastKey(this.#tree, minute + 1, cutoff) !== null;
+    if (!hasExpired) this.#lookedAtSecond = now;
+    return hasExpired;
   }
 
   /** Writes what changed, and returns the root of the index; see `PageTree.write`. */

@@ -77,9 +77,9 @@ export class RootWriter {
     return this.#log.bytesAppended - this.#bytesAtCheckpoint > CHECKPOINT_LOG_BYTES;
   }
 
-  /** Something lies in the log that no checkpoint names. */
-  get isBehind(): boolean {
-    return this.#log.bytesAppended > this.#bytesAtCheckpoint;
+  /** On a volume that does not change: something lies in the log that no checkpoint names, or can be thinned. */
+  get wantsCheckpoint(): boolean {
+    return this.#isBehind || this.#history.wantsTrim(this.tick());
   }
 
   /** The open batch is to be appended at the end of the operation. */
@@ -118,8 +118,8 @@ export class RootWriter {
   /** There is no open batch. */
   checkpoint(): void {
     // What lies behind the checkpoint may be what a fork begins with: a clean end must not cut it off.
-    const isNews = this.isBehind || this.#files.dirty || this.#history.dirty;
-    if (isNews || this.#history.wantsTrim(this.tick())) this.#write(true);
+    const isNews = this.#files.dirty || this.#history.dirty;
+    if (isNews || this.wantsCheckpoint) this.#write(true);
   }
 
   setRetention(seconds: number): void {
@@ -183,6 +183,10 @@ export class RootWriter {
     if (present.history !== null) index.forgetFrom(moment.atMs);
     const history = this.#writeIndex(index);
     return {...present, timestampMs: moment.atMs - 1, root: moment.root, history};
+  }
+
+  get #isBehind(): boolean {
+    return this.#log.bytesAppended > this.#bytesAtCheckpoint;
   }
 
   #writeIndex(index: History): Pointer | null {

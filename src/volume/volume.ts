@@ -322,7 +322,7 @@ export class Volume {
     this.#attempt(() => this.#roots.cut());
     if (this.#head.hasPending) this.barrier();
     const isQuiet = this.#log.bytesAppended === this.#bytesAtIdle;
-    if (isQuiet && this.#roots.isBehind) this.checkpoint();
+    if (isQuiet && this.#roots.wantsCheckpoint) this.checkpoint();
     this.#bytesAtIdle = this.#log.bytesAppended;
   }
 
