@@ -14,7 +14,9 @@ import {downCommand} from './commands/down.ts';
 import {envCommand} from './commands/env.ts';
 import {failoverCommand} from './commands/failover.ts';
 import {listCommand} from './commands/list.ts';
+import {metricsCommand} from './commands/metrics.ts';
 import {psqlCommand} from './commands/psql.ts';
+import {scrubCommand} from './commands/scrub.ts';
 import {quotaCommand} from './commands/quota.ts';
 import {showCommand} from './commands/show.ts';
 import {statusCommand} from './commands/status.ts';
@@ -53,9 +55,11 @@ export function borealisProgram(): Command {
     listCommand(),
     showCommand(),
     storageCommand(),
+    metricsCommand(),
     urlCommand(),
     psqlCommand(),
     deleteCommand(),
+    scrubCommand(),
     checkCommand(),
     quotaCommand(),
     envCommand(),

@@ -8,9 +8,16 @@
 import {RDS, RDSServiceException} from '@aws-sdk/client-rds';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {ClusterReport, ClusterReports, StorageReport} from '../cluster/control-plane.ts';
+import type {BegunScrub, ScrubRequest, ScrubStatus} from '../cluster/scrubber.ts';
 import type {Quota} from '../cluster/quotas.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
-import {dataOption, readCredentials, readServiceFile} from './data-directory.ts';
+import {
+  dataOption,
+  metricsTokenFile,
+  readCredentials,
+  readServiceFile,
+  readText,
+} from './data-directory.ts';
 import {faultKind} from './exit-status.ts';
 import {shellQuote} from './format/connection-url.ts';
 
@@ -25,11 +32,20 @@ export type Service = {
   report(identifier: string, options?: {fresh: boolean}): Promise<ClusterReport>;
   storage(options?: {fresh: boolean}): Promise<StorageReport>;
   status(): Promise<Record<string, unknown>>;
+  /** The page that Prometheus is given. */
+  metrics(): Promise<string>;
+  /** Begins a scrub, of one cluster or of the whole store, or joins the one that runs. */
+  beginScrub(request: ScrubRequest): Promise<BegunScrub>;
+  scrub(): Promise<ScrubStatus>;
+  stopScrub(id: string): Promise<void>;
   quotas(): Promise<readonly Quota[]>;
   setQuota(name: string, limit: number): Promise<Quota>;
   close(): void;
 };
 
+type PageMethod = 'GET' | 'POST' | 'DELETE';
+
+const SCRUB_PATH = '/borealis/v1/scrub';
 /** No request of this API takes long: long work goes on after the answer. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
@@ -56,10 +72,10 @@ export async function openService(dataDirectory: string): Promise<Service> {
   const page = async (
     path: string,
     query: Record<string, string>,
-    method: 'GET' | 'POST' = 'GET',
+    method: PageMethod = 'GET',
   ): Promise<unknown> => {
     try {
-      return await signedCall(rds, record, {method, path, query});
+      return await signedPage(rds, record, {method, path, query});
     } catch (error) {
       throw serviceError(error, dataDirectory, record);
     }
@@ -87,6 +103,26 @@ export async function openService(dataDirectory: string): Promise<Service> {
     status: async () => {
       const answer = await page('/borealis/v1/status', {});
       return typeof answer === 'object' ? {...answer} : {};
+    },
+    metrics: async () => {
+      try {
+        return await scrape(dataDirectory, record);
+      } catch (error) {
+        throw serviceError(error, dataDirectory, record);
+      }
+    },
+    beginScrub: async ({cluster, bytesPerSecond}) =>
+      (await page(
+        SCRUB_PATH,
+        {
+          ...(cluster === null ? {} : {cluster}),
+          ...(bytesPerSecond === null ? {} : {rate: String(bytesPerSecond)}),
+        },
+        'POST',
+      )) as BegunScrub,
+    scrub: async () => (await page(SCRUB_PATH, {})) as ScrubStatus,
+    stopScrub: async id => {
+      await page(SCRUB_PATH, {id}, 'DELETE');
     },
     quotas: async () => {
       const answer = await page('/borealis/v1/quotas', {});
@@ -145,12 +181,10 @@ export function findReport<T extends {readonly identifier: string}>(
   );
 }
 
-type PageCall = {method: 'GET' | 'POST'; path: string; query: Record<string, string>};
-
-async function signedCall(
+async function signedPage(
   rds: RDS,
   record: ServiceFile,
-  {method, path, query}: PageCall,
+  {method, path, query}: {method: PageMethod; path: string; query: Record<string, string>},
 ): Promise<unknown> {
   const url = new URL(path, record.url);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
@@ -164,14 +198,21 @@ async function signedCall(
     query,
     headers: {host: url.host},
   });
-  const response = await fetch(url, {
-    method,
-    headers: signed.headers,
-    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-  });
+  return JSON.parse(await get(url, signed.headers, method));
+}
+
+/** As Prometheus does it: with the token of the data directory. */
+async function scrape(dataDirectory: string, record: ServiceFile): Promise<string> {
+  const token = (await readText(metricsTokenFile(dataDirectory))) ?? '';
+  return get(new URL('/metrics', record.url), {authorization: `Bearer ${token.trim()}`});
+}
+
+async function get(url: URL, headers: Record<string, string>, method = 'GET'): Promise<string> {
+  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+  const response = await fetch(url, {method, headers, signal});
   const text = await response.text();
-  if (!response.ok) throw pageError(path, response.status, text);
-  return JSON.parse(text);
+  if (!response.ok) throw pageError(url.pathname, response.status, text);
+  return text;
 }
 
 /** An error page is JSON `{code, message}` or the XML of a fault; take what there is. */
@@ -183,7 +224,7 @@ function pageError(path: string, httpStatus: number, text: string): BorealisErro
   return new BorealisError(
     faultKind(name, httpStatus),
     name,
-    words ?? `GET ${path} was answered with HTTP status ${httpStatus}`,
+    words ?? `${path} was answered with HTTP status ${httpStatus}`,
   );
 }
 
@@ -192,6 +233,7 @@ const CREDENTIAL_FAULTS: ReadonlySet<string> = new Set([
   'SignatureDoesNotMatch',
   'InvalidAccessKeyId',
   'AuthFailure',
+  'InvalidBearerToken',
 ]);
 
 function serviceError(error: unknown, dataDirectory: string, record: ServiceFile): BorealisError {

@@ -11,6 +11,7 @@
 import {Endpoint, ENDPOINT_ADDRESS, type EndpointTarget} from '../endpoint/endpoint.ts';
 import {instancesOf} from './instances-of.ts';
 import type {ClusterEndpointRecord, ClusterRecord, InstanceRecord} from './records.ts';
+import type {EndpointMeasurement} from './metrics/measurements.ts';
 import {routesOf} from './routes.ts';
 import type {World} from './world.ts';
 
@@ -140,6 +141,13 @@ export class EndpointSet {
   route(key: EndpointKey, target: EndpointTarget): void {
     this.#targets.set(key, target);
     this.#endpoints.get(key)?.setTarget(target);
+  }
+
+  statistics(): EndpointMeasurement[] {
+    return Array.from(this.#endpoints, ([key, endpoint]) => {
+      const [cluster = '', kind = 'cluster', custom = kind] = key.split('/');
+      return {cluster, endpoint: custom, ...endpoint.statistics()};
+    });
   }
 
   /** Listens on another port from now on. */

@@ -42,8 +42,10 @@ export type SupervisorWorld = Pick<
   | 'instancesDirectory'
   | 'clock'
   | 'logger'
+  | 'counts'
   | 'endpoints'
   | 'volumeLocks'
+  | 'damage'
 >;
 
 export type SupervisorEvents = {

@@ -59,6 +59,15 @@ export type EndpointTarget =
   | {readonly state: 'starting'}
   | {readonly state: 'none'; readonly reason: string};
 
+export type EndpointStatistics = {
+  /** Since it listens. */
+  readonly accepted: number;
+  readonly refused: number;
+  /** Now: connections that are open, and those of them that wait for an instance. */
+  readonly open: number;
+  readonly held: number;
+};
+
 export type EndpointLimits = {
   readonly connectionsMax: number;
   readonly heldMax: number;
@@ -88,6 +97,8 @@ export class Endpoint {
   readonly #relays = new Map<Socket, number>();
   readonly #balance = new Balance();
   #heldCount = 0;
+  #acceptedCount = 0;
+  #refusedCount = 0;
   #closed = false;
 
   private constructor(server: Server, address: string, port: number, limits: EndpointLimits) {
@@ -120,6 +131,15 @@ export class Endpoint {
     return this.#heldCount;
   }
 
+  statistics(): EndpointStatistics {
+    return {
+      accepted: this.#acceptedCount,
+      refused: this.#refusedCount,
+      open: this.#clients.size,
+      held: this.#heldCount,
+    };
+  }
+
   /** Routes new connections, and those held, to `target`; cuts those whose instance it does not name. */
   setTarget(target: EndpointTarget): void {
     this.#target = target;
@@ -143,6 +163,7 @@ export class Endpoint {
   }
 
   #accept(client: Socket): void {
+    this.#acceptedCount++;
     this.#clients.add(client);
     client.on('error', () => client.destroy());
     client.on('close', () => {
@@ -150,7 +171,7 @@ export class Endpoint {
       this.#relays.delete(client);
     });
     if (this.#clients.size > this.#limits.connectionsMax) {
-      refuse(client, TOO_MANY_CONNECTIONS, 'sorry, too many clients already');
+      this.#refuse(client, TOO_MANY_CONNECTIONS, 'sorry, too many clients already');
       return;
     }
     void this.#route(client);
@@ -167,7 +188,7 @@ export class Endpoint {
         if (client.destroyed || this.#closed) return;
         const target = this.#target;
         if (target.state === 'none') {
-          refuse(client, CANNOT_CONNECT_NOW, target.reason);
+          this.#refuse(client, CANNOT_CONNECT_NOW, target.reason);
           return;
         }
         const change = this.#change.signal;
@@ -181,7 +202,7 @@ export class Endpoint {
           continue;
         }
         if (!held.is && this.#heldCount >= this.#limits.heldMax) {
-          refuse(
+          this.#refuse(
             client,
             TOO_MANY_CONNECTIONS,
             'too many clients wait for the DB instance to start',
@@ -191,7 +212,7 @@ export class Endpoint {
         if (!held.is) this.#heldCount++;
         held.is = true;
         if (deadline.signal.aborted) {
-          refuse(client, CANNOT_CONNECT_NOW, 'the DB instance is still starting up');
+          this.#refuse(client, CANNOT_CONNECT_NOW, 'the DB instance is still starting up');
           return;
         }
         await waitFor(target.state === 'ready' ? CONNECT_RETRY_MS : undefined, [
@@ -203,6 +224,11 @@ export class Endpoint {
       cancel();
       if (held.is) this.#heldCount--;
     }
+  }
+
+  #refuse(client: Socket, sqlState: string, reason: string): void {
+    this.#refusedCount++;
+    refuse(client, sqlState, reason);
   }
 
   #leadsTo(port: number): boolean {

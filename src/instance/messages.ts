@@ -11,8 +11,12 @@
  */
 import type {AttachmentStatistics, ForkResult, ZoneConfig} from '../attachment/attachment.ts';
 import type {ErrorKind} from '../base/errors.ts';
-import type {ReplicationProgress, ReplicationSource} from '../engine/engine.ts';
-import type {EngineSetting} from '../engine/engine.ts';
+import type {
+  EngineSetting,
+  EngineStatistics,
+  ReplicationProgress,
+  ReplicationSource,
+} from '../engine/engine.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {ZoneEvent} from '../page-store/zone.ts';
 import type {ForkOptions} from '../volume/volume-head.ts';
@@ -63,6 +67,12 @@ export type InstanceConfig = {
 
 export type StartMessage = {readonly type: 'start'; readonly config: InstanceConfig};
 
+/** Each part is null when it did not answer in time. */
+export type InstanceStatistics = {
+  readonly volume: AttachmentStatistics | null;
+  readonly engine: EngineStatistics | null;
+};
+
 /** Method name to the types of its parameters and of its result. */
 export type InstanceMethods = {
   /** As of now, or of a past moment within the volume's restorable range. */
@@ -73,7 +83,7 @@ export type InstanceMethods = {
   /** How long past moments of the volume are kept; 0 for not at all. */
   setRetention: {params: {seconds: number}; result: Record<string, never>};
   checkpoint: {params: Record<string, never>; result: {lsn: Lsn}};
-  statistics: {params: Record<string, never>; result: AttachmentStatistics};
+  statistics: {params: Record<string, never>; result: InstanceStatistics};
   setMaster: {params: {master: MasterUser}; result: Record<string, never>};
   /** Of a writer; see `EngineReplication`. */
   admitReaders: {params: {verifier: string}; result: Record<string, never>};

@@ -328,7 +328,7 @@ test('to open a volume and to fork its past costs the same after one moment and 
     }
     volume.close();
     const again = open(zone, VOLUME);
-    const nodes = again.nodesLoaded;
+    const nodes = again.statistics().nodesLoaded;
     const {bytesWritten} = again.fork(CHILD, {atMs: nowMs - 500});
     const reads = again.statistics().pagesRead;
     again.close();

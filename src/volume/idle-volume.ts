@@ -92,7 +92,7 @@ function readHistory<T>(zone: Zone, volume: VolumeNumber, read: (history: Histor
   if (found === null) throw noSuchVolume(zone, volume);
   const reader = new PageReader(zone);
   try {
-    return read(openHistory(found.record, nodeSource(reader)));
+    return read(openHistory(found.record, nodeSource(reader, volume)));
   } finally {
     reader.close();
   }

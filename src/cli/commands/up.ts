@@ -1,4 +1,5 @@
 import {Option, type Command} from 'commander';
+import {BorealisError} from '../../base/errors.ts';
 import {borealisCommand, contextOf, type CommonOptions} from '../command.ts';
 import {parseZoneOption, type ZoneOption} from '../../cluster/zone-list.ts';
 import {findEngines} from '../../cluster/find-engines.ts';
@@ -7,6 +8,7 @@ import {shellQuote} from '../format/connection-url.ts';
 import {renderFields} from '../format/table.ts';
 import {PGLITE_LIMITS} from '../machine.ts';
 import {parsePort} from '../operations.ts';
+import {LOG_FORMATS, LOG_LEVELS, openServiceLog, type LogOptions} from '../service-log.ts';
 import {colorsOf} from '../terminal.ts';
 
 /**
@@ -15,26 +17,34 @@ import {colorsOf} from '../terminal.ts';
  */
 const DEFAULT_PORT = '4780';
 
-type Options = CommonOptions & {
-  readonly port: string;
-  readonly region: string;
-  readonly engineRuntime: 'native' | 'pglite' | 'auto';
-  readonly postgresBin?: string;
-  readonly zone: readonly ZoneOption[];
-};
+/** A week. */
+const DEFAULT_SCRUB_HOURS = '168';
+const HOUR_MS = 3_600_000;
+
+type Options = CommonOptions &
+  LogOptions & {
+    readonly port: string;
+    readonly region: string;
+    readonly engineRuntime: 'native' | 'pglite' | 'auto';
+    readonly postgresBin?: string;
+    readonly zone: readonly ZoneOption[];
+    readonly scrubEvery: string;
+    readonly discardUnknown?: true;
+  };
 
 export function upCommand(): Command {
   return borealisCommand({
     name: 'up',
     summary: 'Start the service and stay in the foreground',
     description:
-      'Starts the service on loopback with all clusters of the data directory, and stays until Ctrl-C, SIGTERM or `borealis down`. Its log goes to stderr; BOREALIS_LOG_LEVEL=info tells more.',
+      'Starts the service on loopback with all clusters of the data directory, and stays until Ctrl-C, SIGTERM or `borealis down`. Its log goes to stderr; --log-level info has a line for each request.',
     examples: [
       ['borealis up', 'data in ~/.borealis, endpoint http://127.0.0.1:4780'],
       ['borealis up --data ./data --port 0', 'another directory, any free port'],
       ['borealis up --postgres-bin /usr/lib/postgresql/15/bin', 'on an installed PostgreSQL'],
       ['borealis up --zone a=/d1 --zone b=/d2 --zone c=/d3', 'three copies, two must acknowledge'],
       ['borealis up --engine-runtime pglite', 'on PostgreSQL in WebAssembly'],
+      ['borealis up --log-format json --log-level info', 'for a collector of logs'],
     ],
   })
     .option('--port <port>', 'of the API; 0 takes any free one', DEFAULT_PORT)
@@ -50,17 +60,40 @@ export function upCommand(): Command {
       (text: string, zones: readonly ZoneOption[]) => [...zones, parseZoneOption(text)],
       [],
     )
+    .option(
+      '--scrub-every <hours>',
+      'verify and repair the whole store so often, slowly; off: only on request',
+      DEFAULT_SCRUB_HOURS,
+    )
+    .option(
+      '--discard-unknown',
+      'delete volumes that the catalog does not know, after it was lost or restored from a backup',
+    )
     .option('--postgres-bin <dir>', 'directory with postgres and initdb (default: from npm)')
+    .addOption(
+      new Option('--log-format <format>', 'of the log on stderr; json: nothing but JSON lines')
+        .choices(LOG_FORMATS)
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'the least that is logged')
+        .choices(LOG_LEVELS)
+        .env('BOREALIS_LOG_LEVEL')
+        .default('warn'),
+    )
     .action(up);
 }
 
 async function up(options: Options): Promise<void> {
   const {terminal, dataDirectory} = contextOf(options);
   const port = parsePort(options.port, '--port', 0);
-  // A person reads this terminal; what concerns each request is for those who ask.
-  process.env['BOREALIS_LOG_LEVEL'] ??= 'warn';
+  const scrubEveryMs = parseScrubEvery(options.scrubEvery);
+  const logger = openServiceLog(options);
+  const isQuiet = options.logFormat === 'json';
+  const step = <T>(name: string, work: () => Promise<T>): Promise<T> =>
+    isQuiet ? work() : terminal.step(name, work);
   const stopping = stopRequest();
-  const service = await terminal.step('start the service', async () => {
+  const service = await step('start the service', async () => {
     // Loaded here alone, since it takes a while and no other command needs it.
     const {startService} = await import('../../server.ts');
     return startService({
@@ -70,6 +103,9 @@ async function up(options: Options): Promise<void> {
       engineRuntime: options.engineRuntime,
       postgresBin: options.postgresBin ?? null,
       zones: options.zone,
+      logger,
+      scrubEveryMs,
+      discardUnknown: options.discardUnknown === true,
     });
   });
   try {
@@ -79,8 +115,21 @@ async function up(options: Options): Promise<void> {
     terminal.result(announcement, () => renderUp(announcement));
     await stopping;
   } finally {
-    await terminal.step('stop', () => service.close());
+    await step('stop', () => service.close());
+    logger.info('the service has stopped');
   }
+}
+
+/** `24` → a day; `off` → null */
+export function parseScrubEvery(text: string): number | null {
+  if (text === 'off') return null;
+  const hours = /^\d{1,5}(\.\d{1,5})?$/.test(text) ? Number(text) : 0;
+  if (hours > 0) return hours * HOUR_MS;
+  throw new BorealisError(
+    'invalid',
+    'InvalidParameterValue',
+    `--scrub-every ${JSON.stringify(text)} is neither a number of hours above 0 nor off`,
+  );
 }
 
 export type PgliteRemarks = {readonly limits: string; readonly fallbackReason: string | null};

@@ -31,13 +31,15 @@ import type {EngineSetting} from '../../engine/engine.ts';
 import type {ForkResult} from '../../attachment/attachment.ts';
 import type {ReplicationProgress} from '../../engine/engine.ts';
 import type {InstanceConfig, InstanceMethod, InstanceMethods} from '../../instance/messages.ts';
+import {INSTANCE_STATISTICS} from '../../instance/testing/statistics.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
 import type {
   InstanceLauncher,
   InstanceProcess,
   ReadyInstance,
 } from '../../instance/instance-process.ts';
-import type {ClusterStorage} from '../storage-types.ts';
+import type {ScrubReport} from '../../volume/scrub-report.ts';
+import type {ClusterStorage, ScrubOrder, ScrubRun} from '../storage-types.ts';
 
 const FORK: ForkResult = {
   lsn: 1 as ForkResult['lsn'],
@@ -151,6 +153,33 @@ export class FakeStorage implements ClusterStorage {
 
   async sweepNeed(): ReturnType<ClusterStorage['sweepNeed']> {
     return {isDue: false, unsettled: this.unsettled};
+  }
+
+  /** What the next scrub finds; it ends when `endScrub` is called, or at once. */
+  scrubReport: ScrubReport = {
+    volumes: 1,
+    zones: [{zone: 'local-1a', units: 3, bytes: 3 * 8192, repaired: 0, unread: 0}],
+    repaired: [],
+    damaged: [],
+    repairedMore: 0,
+    damagedMore: 0,
+  };
+  /** The orders of scrubs, the last one last. */
+  readonly scrubs: ScrubOrder[] = [];
+  holdsScrubs = false;
+  endScrub: () => void = () => undefined;
+  stopScrub: () => Promise<void> = async () => undefined;
+
+  scrub(order: ScrubOrder): ScrubRun {
+    this.scrubs.push(order);
+    let stop: () => void = () => undefined;
+    const done = new Promise<ScrubReport>((resolve, reject) => {
+      this.endScrub = () => resolve(this.scrubReport);
+      stop = () => reject(new BorealisError('closed', 'storage-closed', 'it was ended'));
+      if (!this.holdsScrubs) this.endScrub();
+    });
+    this.stopScrub = async () => stop();
+    return {done, stop: this.stopScrub};
   }
 
   async zoneStates(): ReturnType<ClusterStorage['zoneStates']> {
@@ -344,6 +373,7 @@ function launchFake(
     }
     if (method === 'follow' && 'source' in params) ({source} = params as {source: typeof source});
     if (method === 'replication') return fake.progress.get(config.name) ?? CAUGHT_UP;
+    if (method === 'statistics') return INSTANCE_STATISTICS;
     if (method === 'configure' && 'parameters' in params) {
       fake.configured.push(params.parameters as Record<string, string>);
       return {isTaken: config.runtime === 'native'};

@@ -9,11 +9,14 @@ import {pino} from 'pino';
 import {sleep, systemClock} from '../../base/clock.ts';
 import {Catalog} from '../catalog.ts';
 import {createClusterService} from '../cluster-service.ts';
+import type {Monitor} from '../metrics/measurements.ts';
+import {ServiceCounts} from '../metrics/service-counts.ts';
 import type {ControlPlane} from '../control-plane.ts';
 import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
 
 export type TestService = {
   readonly plane: ControlPlane;
+  readonly monitor: Monitor;
   readonly catalog: Catalog;
   readonly storage: FakeStorage;
   readonly instances: FakeInstances;
@@ -24,6 +27,7 @@ export async function openTestService(
   directory: string,
   prepare: (instances: FakeInstances) => void = () => undefined,
   accountId = '123456789012',
+  discardUnknown = false,
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true});
@@ -55,14 +59,18 @@ export async function openTestService(
     instancesDirectory,
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
+    scrubEveryMs: null,
+    discardUnknown,
     hostMemoryBytes: 2 ** 34,
     scramVerifier: password => `verifier of ${password.length} characters`,
     clock: systemClock,
+    counts: new ServiceCounts(),
     logger: pino({level: 'silent'}),
   });
   await service.recover();
   return {
     plane: service.controlPlane,
+    monitor: service.monitor,
     catalog,
     storage,
     instances,
