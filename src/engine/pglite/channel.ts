@@ -18,7 +18,8 @@ import type {
 } from '../../attachment/attachment.ts';
 import type {ErrorKind} from '../../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
-import type {ZoneEvent} from '../../page-store/zone.ts';
+import type {StoreConfig} from '../../page-store/open-zones.ts';
+import type {MembershipState, ZoneEvent} from '../../page-store/zone.ts';
 import type {WasmModule} from './web-assembly.ts';
 import type {ForkOptions} from '../../volume/volume-head.ts';
 
@@ -90,6 +91,7 @@ export type ControlMessage =
   | {readonly type: 'setRetention'; readonly id: number; readonly seconds: number}
   | {readonly type: 'checkpoint'; readonly id: number}
   | {readonly type: 'statistics'; readonly id: number}
+  | {readonly type: 'changeZones'; readonly id: number; readonly config: StoreConfig}
   | {readonly type: 'detach'; readonly id: number};
 
 export type ControlResults = {
@@ -97,6 +99,7 @@ export type ControlResults = {
   setRetention: null;
   checkpoint: Lsn;
   statistics: AttachmentStatistics;
+  changeZones: MembershipState;
   detach: null;
 };
 
