@@ -335,13 +335,13 @@ type StorageShares = {
   readonly volume: number;
   /** All that the volume reaches: shared and exclusive. */
   readonly logicalBytes: number;
-  /** What it alone reaches: freed if it is deleted. */
+  /** What it alone reaches, now or in its history: freed if it is deleted. */
   readonly exclusiveBytes: number;
   readonly sharedBytes: number;
   /** Of the logical bytes, those of page-table nodes. */
   readonly pageTableBytes: number;
-  /** What only its history reaches: nothing, for no history is kept. */
-  readonly historyBytes: 0;
+  /** What its history reaches and no volume's head does. */
+  readonly historyBytes: number;
 };
 
 export type ClusterStorageReport = StorageShares & {

@@ -76,6 +76,7 @@ export type InstanceLauncher = {
 /** Long enough for a disk that is busy with something else; each is far longer than it takes. */
 const REQUEST_TIMEOUTS_MS: Readonly<Record<InstanceMethod, number>> = {
   fork: 60_000,
+  setRetention: 60_000,
   checkpoint: 60_000,
   statistics: 10_000,
   changeZones: 10_000,

@@ -120,6 +120,8 @@ function call({methods}: RunningInstance, request: RequestMessage): Promise<unkn
   switch (request.method) {
     case 'fork':
       return methods.fork(request.params);
+    case 'setRetention':
+      return methods.setRetention(request.params);
     case 'checkpoint':
       return methods.checkpoint(request.params);
     case 'statistics':

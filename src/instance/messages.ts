@@ -22,6 +22,7 @@ import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {Membership} from '../page-store/membership.ts';
 import type {StoreConfig} from '../page-store/open-zones.ts';
 import type {MembershipState, ZoneEvent} from '../page-store/zone.ts';
+import type {ForkOptions} from '../volume/volume-head.ts';
 
 export type EngineRuntime = 'native' | 'pglite';
 
@@ -81,7 +82,13 @@ export type InstanceStatistics = {
 
 /** Method name to the types of its parameters and of its result. */
 export type InstanceMethods = {
-  fork: {params: {child: VolumeNumber}; result: ForkResult & {steps: readonly StepReport[]}};
+  /** As of now, or of a past moment within the volume's restorable range. */
+  fork: {
+    params: {child: VolumeNumber} & ForkOptions;
+    result: ForkResult & {steps: readonly StepReport[]};
+  };
+  /** How long past moments of the volume are kept; 0 for not at all. */
+  setRetention: {params: {seconds: number}; result: Record<string, never>};
   checkpoint: {params: Record<string, never>; result: {lsn: Lsn}};
   statistics: {params: Record<string, never>; result: InstanceStatistics};
   /** Which zones there are from now on. */

@@ -45,6 +45,7 @@ import type {ClusterStorage, ScrubOrder, ScrubRun} from '../storage-types.ts';
 
 const FORK: ForkResult = {
   lsn: 1 as ForkResult['lsn'],
+  atMs: null,
   bytesWritten: 0,
   bytesCopied: 0,
   durationMs: 1,
@@ -147,6 +148,22 @@ export class FakeStorage implements ClusterStorage {
     return FORK;
   }
 
+  async restorableRange(): Promise<null> {
+    return null;
+  }
+
+  async backtrack(): Promise<never> {
+    throw new Error('a fake volume has no past');
+  }
+
+  async setRetention(): Promise<void> {
+    // A fake volume has no past.
+  }
+
+  async trimHistory(): Promise<void> {
+    // A fake volume has no past.
+  }
+
   async remove(volume: VolumeNumber): Promise<void> {
     if (this.open.has(volume)) throw new Error(`volume ${volume} is open and cannot be removed`);
     rmSync(this.#path(volume), {force: true});
@@ -207,6 +224,10 @@ export class FakeStorage implements ClusterStorage {
       logicalNodes: 2,
       sharedNodes: 0,
       ownedNodes: 2,
+      historyPages: 0,
+      historyNodes: 0,
+      ownedHistoryPages: 0,
+      ownedHistoryNodes: 0,
     }));
     return {
       bytesOnDisk: 0,

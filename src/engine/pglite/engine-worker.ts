@@ -165,7 +165,10 @@ function serveControl(
 ): ControlResults[ControlMessage['type']] {
   switch (command.type) {
     case 'fork':
-      return volume.fork(command.child);
+      return volume.fork(command.child, command.options);
+    case 'setRetention':
+      volume.setRetention(command.seconds);
+      return null;
     case 'checkpoint':
       return volume.checkpoint();
     case 'statistics':

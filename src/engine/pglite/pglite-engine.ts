@@ -244,7 +244,10 @@ async function prepareFork(housekeeping: Housekeeping, report: ReportStep): Prom
 function attachmentOf(link: EngineLink, failed: Promise<Error>): Attachment {
   let detached: Promise<void> | undefined;
   return {
-    fork: child => link.control('fork', {child}),
+    fork: (child, options = {}) => link.control('fork', {child, options}),
+    setRetention: async seconds => {
+      await link.control('setRetention', {seconds});
+    },
     checkpoint: () => link.control('checkpoint', {}),
     statistics: () => link.control('statistics', {}),
     changeZones: zones => link.control('changeZones', {config: zones}),
