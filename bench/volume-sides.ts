@@ -5,13 +5,14 @@
 import {execFileSync} from 'node:child_process';
 import fs from 'node:fs';
 import {join} from 'node:path';
-import {openDirectoryZone} from '../src/page-store/directory-zone.ts';
 import type {VolumeNumber} from '../src/page-store/ids.ts';
+import {openZones, type StoreConfig} from '../src/page-store/open-zones.ts';
 import {openStore} from '../src/page-store/store.ts';
 import type {Zone} from '../src/page-store/zone.ts';
 import {openVolume} from '../src/volume/open-volume.ts';
 import {PAGE_SIZE_BYTES} from '../src/volume/pointer.ts';
 import {Census} from '../src/volume/census.ts';
+import {scrubSteps} from '../src/volume/scrub.ts';
 import {sweep} from '../src/volume/sweeper.ts';
 import type {Volume} from '../src/volume/volume.ts';
 
@@ -36,6 +37,7 @@ export type Side = {
 
 export class VolumeSide implements Side {
   readonly #directories: readonly string[];
+  /** As the thread that sweeps and scrubs has it open, beside the writer. */
   readonly #zone: Zone;
   #volume: Volume;
   #last: number = FIRST_VOLUME;
@@ -43,9 +45,10 @@ export class VolumeSide implements Side {
   /** `directories`: one for each zone. */
   constructor(directories: readonly string[]) {
     this.#directories = directories;
-    const [first = ''] = directories;
-    this.#zone = openDirectoryZone('a', first);
-    openStore(this.#zone);
+    const keeper = openZones(this.#config(), {role: 'keeper'});
+    openStore(keeper);
+    keeper.close();
+    this.#zone = openZones(this.#config(), {role: 'sweeper'});
     this.#volume = this.#open(FIRST_VOLUME, true);
   }
 
@@ -95,6 +98,16 @@ export class VolumeSide implements Side {
     }
   }
 
+  /** Reads and verifies everything in all zones; returns bytes, those of each zone. */
+  scrub(): number {
+    this.#volume.checkpoint();
+    const steps = scrubSteps(this.#zone);
+    for (;;) {
+      const step = steps.next();
+      if (step.done === true) return step.value.zones.reduce((sum, {bytes}) => sum + bytes, 0);
+    }
+  }
+
   /** As an instance that starts does, after one that ended in order. */
   reopen(): void {
     this.#volume.close();
@@ -103,14 +116,19 @@ export class VolumeSide implements Side {
 
   close(): void {
     this.#volume.close();
+    this.#zone.close();
   }
 
   #open(volume: VolumeNumber, format: boolean): Volume {
+    return openVolume({...this.#config(), volume, format, nodeCacheBytes: NODE_CACHE_BYTES});
+  }
+
+  #config(): StoreConfig {
     const zones = this.#directories.map((directory, index) => ({
       name: 'abcdef'.charAt(index),
       directory,
     }));
-    return openVolume({zones, volume, format, nodeCacheBytes: NODE_CACHE_BYTES});
+    return {zones};
   }
 }
 

@@ -56,8 +56,11 @@ export class MirrorUpkeep {
     if (!this.#mayCatchUp()) return;
     for (const member of members.all) {
       const channel = member.standing === 'broken' ? null : member.channel;
-      const ticket = channel?.submit({kind: 'tidy'}, []) ?? null;
-      if (ticket !== null) channel?.forget('read', ticket);
+      // One that is slow must not be given more and more of it.
+      if (channel !== null && channel.done('read') >= channel.submitted('read')) {
+        const ticket = channel.submit({kind: 'tidy'}, []);
+        if (ticket !== null) channel.forget('read', ticket);
+      }
       if (member.standing !== 'broken' || !members.reopen(member)) continue;
       stream.stopFeeding(member);
       this.#begin(member, this.#catchUp(member));

@@ -79,8 +79,8 @@ export type RecordOperation =
   | {readonly kind: 'pass'}
   | {readonly kind: 'read-store-record' | 'list-volumes' | 'list-leftovers' | 'free-bytes'};
 
-/** Listings of one answer: a megabyte at most, where a line has room for four. */
-export const LISTING_PAGE = 8192;
+/** Listings of one answer: an eighth of a megabyte at most, where a line has room for four. */
+export const LISTING_PAGE = 1024;
 
 export type ZoneOperation = SegmentOperation | RecordOperation;
 type Kind = ZoneOperation['kind'];
