@@ -6,13 +6,14 @@ import {spawnSync} from 'node:child_process';
 import {cpSync, mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {fileURLToPath} from 'node:url';
 import {afterAll, beforeAll, describe, expect, test, vi} from 'vitest';
+import {entryPoint} from '../base/entry-point.ts';
 import type {CrashReport} from './testing/crash-child.ts';
 import {freePort} from './testing/fakes.ts';
 import {writeZonePlan} from './zone-list.ts';
 
-const CHILD = fileURLToPath(new URL('testing/crash-child.ts', import.meta.url));
+/** Compiled: it is started some hundred times. */
+const CHILD = entryPoint('cluster/testing/crash-child');
 
 let root: string;
 /** A directory with one cluster, its writer and an acknowledged word. */
@@ -33,7 +34,7 @@ function newDirectory(): string {
 }
 
 function run(directory: string, scenario: string, crashAt?: string): ReturnType<typeof spawnSync> {
-  return spawnSync(process.execPath, ['--import', 'tsx', CHILD, directory, scenario], {
+  return spawnSync(process.execPath, [CHILD, directory, scenario], {
     encoding: 'utf8',
     timeout: 30_000,
     env: {...process.env, ...(crashAt === undefined ? {} : {BOREALIS_CRASH_AT: crashAt})},
