@@ -215,8 +215,9 @@ describe.each(runtimes)('a cluster on %s', engineRuntime => {
     const log = {DBInstanceIdentifier: 'w', LogFileName: 'error/engine.log'};
     const {DescribeDBLogFiles} = await rds.describeDBLogFiles({DBInstanceIdentifier: 'w'});
     expect(DescribeDBLogFiles?.map(file => file.LogFileName)).toContain(log.LogFileName);
+    await expect(query('SELECT 1 / 0')).rejects.toThrow('division by zero');
     const {LogFileData} = await rds.downloadDBLogFilePortion({...log, Marker: '0'});
-    expect(LogFileData).toContain('database system');
+    expect(LogFileData).toContain('division by zero');
   });
 
   test('takes parameters: by a reload where the engine can, else with the next start', async () => {

@@ -40,7 +40,9 @@ export async function openTestService(
     region: 'local-1',
     newIdentity: () => ({accountId, region: 'local-1', createdAtMs: 0}),
   });
+  const storeZones = new StoreZones(directory, openZonePlan(directory, 'local-1', []));
   const storage = new FakeStorage(directory);
+  storage.config = storeZones.config;
   const instances = fakeInstances(storage);
   prepare(instances);
   const service = createClusterService({
@@ -59,7 +61,7 @@ export async function openTestService(
       ],
       others: [],
     },
-    storeZones: new StoreZones(directory, openZonePlan(directory, 'local-1', [])),
+    storeZones,
     renewSpare: () => undefined,
     instancesDirectory,
     passwordsDirectory: join(directory, 'passwords'),
