@@ -4,6 +4,7 @@ import {assert} from '../base/assert.ts';
 import {sleep, systemClock} from '../base/clock.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {MembershipState, Mirror} from '../page-store/zone.ts';
+import {TOO_FEW_ZONES} from '../page-store/mirror-job.ts';
 import {changeZones, openZones} from '../page-store/open-zones.ts';
 import {allocateVolume, markRemoved, openStore, recordMembership} from '../page-store/store.ts';
 import {readVolumeRecord} from '../volume/volume-record.ts';
@@ -25,6 +26,9 @@ import {answerCalls} from './worker-calls.ts';
 const TICK_MS = 1_000;
 /** How often volumes are looked for that were not closed in order. */
 const LEVEL_PERIOD_MS = 15_000;
+/** A new cluster waits so long for a write quorum, and then fails. */
+const QUORUM_WAIT_MS_MAX = 30_000;
+const QUORUM_LOOK_MS = 100;
 /** Time for the zones to answer a step of a catch-up. */
 const STEP_MS = 2;
 
@@ -72,11 +76,25 @@ function level(): void {
   }
 }
 
+/** A zone may be starting or catching up: what needs a quorum is tried again for a while. */
+async function withQuorum<T>(attempt: () => T): Promise<T> {
+  const untilMs = systemClock.monotonicMs() + QUORUM_WAIT_MS_MAX;
+  for (;;) {
+    try {
+      return attempt();
+    } catch (error) {
+      const isLost = error instanceof BorealisError && error.code === TOO_FEW_ZONES;
+      if (!isLost || systemClock.monotonicMs() > untilMs) throw error;
+      await sleep(QUORUM_LOOK_MS);
+    }
+  }
+}
+
 function run(call: StorageCall): unknown {
   if (failure !== null) throw failure;
   switch (call.method) {
     case 'allocateVolume':
-      return allocateVolume(zone);
+      return withQuorum(() => allocateVolume(zone));
     case 'exists':
       return zone.readVolumeRecord(call.volume) !== null;
     case 'volumes':
