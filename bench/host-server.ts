@@ -4,8 +4,8 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {Client} from 'pg';
 import type {RunningEngine} from '../src/engine/engine.ts';
-import {openEngineLog} from '../src/engine/postgres/engine-log.ts';
-import {ownUser, unprivilegedUser} from '../src/engine/postgres/launch.ts';
+import {openEngineLog} from '../src/engine/engine-log.ts';
+import {ownUser, unprivilegedUser} from '../src/engine/launch.ts';
 import {createPostgresEngine} from '../src/engine/postgres/postgres-engine.ts';
 import {scramVerifier} from '../src/engine/postgres/scram.ts';
 import type {Target} from './pgbench.ts';
@@ -90,7 +90,7 @@ export class HostServer {
       dataDirectory,
       privateDirectory,
       bin: this.#bin,
-      user: process.geteuid?.() === 0 ? await unprivilegedUser() : ownUser(),
+      user: process.geteuid?.() === 0 ? await unprivilegedUser('postgres') : ownUser(),
       log: openEngineLog(join(this.directory, `${name}.log`)),
       syncedBy: 'server',
     });

@@ -13,7 +13,7 @@ import {dirname, join, sep} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {run} from '../attachment/fuse/mount.ts';
 import {BorealisError, systemErrorCode} from '../base/errors.ts';
-import type {EngineUser} from '../engine/postgres/launch.ts';
+import type {EngineUser} from '../engine/launch.ts';
 
 /** Directories that the File System Hierarchy Standard gives a machine and an engine never needs. */
 const CANDIDATES: readonly string[] = ['/mnt', '/media', '/srv', '/opt', '/home'];

@@ -17,7 +17,7 @@ import {BorealisError, errorMessage} from '../../base/errors.ts';
 import {createLogger} from '../../base/log.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
 import type {EngineMaster, ReportStep, RunningEngine, StopMode} from '../engine.ts';
-import {openEngineLog, type EngineLog} from '../postgres/engine-log.ts';
+import {openEngineLog, type EngineLog} from '../engine-log.ts';
 import {createDatabase, setMaster} from '../postgres/roles.ts';
 import type {Session} from '../postgres/session.ts';
 import {adminSession} from './admin-session.ts';

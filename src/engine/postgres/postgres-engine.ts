@@ -23,10 +23,11 @@ import type {
   ReportStep,
   RunningEngine,
 } from '../engine.ts';
+import {endedUnasked, exitText, runProgram} from '../server-process.ts';
 import {inspectPostgres} from './binaries.ts';
 import {dropSubscriptions, removeReplicationSlots} from './forget-source.ts';
 import {ADMIN_ROLE} from './names.ts';
-import {exitText, lastComplaint, runProgram, type Postmaster} from './postmaster.ts';
+import {lastComplaint, type Postmaster} from './postmaster.ts';
 import {prepareFork} from './prepare-fork.ts';
 import {engineReplication, prepareReader} from './replication.ts';
 import {createClusterRoles, createDatabase, setMaster, setReplicationRole} from './roles.ts';
@@ -200,7 +201,7 @@ function runningEngine(
   replication: EngineReplication,
 ): RunningEngine {
   let stopping = false;
-  const failed = endedUnasked(postmaster, () => stopping);
+  const failed = endedUnasked('PostgreSQL', postmaster, () => stopping);
   return {
     port: address.port,
     serverVersion,
@@ -220,15 +221,4 @@ async function timed<T>(name: string, report: ReportStep, work: () => Promise<T>
   const result = await work();
   report({name, durationMs: systemClock.monotonicMs() - beganMs});
   return result;
-}
-
-async function endedUnasked(postmaster: Postmaster, stopping: () => boolean): Promise<Error> {
-  const exit = await postmaster.exited;
-  // A promise that nobody resolves: an end that was asked for is no failure.
-  if (stopping()) return new Promise<never>(() => undefined);
-  return new BorealisError(
-    'unavailable',
-    'engine-ended',
-    `PostgreSQL ended by itself with ${exitText(exit)}`,
-  );
 }

@@ -4,14 +4,12 @@
  * Readiness is the last line of `postmaster.pid`, as pg_ctl reads it: unlike a connection attempt it
  * costs the recovering server nothing and puts no refusal in its log.
  */
-import {spawn, type ChildProcess} from 'node:child_process';
 import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {sleep, systemClock} from '../../base/clock.ts';
 import {BorealisError, systemErrorCode} from '../../base/errors.ts';
 import type {StopMode} from '../engine.ts';
-import type {EngineLog} from './engine-log.ts';
-import type {EngineUser} from './launch.ts';
+import {exitText, spawnServer, type ExitReason, type ProgramOptions} from '../server-process.ts';
 
 /** Well below what a person notices; a read of a cached page each. */
 const READY_POLL_MS = 3;
@@ -24,8 +22,6 @@ const STOP_IMMEDIATE_TIMEOUT_MS = 5_000;
 /** Status line of postmaster.pid, from 0. */
 const STATUS_LINE = 7;
 
-export type ExitReason = {readonly code: number | null; readonly signal: NodeJS.Signals | null};
-
 export type Postmaster = {
   readonly pid: number;
   readonly exited: Promise<ExitReason>;
@@ -36,23 +32,10 @@ export type Postmaster = {
   stop(mode: StopMode): Promise<void>;
 };
 
-export type PostmasterOptions = {
-  readonly argv: readonly string[];
-  readonly user: EngineUser;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly dataDirectory: string;
-  readonly log: EngineLog;
-};
+export type PostmasterOptions = ProgramOptions & {readonly dataDirectory: string};
 
 export async function spawnPostmaster(options: PostmasterOptions): Promise<Postmaster> {
-  const child = spawnAs(options.user, options.argv, options.environment, options.log.descriptor);
-  const exited = exitOf(child);
-  const pid = await startedPid(child, options.argv[0] ?? '');
-  let gone = false;
-  void exited.then(() => (gone = true));
-  const signal = (name: NodeJS.Signals): void => {
-    if (!gone) child.kill(name);
-  };
+  const {pid, exited, signal, endsWithin} = await spawnServer(options);
   return {
     pid,
     exited,
@@ -61,61 +44,14 @@ export async function spawnPostmaster(options: PostmasterOptions): Promise<Postm
     stop: async mode => {
       if (mode === 'fast') {
         signal('SIGINT');
-        if (await endsWithin(exited, STOP_FAST_TIMEOUT_MS)) return;
+        if (await endsWithin(STOP_FAST_TIMEOUT_MS)) return;
       }
       signal('SIGQUIT');
-      if (await endsWithin(exited, STOP_IMMEDIATE_TIMEOUT_MS)) return;
+      if (await endsWithin(STOP_IMMEDIATE_TIMEOUT_MS)) return;
       signal('SIGKILL');
       await exited;
     },
   };
-}
-
-/** Runs a program of the engine to its end and returns how it ended; its output goes to the log. */
-export async function runProgram(
-  options: Omit<PostmasterOptions, 'dataDirectory'>,
-): Promise<ExitReason> {
-  const child = spawnAs(options.user, options.argv, options.environment, options.log.descriptor);
-  const exited = exitOf(child);
-  await startedPid(child, options.argv[0] ?? '');
-  return exited;
-}
-
-/** `status 1`, `signal SIGKILL`. */
-export function exitText({code, signal}: ExitReason): string {
-  return signal === null ? `status ${code ?? 'unknown'}` : `signal ${signal}`;
-}
-
-function spawnAs(
-  user: EngineUser,
-  argv: readonly string[],
-  environment: Readonly<Record<string, string>>,
-  descriptor: number,
-): ChildProcess {
-  const {file, args, uid, gid} = user.command(argv);
-  return spawn(file, args, {
-    cwd: '/',
-    env: {PATH: '/usr/bin:/bin:/usr/sbin:/sbin', LC_ALL: 'C', ...environment},
-    stdio: ['ignore', descriptor, descriptor],
-    ...(uid === undefined ? {} : {uid}),
-    ...(gid === undefined ? {} : {gid}),
-  });
-}
-
-function exitOf(child: ChildProcess): Promise<ExitReason> {
-  return new Promise(resolve => {
-    child.once('exit', (code, signal) => resolve({code, signal}));
-  });
-}
-
-function startedPid(child: ChildProcess, program: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.once('spawn', () => resolve(child.pid ?? 0));
-    child.once('error', error => {
-      const message = `${program} cannot be run: ${error.message}`;
-      reject(new BorealisError('unavailable', 'engine-binary', message, error));
-    });
-  });
 }
 
 async function waitUntilReady(
@@ -161,16 +97,4 @@ export function lastComplaint(log: string): string {
   const lines = log.split('\n').filter(line => line !== '');
   const line = lines.findLast(text => /(FATAL|PANIC|ERROR|error):/.test(text)) ?? lines.at(-1);
   return line === undefined ? '' : `: ${line.replace(/^.*?(FATAL|PANIC|ERROR|error):\s*/, '')}`;
-}
-
-async function endsWithin(exited: Promise<unknown>, limitMs: number): Promise<boolean> {
-  const late = new AbortController();
-  return Promise.race([
-    exited.then(() => {
-      late.abort();
-      return true;
-    }),
-    // Aborted, the sleep ends at once; by then the race is won.
-    sleep(limitMs, late.signal).then(() => false),
-  ]);
 }

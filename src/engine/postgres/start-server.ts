@@ -1,14 +1,11 @@
 /** A server on a port of its own, over a directory that an earlier server may have left in any state. */
 import {readFile, readlink, rm} from 'node:fs/promises';
-import {createServer} from 'node:net';
 import {join} from 'node:path';
 import {BorealisError, systemErrorCode} from '../../base/errors.ts';
+import {freeLoopbackPort, PORT_ATTEMPTS_MAX, portInUse} from '../loopback-port.ts';
 import {spawnPostmaster, type Postmaster} from './postmaster.ts';
 import {configurationFiles, writeConfiguration, type SettingsInput} from './settings.ts';
 import type {Workplace} from './workplace.ts';
-
-/** Another process may take the port between our look and the server's bind; twice in a row is bad luck. */
-const PORT_ATTEMPTS_MAX = 8;
 
 /** Port 0 takes any free one. */
 export async function startOnPort(
@@ -42,15 +39,6 @@ export async function startOnPort(
       if (!taken || attempt === PORT_ATTEMPTS_MAX) throw error;
     }
   }
-}
-
-function portInUse(port: number, cause: unknown): BorealisError {
-  return new BorealisError(
-    'unavailable',
-    'engine-port-in-use',
-    `port ${port} of the DB instance is in use by another program; end that program`,
-    cause,
-  );
 }
 
 /**
@@ -92,20 +80,4 @@ async function workingDirectory(pid: number): Promise<string | null> {
     if (systemErrorCode(error) === 'ENOENT') return null;
     throw error;
   }
-}
-
-/** Another process may take it before it is used; the caller tries again. */
-function freeLoopbackPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => {
-        if (address === null || typeof address === 'string') {
-          reject(new BorealisError('internal', 'engine-start', 'a listening socket has no port'));
-        } else resolve(address.port);
-      });
-    });
-  });
 }

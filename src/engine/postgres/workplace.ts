@@ -2,8 +2,8 @@
 import {chown, mkdir, rm} from 'node:fs/promises';
 import {join} from 'node:path';
 import {linkLibraries} from './binaries.ts';
-import type {EngineLog} from './engine-log.ts';
-import type {EngineUser} from './launch.ts';
+import type {EngineLog} from '../engine-log.ts';
+import type {EngineUser} from '../launch.ts';
 import type {SettingsInput} from './settings.ts';
 
 export type PostgresEngineConfig = {

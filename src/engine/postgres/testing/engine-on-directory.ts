@@ -8,8 +8,8 @@ import {promisify} from 'node:util';
 import {Client, type ClientConfig} from 'pg';
 import type {Engine, EngineStep, RunningEngine} from '../../engine.ts';
 import {packagedPostgresBin} from '../binaries.ts';
-import {openEngineLog, type EngineLog} from '../engine-log.ts';
-import {ownUser, unprivilegedUser, type EngineUser} from '../launch.ts';
+import {openEngineLog, type EngineLog} from '../../engine-log.ts';
+import {ownUser, unprivilegedUser, type EngineUser} from '../../launch.ts';
 import {createPostgresEngine} from '../postgres-engine.ts';
 import {scramVerifier} from '../scram.ts';
 import type {PostgresEngineConfig} from '../workplace.ts';
@@ -43,7 +43,7 @@ export type TestBench = {
 export async function createTestBench(): Promise<TestBench> {
   const directory = await mkdtemp(join(tmpdir(), 'borealis-engine-'));
   await chmod(directory, 0o755);
-  const user: EngineUser = process.geteuid?.() === 0 ? await unprivilegedUser() : ownUser();
+  const user: EngineUser = process.geteuid?.() === 0 ? await unprivilegedUser('postgres') : ownUser();
   const log = openEngineLog(join(directory, 'engine.log'));
   const steps: EngineStep[] = [];
   return {

@@ -10,6 +10,6 @@ test.each([
   [ROOT + NOBODY, {uid: 65_534, gid: 65_533}],
   [ROOT + POSTGRES.replace('101', '0'), {uid: 65_534, gid: 65_534}],
   ['', {uid: 65_534, gid: 65_534}],
-])('the engine runs as postgres, else as nobody, never as root', (passwd, user) => {
-  expect(parseUser(passwd)).toEqual(user);
+])('the engine runs as the user of its name, else as nobody, never as root', (passwd, user) => {
+  expect(parseUser(passwd, 'postgres')).toEqual(user);
 });

@@ -1,6 +1,6 @@
 /** `engine.log`: what the server writes to its standard error, kept small and readable by its owner only. */
 import {closeSync, fchmodSync, fstatSync, openSync, readSync, renameSync, statSync} from 'node:fs';
-import {systemErrorCode} from '../../base/errors.ts';
+import {systemErrorCode} from '../base/errors.ts';
 
 /** Beyond this a start moves the log to `engine.log.1`, over an older one. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
