@@ -34,6 +34,8 @@ import {NODE_CACHE_BYTES} from './cluster/instance-config.ts';
 import {recordZoneEvent} from './cluster/zone-events.ts';
 import {openZoneList, type ZoneOption} from './cluster/zone-list.ts';
 import {majority} from './page-store/zone-board.ts';
+import type {EngineName} from './engine/engine.ts';
+import {nativePasswordHash} from './engine/mysql/native-password.ts';
 import {scramVerifier} from './engine/postgres/scram.ts';
 import {createInstanceLauncher} from './instance/instance-process.ts';
 
@@ -45,6 +47,8 @@ export type ServiceOptions = {
   readonly engineRuntime: EngineRuntimeChoice;
   /** Directory with `initdb` and `postgres` of an installed PostgreSQL; null for the one from npm. */
   readonly postgresBin: string | null;
+  /** Directory of `mariadbd`; none or null: one that is installed. */
+  readonly mysqlBin?: string | null;
   /** Of a new store, or those that it has; none: one below the data directory, or those that it has. */
   readonly zones?: readonly ZoneOption[];
   readonly logger?: Logger;
@@ -57,7 +61,7 @@ export type Service = {
   readonly region: string;
   readonly credentials: Credentials;
   readonly dataDirectory: string;
-  /** The engine that a new cluster gets, for people. */
+  /** The servers that new clusters get, for people. */
   readonly engine: string;
   /** Stops every instance cleanly, closes the endpoints and lets go of the directory. */
   close(): Promise<void>;
@@ -107,8 +111,11 @@ async function open(options: ServiceOptions, logger: Logger, closers: Closer[]):
   const lock = acquireServiceLock(dataDirectory);
   closers.push(() => lock.release());
   const credentials = openCredentials(dataDirectory);
-  const engines = await findEngines(options.engineRuntime, options.postgresBin);
-  const engine = engines.offers.available[0]?.description ?? '';
+  const engines = await findEngines(options.engineRuntime, {
+    postgres: options.postgresBin,
+    mysql: options.mysqlBin ?? null,
+  });
+  const engine = engines.offers.available.map(offer => offer.description).join(', ');
   if (engines.fallbackReason !== null) {
     logger.warn(`engines run as ${engine}, because: ${engines.fallbackReason}`);
   }
@@ -169,12 +176,16 @@ function openControl(
     instancesDirectory,
     freeBytes: () => freeBytesOf(zones),
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
-    scramVerifier: password => scramVerifier(password),
+    passwordVerifier,
     clock: systemClock,
     logger,
   });
   closers.push(() => control.close());
   return control;
+}
+
+function passwordVerifier(engine: EngineName, password: string): string {
+  return engine === 'aurora-mysql' ? nativePasswordHash(password) : scramVerifier(password);
 }
 
 /** What a write quorum of the zones has; a zone that is not there has nothing. */

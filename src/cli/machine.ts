@@ -11,10 +11,11 @@ import {dirname, join} from 'node:path';
 import {probeFuse} from '../attachment/fuse/probe.ts';
 import {errorMessage, systemErrorCode} from '../base/errors.ts';
 import {FREE_BYTES_MIN} from '../cluster/data-directory.ts';
+import {inspectMariadb, installedMariadbBin, MARIADB_REMEDY} from '../engine/mysql/binaries.ts';
 import {inspectPostgres, packagedPostgresBin} from '../engine/postgres/binaries.ts';
 import {formatBytes} from './format/quantity.ts';
 import {packageVersion} from './package-version.ts';
-import {findPsql} from './psql-program.ts';
+import {findMysql, findPsql} from './client-programs.ts';
 
 export type Check = {
   readonly name: string;
@@ -42,21 +43,26 @@ const INSTALLED_POSTGRESQL = '/usr/lib/postgresql';
 
 export async function inspectMachine(
   dataDirectory: string,
-  postgresBin: string | undefined,
+  named: {readonly postgresBin?: string; readonly mysqlBin?: string},
 ): Promise<MachineReport> {
   const node = checkNode(process.versions.node);
   const fuse = await checkFuse();
-  const engines = await checkEngines(postgresBin);
+  const engines = await checkEngines(named.postgresBin);
+  const mysql = await checkMysql(named.mysqlBin);
   const pglite = await checkPglite();
   const disk = await checkDisk(dataDirectory);
-  const psql = await checkPsql();
+  const clients = await Promise.all([
+    checkClient('psql', findPsql),
+    checkClient('mysql', findMysql),
+  ]);
   const runtimes = {
     native: fuse.state === 'ok' && engines.some(engine => engine.state === 'ok'),
     pglite: pglite.state !== 'missing',
   };
   const usable =
     (runtimes.native || runtimes.pglite) && node.state === 'ok' && disk.state !== 'missing';
-  return {checks: [node, fuse, ...engines, pglite, disk, psql], runtimes, usable};
+  const checks = [node, fuse, ...engines, pglite, mysql, disk, ...clients];
+  return {checks, runtimes, usable};
 }
 
 export function checkNode(version: string): Check {
@@ -119,6 +125,23 @@ async function installedPostgresBins(): Promise<string[]> {
     .filter(bin => existsSync(join(bin, 'postgres')));
 }
 
+/** What answers for aurora-mysql; a machine without it runs all the rest. */
+async function checkMysql(named: string | undefined): Promise<Check> {
+  const name = named === undefined ? 'MariaDB' : 'MariaDB named';
+  const bin = named ?? installedMariadbBin();
+  if (bin === null) {
+    const detail = 'no server is installed, so there are no aurora-mysql clusters';
+    return {name, state: 'note', detail, remedy: MARIADB_REMEDY};
+  }
+  try {
+    const {version} = await inspectMariadb(bin);
+    return {name, state: 'ok', detail: `${version} (${bin})`, remedy: null};
+  } catch (error) {
+    const state = named === undefined ? 'note' : 'missing';
+    return {name, state, detail: errorMessage(error), remedy: MARIADB_REMEDY};
+  }
+}
+
 async function checkPglite(): Promise<Check> {
   const name = 'PGlite';
   try {
@@ -150,12 +173,11 @@ async function checkDisk(dataDirectory: string): Promise<Check> {
   }
 }
 
-async function checkPsql(): Promise<Check> {
-  const name = 'psql';
+async function checkClient(name: string, find: () => Promise<string>): Promise<Check> {
   try {
-    return {name, state: 'ok', detail: await findPsql(), remedy: null};
+    return {name, state: 'ok', detail: await find(), remedy: null};
   } catch (error) {
-    const remedy = 'only `borealis psql` needs it';
+    const remedy = `only \`borealis ${name}\` needs it`;
     return {name, state: 'note', detail: errorMessage(error), remedy};
   }
 }

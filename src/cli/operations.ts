@@ -5,9 +5,9 @@
  *     clone    clone call ──────▶ add writer ──▶ first query
  */
 import type {DBCluster} from '@aws-sdk/client-rds';
-import {Client} from 'pg';
 import {sleep, systemClock} from '../base/clock.ts';
-import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
+import {BorealisError, errorMessage} from '../base/errors.ts';
+import type {EngineName} from '../engine/engine.ts';
 import type {ClusterReport} from '../cluster/control-plane.ts';
 import type {ServiceContext} from './command.ts';
 import {readPassword} from './data-directory.ts';
@@ -22,9 +22,6 @@ const MAINTENANCE_DATABASE = 'postgres';
 
 /** A first start after a crash may replay minutes of log; past this something hangs. */
 const AVAILABLE_TIMEOUT_MS = 10 * 60_000;
-const CONNECT_TIMEOUT_MS = 30_000;
-/** SQLSTATE of a login with the wrong password. */
-const INVALID_PASSWORD = '28P01';
 /** At first often, since a clone takes but a moment; then not to burn a core. */
 const POLL_EAGER_MS = 20;
 const POLL_EAGER_LIMIT_MS = 5000;
@@ -68,12 +65,13 @@ export async function addInstance(
   cluster: string,
   instance: string,
 ): Promise<void> {
+  const {engine} = await service.report(cluster);
   await service.call(rds =>
     rds.createDBInstance({
       DBInstanceIdentifier: instance,
       DBClusterIdentifier: cluster,
       DBInstanceClass: INSTANCE_CLASS,
-      Engine: 'aurora-postgresql',
+      Engine: engine,
     }),
   );
 }
@@ -170,58 +168,37 @@ function failedError(
   );
 }
 
-/** As `firstQuery`; false when the server does not take the password, as the kept one may be out of date. */
-export async function firstQueryUnlessRefused(
-  context: ServiceContext,
-  target: ConnectionTarget,
-): Promise<boolean> {
-  try {
-    await firstQuery(context, target);
-    return true;
-  } catch (error) {
-    const cause = error instanceof BorealisError ? error.cause : undefined;
-    if (systemErrorCode(cause) === INVALID_PASSWORD) return false;
-    throw error;
-  }
-}
-
-/** Connects through the cluster endpoint and asks for one row, as the user's program will. */
-export async function firstQuery(context: ServiceContext, target: ConnectionTarget): Promise<void> {
-  await context.terminal.step('first query', async () => {
-    const client = new Client({
-      host: target.host,
-      port: target.port,
-      user: target.user,
-      password: target.password ?? undefined,
-      database: target.database,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    });
-    // The query below rejects on a lost connection; the event would end the process besides.
-    client.on('error', () => undefined);
-    try {
-      await client.connect();
-      await client.query('SELECT 1');
-    } catch (error) {
-      throw new BorealisError(
-        'unavailable',
-        'first-query-failed',
-        `The endpoint ${target.host}:${target.port} did not answer a query: ${errorMessage(error)}`,
-        error,
-      );
-    } finally {
-      await client.end();
-    }
-  });
-}
-
 export function connectionTarget(report: ClusterReport, password: string | null): ConnectionTarget {
+  const isMysql = report.engine === 'aurora-mysql';
   return {
+    scheme: isMysql ? 'mysql' : 'postgresql',
     host: report.endpoint,
     port: report.port,
     user: report.masterUsername,
     password,
-    database: report.databaseName ?? MAINTENANCE_DATABASE,
+    database: report.databaseName ?? (isMysql ? '' : MAINTENANCE_DATABASE),
   };
+}
+
+/** The command that opens a client of the engine. */
+const CLIENT_COMMANDS: Readonly<Record<EngineName, string>> = {
+  'aurora-postgresql': 'psql',
+  'aurora-mysql': 'mysql',
+};
+
+/** A client of one engine can do nothing with a cluster of the other. */
+export async function refuseOtherEngine(
+  {service}: ServiceContext,
+  cluster: string,
+  wanted: EngineName,
+): Promise<void> {
+  const {engine} = await service.report(cluster);
+  if (engine === wanted) return;
+  throw new BorealisError(
+    'invalid',
+    'InvalidParameterCombination',
+    `${cluster} is an ${engine} cluster: \`borealis ${CLIENT_COMMANDS[engine]} ${shellQuote(cluster)}\` opens a client on it`,
+  );
 }
 
 /** The cluster as DescribeDBClusters has it. Throws not-found with the names that there are. */
@@ -256,5 +233,5 @@ export async function knownTarget(
 }
 
 export function passwordUnknown(target: ConnectionTarget, identifier: string): string {
-  return `The password of ${target.user} on ${identifier} is not known here, since it was not set by \`borealis create\`; give it to your client yourself, e.g. PGPASSWORD=… borealis psql ${shellQuote(identifier)}.`;
+  return `The password of ${target.user} on ${identifier} is not known here, since it was not set by \`borealis create\`; give it to your client yourself, e.g. ${target.scheme === 'mysql' ? 'MYSQL_PWD=… borealis mysql' : 'PGPASSWORD=… borealis psql'} ${shellQuote(identifier)}.`;
 }

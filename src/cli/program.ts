@@ -14,6 +14,7 @@ import {downCommand} from './commands/down.ts';
 import {envCommand} from './commands/env.ts';
 import {failoverCommand} from './commands/failover.ts';
 import {listCommand} from './commands/list.ts';
+import {mysqlCommand} from './commands/mysql.ts';
 import {psqlCommand} from './commands/psql.ts';
 import {showCommand} from './commands/show.ts';
 import {statusCommand} from './commands/status.ts';
@@ -36,7 +37,7 @@ const PACKAGE_DIRECTORY = fileURLToPath(new URL('../..', import.meta.url));
 
 export function borealisProgram(): Command {
   const program = new Command('borealis')
-    .description('Real PostgreSQL clusters, cloned in an instant by copy-on-write.')
+    .description('Real PostgreSQL and MariaDB clusters, cloned in an instant by copy-on-write.')
     .version(packageVersion(PACKAGE_DIRECTORY), '-V, --version')
     .exitOverride()
     .showHelpAfterError('(`borealis --help` lists the commands)')
@@ -54,6 +55,7 @@ export function borealisProgram(): Command {
     storageCommand(),
     urlCommand(),
     psqlCommand(),
+    mysqlCommand(),
     deleteCommand(),
     checkCommand(),
     envCommand(),

@@ -11,6 +11,7 @@ import {crashPoint} from '../base/crash-point.ts';
 import {BorealisError, errorChain} from '../base/errors.ts';
 import {assert, unreachable} from '../base/assert.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
+import {kindOf} from './engine-kinds.ts';
 import {offerFor} from './engine-versions.ts';
 import {customEndpointsOf, listenForCluster} from './endpoint-set.ts';
 import {goldenVolume} from './golden-volumes.ts';
@@ -56,7 +57,7 @@ async function create(world: World, cluster: ClusterRecord, attempt: number): Pr
       throw new BorealisError(
         'unavailable',
         'engine-missing',
-        `PostgreSQL ${cluster.engineVersion} (${cluster.runtime}) cannot run here any more.`,
+        `${kindOf(cluster.engine).product} ${cluster.engineVersion} (${cluster.runtime}) cannot run here any more.`,
       );
     }
     const golden = await goldenVolume(world, offer);

@@ -35,6 +35,7 @@ import type {
   RestoreDBClusterToPointInTimeMessage,
   RestoreDBClusterToPointInTimeResult,
 } from '@aws-sdk/client-rds';
+import type {EngineName} from '../engine/engine.ts';
 import type {StepReport} from '../instance/messages.ts';
 import type {ZoneState} from '../page-store/zone.ts';
 import type {VolumeUsage} from './storage-types.ts';
@@ -70,7 +71,7 @@ export type ClusterReport = {
   readonly status: string;
   /** Why the status is `failed` (with the engine log's end), or null. */
   readonly statusReason: string | null;
-  readonly engine: string;
+  readonly engine: EngineName;
   readonly engineVersion: string;
   readonly runtime: 'native' | 'pglite';
   /** As the server says it once it has run, e.g. `PostgreSQL 18.4`. */

@@ -9,6 +9,8 @@
  * RDS tells one port for all endpoints of a cluster, so they differ in their address.
  */
 import {Endpoint, ENDPOINT_ADDRESS, type EndpointTarget} from '../endpoint/endpoint.ts';
+import type {EndpointProtocol} from '../endpoint/refusal.ts';
+import {kindOf} from './engine-kinds.ts';
 import {instancesOf} from './instances-of.ts';
 import type {ClusterEndpointRecord, ClusterRecord, InstanceRecord} from './records.ts';
 import {routesOf} from './routes.ts';
@@ -66,11 +68,13 @@ export function pointEndpoints(
   );
   const custom = customEndpointsOf(world, identifier);
   const routes = routesOf(cluster, instances, custom, name => serving.get(name));
-  world.endpoints.route(identifier, routes.cluster);
-  world.endpoints.route(readerKey(identifier), routes.reader);
+  const route = (key: EndpointKey, target: EndpointTarget): void =>
+    world.endpoints.route(key, {target, protocol: kindOf(cluster.engine).protocol});
+  route(identifier, routes.cluster);
+  route(readerKey(identifier), routes.reader);
   for (const endpoint of custom) {
     const target = routes.custom.get(endpoint.identifier);
-    if (target !== undefined) world.endpoints.route(customKey(endpoint), target);
+    if (target !== undefined) route(customKey(endpoint), target);
   }
 }
 
@@ -89,16 +93,23 @@ export async function listenForCluster(
   }
 }
 
+type Route = {readonly target: EndpointTarget; readonly protocol: EndpointProtocol};
+
+function applyRoute(endpoint: Endpoint, {target, protocol}: Route): void {
+  endpoint.setProtocol(protocol);
+  endpoint.setTarget(target);
+}
+
 export class EndpointSet {
   readonly #endpoints = new Map<EndpointKey, Endpoint>();
   /** Kept apart from the endpoint: it may be known before the port could be bound. */
-  readonly #targets = new Map<EndpointKey, EndpointTarget>();
+  readonly #routes = new Map<EndpointKey, Route>();
 
   /** Takes over an endpoint that listens already. */
   adopt(key: EndpointKey, endpoint: Endpoint): void {
     this.#endpoints.set(key, endpoint);
-    const target = this.#targets.get(key);
-    if (target !== undefined) endpoint.setTarget(target);
+    const route = this.#routes.get(key);
+    if (route !== undefined) applyRoute(endpoint, route);
   }
 
   /** Listens on `port` unless it does. Throws conflict/port-in-use. */
@@ -106,21 +117,22 @@ export class EndpointSet {
     if (!this.#endpoints.has(key)) this.adopt(key, await Endpoint.listen(port, {}, address));
   }
 
-  route(key: EndpointKey, target: EndpointTarget): void {
-    this.#targets.set(key, target);
-    this.#endpoints.get(key)?.setTarget(target);
+  route(key: EndpointKey, route: Route): void {
+    this.#routes.set(key, route);
+    const endpoint = this.#endpoints.get(key);
+    if (endpoint !== undefined) applyRoute(endpoint, route);
   }
 
   async close(key: EndpointKey): Promise<void> {
     const endpoint = this.#endpoints.get(key);
     this.#endpoints.delete(key);
-    this.#targets.delete(key);
+    this.#routes.delete(key);
     await endpoint?.close();
   }
 
   /** Closes every endpoint of a cluster. */
   async closeCluster(cluster: string): Promise<void> {
-    const keys = [...this.#endpoints.keys(), ...this.#targets.keys()].filter(
+    const keys = [...this.#endpoints.keys(), ...this.#routes.keys()].filter(
       key => key === cluster || key.startsWith(`${cluster}/`),
     );
     await Promise.all(keys.map(key => this.close(key)));

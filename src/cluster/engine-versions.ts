@@ -2,21 +2,26 @@
  * The engines that this machine can run, as DescribeDBEngineVersions lists them and CreateDBCluster
  * resolves an EngineVersion against them.
  *
- *     '18.4' → that version        '18' → the first 18.x        none → the default: the first
+ *     aurora-postgresql   '18.4' → that version      '18' → the first 18.x
+ *     aurora-mysql        '10.11.19' → that one      '10.11' → the first 10.11.x
+ *                         none → the engine's first
+ *
+ * Versions are those of the server that answers.
  */
 import type {DBEngineVersion} from '@aws-sdk/client-rds';
+import type {EngineName} from '../engine/engine.ts';
 import type {EngineRuntime} from '../instance/messages.ts';
-import {invalidCombination, invalidValue, missingParameter} from './faults.ts';
+import {seriesOf} from './engine-kinds.ts';
+import {invalidCombination} from './faults.ts';
 import {quoted} from './identifiers.ts';
 
-export const ENGINE = 'aurora-postgresql';
-
 export type EngineOffer = {
+  readonly engine: EngineName;
   /** As in `18.4`. */
   readonly engineVersion: string;
   readonly runtime: EngineRuntime;
-  /** Directory with `initdb` and `postgres`; null for pglite. */
-  readonly postgresBin: string | null;
+  /** Directory of the server's programs; null for pglite. */
+  readonly bin: string | null;
   /** Names the binaries in the key of a golden volume: a path, or the package that holds them. */
   readonly binary: string;
   /** For people, e.g. `PostgreSQL 18.4 (native, from npm)`. */
@@ -24,64 +29,72 @@ export type EngineOffer = {
 };
 
 export type EngineOffers = {
-  /** What a new cluster may use; the first is the default. Never empty. */
+  /** What a new cluster may use; the first of an engine is its default. */
   readonly available: readonly EngineOffer[];
   /** What clusters that exist may need besides. */
   readonly others: readonly EngineOffer[];
+  /** Why an engine cannot run here, and what to do about it. */
+  readonly obstacles: Readonly<Partial<Record<EngineName, string>>>;
 };
-
-export function parseEngine(value: string | undefined): void {
-  if (value === undefined || value === '') throw missingParameter('Engine');
-  if (value !== ENGINE) {
-    throw invalidValue(`Invalid DB engine: ${quoted(value)}. The engine here is ${ENGINE}.`);
-  }
-}
 
 export function resolveEngineVersion(
   offers: EngineOffers,
+  engine: EngineName,
   version: string | undefined,
 ): EngineOffer {
   const wanted = version ?? '';
-  const offer = offers.available.find(
+  const obstacle = offers.obstacles[engine];
+  if (obstacle !== undefined) {
+    throw invalidCombination(`The engine ${engine} cannot run here. ${obstacle}`);
+  }
+  const ofEngine = offers.available.filter(offer => offer.engine === engine);
+  const offer = ofEngine.find(
     ({engineVersion}) =>
-      wanted === '' || engineVersion === wanted || majorOf(engineVersion) === wanted,
+      wanted === '' || engineVersion === wanted || seriesOf(engine, engineVersion) === wanted,
   );
   if (offer === undefined) {
-    const known = offers.available.map(each => each.engineVersion).join(', ');
+    const known = ofEngine.map(each => each.engineVersion).join(', ');
     throw invalidCombination(
-      `Cannot find version ${quoted(wanted)} for ${ENGINE}. Available here: ${known}.`,
+      `Cannot find version ${quoted(wanted)} for ${engine}. Available here: ${known}.`,
     );
   }
   return offer;
 }
 
-/** The engine for a cluster that exists; a different minor version of the same major can read its files. */
+/** The engine for a cluster that exists; another version of the same series can read its files. */
 export function offerFor(
   offers: EngineOffers,
-  cluster: {readonly engineVersion: string; readonly runtime: EngineRuntime},
+  cluster: Pick<EngineOffer, 'engine' | 'engineVersion' | 'runtime'>,
 ): EngineOffer | undefined {
+  const {engine, engineVersion, runtime} = cluster;
   const fitting = [...offers.available, ...offers.others].filter(
     offer =>
-      offer.runtime === cluster.runtime &&
-      majorOf(offer.engineVersion) === majorOf(cluster.engineVersion),
+      offer.engine === engine &&
+      offer.runtime === runtime &&
+      seriesOf(engine, offer.engineVersion) === seriesOf(engine, engineVersion),
   );
-  return fitting.find(offer => offer.engineVersion === cluster.engineVersion) ?? fitting[0];
+  return fitting.find(offer => offer.engineVersion === engineVersion) ?? fitting[0];
 }
 
-export function goldenKey(offer: EngineOffer): string {
+export function goldenKey(
+  offer: Pick<EngineOffer, 'engineVersion' | 'runtime' | 'binary'>,
+): string {
   return `${offer.engineVersion}|${offer.runtime}|${offer.binary}`;
 }
 
-export function parameterGroupFamily(engineVersion: string): string {
-  return `${ENGINE}${majorOf(engineVersion)}`;
+export function parameterGroupFamily({
+  engine,
+  engineVersion,
+}: Pick<EngineOffer, 'engine' | 'engineVersion'>): string {
+  return `${engine}${seriesOf(engine, engineVersion)}`;
 }
 
 export function engineVersionShape(offer: EngineOffer): DBEngineVersion {
   return {
-    Engine: ENGINE,
+    Engine: offer.engine,
     EngineVersion: offer.engineVersion,
-    MajorEngineVersion: majorOf(offer.engineVersion),
-    DBParameterGroupFamily: parameterGroupFamily(offer.engineVersion),
+    MajorEngineVersion: seriesOf(offer.engine, offer.engineVersion),
+    DBParameterGroupFamily: parameterGroupFamily(offer),
     DBEngineDescription: offer.description,
     DBEngineVersionDescription: offer.description,
     ValidUpgradeTarget: [],
@@ -99,8 +112,4 @@ export function engineVersionShape(offer: EngineOffer): DBEngineVersion {
     SupportsIntegrations: false,
     TagList: [],
   };
-}
-
-function majorOf(engineVersion: string): string {
-  return engineVersion.split('.')[0] ?? engineVersion;
 }

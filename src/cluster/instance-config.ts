@@ -3,6 +3,7 @@ import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {BorealisError} from '../base/errors.ts';
 import type {InstanceConfig} from '../instance/messages.ts';
+import {kindOf} from './engine-kinds.ts';
 import {offerFor} from './engine-versions.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
 import type {Place} from './runner.ts';
@@ -27,7 +28,7 @@ export function instanceConfig(
     throw new BorealisError(
       'unavailable',
       'engine-missing',
-      `DB cluster ${cluster.identifier} needs PostgreSQL ${cluster.engineVersion} (${cluster.runtime}), which cannot run here now.`,
+      `DB cluster ${cluster.identifier} needs ${kindOf(cluster.engine).product} ${cluster.engineVersion} (${cluster.runtime}), which cannot run here now.`,
     );
   }
   const runDirectory = join(instancesDirectory, instance.resourceId);
@@ -38,8 +39,9 @@ export function instanceConfig(
     volume: place.volume,
     nodeCacheBytes: NODE_CACHE_BYTES,
     reserveBytes: world.reserveBytes,
+    engine: offer.engine,
     runtime: offer.runtime,
-    postgresBin: offer.postgresBin,
+    bin: offer.bin,
     runDirectory,
     role: instance.role,
     port: instance.port,

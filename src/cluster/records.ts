@@ -8,10 +8,11 @@
  *                                                                                        ▼
  *                                                                            deleting ──▶ gone
  *
- * Secrets: of a password only the SCRAM verifier is here.
+ * Secrets: of a password only what the server stores of it is here.
  */
 import type {ProcessIdentity} from '../base/process-identity.ts';
 import type {Tag} from '@aws-sdk/client-rds';
+import type {EngineName} from '../engine/engine.ts';
 import type {EngineRuntime, MasterUser, StepReport} from '../instance/messages.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 
@@ -57,6 +58,7 @@ export type ClusterRecord = {
   readonly status: ClusterStatus;
   readonly statusReason: string | null;
   readonly createdAtMs: number;
+  readonly engine: EngineName;
   readonly engineVersion: string;
   readonly runtime: EngineRuntime;
   readonly serverVersion: string | null;

@@ -22,9 +22,7 @@ export async function recover(world: World): Promise<void> {
   await endLeftovers(world);
   for (const golden of world.catalog.goldenVolumes.list()) {
     if (golden.ready) continue;
-    const {engineVersion, runtime, binary} = golden;
-    const offer = {engineVersion, runtime, binary, postgresBin: null, description: ''};
-    await discardGoldenVolume(world, goldenKey(offer));
+    await discardGoldenVolume(world, goldenKey(golden));
   }
   for (const cluster of world.catalog.clusters.list()) {
     if (cluster.status === 'creating' && cluster.origin.kind === 'clone') {

@@ -3,6 +3,8 @@
  * A new service makes new ones, and the readers' writers take them before they fork.
  */
 import {randomToken} from '../base/random.ts';
+import type {ClusterRecord} from './records.ts';
+import type {World} from './world.ts';
 
 const SECRET_LENGTH = 40;
 
@@ -10,18 +12,18 @@ export type ReplicationSecret = {readonly secret: string; readonly verifier: str
 
 export class ReplicationSecrets {
   readonly #secrets = new Map<string, ReplicationSecret>();
-  readonly #scramVerifier: (password: string) => string;
+  readonly #passwordVerifier: World['passwordVerifier'];
 
-  constructor(scramVerifier: (password: string) => string) {
-    this.#scramVerifier = scramVerifier;
+  constructor(passwordVerifier: World['passwordVerifier']) {
+    this.#passwordVerifier = passwordVerifier;
   }
 
-  of(clusterResourceId: string): ReplicationSecret {
-    const found = this.#secrets.get(clusterResourceId);
+  of({resourceId, engine}: Pick<ClusterRecord, 'resourceId' | 'engine'>): ReplicationSecret {
+    const found = this.#secrets.get(resourceId);
     if (found !== undefined) return found;
     const secret = randomToken(SECRET_LENGTH);
-    const made = {secret, verifier: this.#scramVerifier(secret)};
-    this.#secrets.set(clusterResourceId, made);
+    const made = {secret, verifier: this.#passwordVerifier(engine, secret)};
+    this.#secrets.set(resourceId, made);
     return made;
   }
 }

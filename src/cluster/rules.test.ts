@@ -71,7 +71,7 @@ test.each([
   ['', 'MissingParameter'],
   [undefined, 'MissingParameter'],
 ])('the master user name %j is %j', (value, expected) => {
-  expect(outcome(() => parseMasterUsername(value))).toBe(expected);
+  expect(outcome(() => parseMasterUsername('aurora-postgresql', value))).toBe(expected);
 });
 
 test.each([
@@ -89,13 +89,13 @@ test.each([
   ['', 'MissingParameter'],
   [undefined, 'MissingParameter'],
 ])('the password %j is %j', (value, expected) => {
-  const result = outcome(() => parseMasterUserPassword(value) === value);
+  const result = outcome(() => parseMasterUserPassword('aurora-postgresql', value) === value);
   expect(result).toBe(expected);
 });
 
 test('no message about a password repeats it', () => {
   for (const password of ['sesame', 'open sesame!', 'x'.repeat(200)]) {
-    expect(() => parseMasterUserPassword(password)).not.toThrow(password);
+    expect(() => parseMasterUserPassword('aurora-postgresql', password)).not.toThrow(password);
   }
 });
 
@@ -109,7 +109,38 @@ test.each([
   ['a-b', 'InvalidParameterValue'],
   ['x'.repeat(64), 'InvalidParameterValue'],
 ])('the database name %j is %j', (value, expected) => {
-  expect(outcome(() => parseDatabaseName(value))).toBe(expected);
+  expect(outcome(() => parseDatabaseName('aurora-postgresql', value))).toBe(expected);
+});
+
+test.each([
+  ['admin', 'admin'],
+  ['a'.repeat(16), 'a'.repeat(16)],
+  ['a'.repeat(17), 'InvalidParameterValue'],
+  ['RdsAdmin', 'InvalidParameterValue'],
+  ['rdsrepladmin', 'InvalidParameterValue'],
+  ["o'brien", 'InvalidParameterValue'],
+  [undefined, 'MissingParameter'],
+])('the master user name %j of aurora-mysql is %j', (value, expected) => {
+  expect(outcome(() => parseMasterUsername('aurora-mysql', value))).toBe(expected);
+});
+
+test.each([
+  ['x'.repeat(41), true],
+  ['x'.repeat(42), 'InvalidParameterValue'],
+  ['with@sign', 'InvalidParameterValue'],
+])('the password %j of aurora-mysql is %j', (value, expected) => {
+  expect(outcome(() => parseMasterUserPassword('aurora-mysql', value) === value)).toBe(expected);
+});
+
+test.each([
+  ['postgres', 'postgres'],
+  ['x'.repeat(64), 'x'.repeat(64)],
+  [undefined, null],
+  ['mysql', 'InvalidParameterValue'],
+  ['Information_Schema', 'InvalidParameterValue'],
+  ['a`b', 'InvalidParameterValue'],
+])('the database name %j of aurora-mysql is %j', (value, expected) => {
+  expect(outcome(() => parseDatabaseName('aurora-mysql', value))).toBe(expected);
 });
 
 test('tags have keys, each once, none reserved, at most fifty', () => {

@@ -31,7 +31,7 @@ export type SupervisorWorld = Pick<
   | 'catalog'
   | 'launch'
   | 'storage'
-  | 'scramVerifier'
+  | 'passwordVerifier'
   | 'offers'
   | 'zones'
   | 'reserveBytes'

@@ -8,7 +8,8 @@ import type {
 import {ENDPOINT_ADDRESS} from '../endpoint/endpoint.ts';
 import {writerOf} from './cluster-roles.ts';
 import {readerAddress} from './endpoint-set.ts';
-import {ENGINE, parameterGroupFamily} from './engine-versions.ts';
+import {kindOf} from './engine-kinds.ts';
+import {parameterGroupFamily} from './engine-versions.ts';
 import {arnOf} from './identifiers.ts';
 import {instancesOf} from './instances-of.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
@@ -42,7 +43,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     Endpoint: ENDPOINT_ADDRESS,
     ReaderEndpoint: readerAddress(cluster),
     MultiAZ: settings.availabilityZones.length > 1 && instances.length > 1,
-    Engine: ENGINE,
+    Engine: cluster.engine,
     EngineVersion: cluster.engineVersion,
     EngineMode: 'provisioned',
     Port: cluster.port,
@@ -90,7 +91,7 @@ export function instanceShape(
   return {
     DBInstanceIdentifier: instance.identifier,
     DBInstanceClass: instance.instanceClass,
-    Engine: ENGINE,
+    Engine: cluster.engine,
     EngineVersion: cluster.engineVersion,
     DBInstanceStatus: world.space.shown(instance.status),
     MasterUsername: cluster.master.name,
@@ -107,7 +108,7 @@ export function instanceShape(
     VpcSecurityGroups: securityGroups(cluster),
     DBParameterGroups: [
       {
-        DBParameterGroupName: `default.${parameterGroupFamily(cluster.engineVersion)}`,
+        DBParameterGroupName: `default.${parameterGroupFamily(cluster)}`,
         ParameterApplyStatus: 'in-sync',
       },
     ],
@@ -117,7 +118,7 @@ export function instanceShape(
     MultiAZ: false,
     AutoMinorVersionUpgrade: instance.autoMinorVersionUpgrade,
     ReadReplicaDBInstanceIdentifiers: [],
-    LicenseModel: 'postgresql-license',
+    LicenseModel: kindOf(cluster.engine).licenseModel,
     PubliclyAccessible: false,
     StorageType: 'aurora',
     StorageEncrypted: false,

@@ -63,7 +63,7 @@ export class Supervisor {
   constructor(world: SupervisorWorld, events: SupervisorEvents) {
     this.#world = world;
     this.#events = events;
-    this.#secrets = new ReplicationSecrets(world.scramVerifier);
+    this.#secrets = new ReplicationSecrets(world.passwordVerifier);
   }
 
   /** Begins to run an instance unless it does. */
@@ -275,7 +275,7 @@ export class Supervisor {
   ): Promise<Place | null> {
     const writer = await this.#untilWriterServes(cluster.identifier, runner);
     if (writer === null) return null;
-    const {secret, verifier} = this.#secrets.of(cluster.resourceId);
+    const {secret, verifier} = this.#secrets.of(cluster);
     const volume = await takeReaderVolume(this.#world, instance);
     const release = (): void => {
       const freed = dropReaderVolume(this.#world, instance, volume).then(() => {
@@ -315,7 +315,7 @@ export class Supervisor {
   ): InstanceProcess {
     const {catalog, launch} = this.#world;
     const hasReaders = failoverOrder(instancesOf(this.#world, cluster.identifier)).length > 0;
-    const verifier = hasReaders ? this.#secrets.of(cluster.resourceId).verifier : null;
+    const verifier = hasReaders ? this.#secrets.of(cluster).verifier : null;
     crashPoint('instance.start.before-spawn');
     const handle = launch(instanceConfig(this.#world, instance, cluster, place, verifier), {
       onZoneEvent: event => recordZoneEvent(this.#world, event, 'instance'),
@@ -353,7 +353,7 @@ export class Supervisor {
     if (port === undefined || cluster === undefined || runner === undefined) return;
     if (!serves(runner) || runner.role !== 'reader' || runner.follows === port) return;
     runner.follows = port;
-    const {secret} = this.#secrets.of(cluster.resourceId);
+    const {secret} = this.#secrets.of(cluster);
     try {
       await runner.handle.request('follow', {source: {port, secret}});
     } catch (error) {

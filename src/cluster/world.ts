@@ -2,6 +2,7 @@
 import type {Clock} from '../base/clock.ts';
 import type {Logger} from '../base/log.ts';
 import type {ZoneConfig} from '../attachment/attachment.ts';
+import type {EngineName} from '../engine/engine.ts';
 import type {Catalog} from './catalog.ts';
 import type {EndpointSet} from './endpoint-set.ts';
 import type {EngineOffers} from './engine-versions.ts';
@@ -27,7 +28,8 @@ export type Surroundings = {
   readonly freeBytes: () => Promise<number>;
   /** Free bytes below which engines' writes wait; see attachment/space-guard.ts. */
   readonly reserveBytes: number;
-  readonly scramVerifier: (password: string) => string;
+  /** A password as a server of the engine stores it. */
+  readonly passwordVerifier: (engine: EngineName, password: string) => string;
   readonly clock: Clock;
   readonly logger: Logger;
 };

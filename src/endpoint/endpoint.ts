@@ -14,8 +14,8 @@
  * Rules:  a client's bytes are not read before there is an engine to take them, so the kernel's
  *         buffer is all that a held connection costs. Either side may close its half first. A side
  *         that reads slowly slows the other one down (pipe), and no byte is kept twice.
- * Limits: CONNECTIONS_MAX open, HELD_MAX held, each at most HOLD_MS_MAX; beyond, the client gets a
- *         PostgreSQL error that says so.
+ * Limits: CONNECTIONS_MAX open, HELD_MAX held, each at most HOLD_MS_MAX; beyond, the client gets an
+ *         error of its protocol that says so.
  * Errors: conflict/port-in-use from `listen`. A broken connection ends that connection alone.
  */
 import {createServer, createConnection, type Server, type Socket} from 'node:net';
@@ -27,7 +27,9 @@ import {
   ENCRYPTION_REFUSED,
   errorResponse,
   isEncryptionRequest,
+  mysqlError,
   TOO_MANY_CONNECTIONS,
+  type EndpointProtocol,
 } from './refusal.ts';
 
 export const ENDPOINT_ADDRESS = '127.0.0.1';
@@ -81,6 +83,7 @@ export class Endpoint {
   readonly #server: Server;
   readonly #limits: EndpointLimits;
   #target: EndpointTarget = {state: 'starting'};
+  #protocol: EndpointProtocol = 'postgresql';
   /** Aborted and replaced at each change of the target: wakes those who wait for it. */
   #change = new AbortController();
   readonly #clients = new Set<Socket>();
@@ -131,6 +134,11 @@ export class Endpoint {
     changed.abort();
   }
 
+  /** What clients speak, so that a refusal is one to them. */
+  setProtocol(protocol: EndpointProtocol): void {
+    this.#protocol = protocol;
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -150,7 +158,7 @@ export class Endpoint {
       this.#relays.delete(client);
     });
     if (this.#clients.size > this.#limits.connectionsMax) {
-      refuse(client, TOO_MANY_CONNECTIONS, 'sorry, too many clients already');
+      this.#refuse(client, TOO_MANY_CONNECTIONS, 'sorry, too many clients already');
       return;
     }
     void this.#route(client);
@@ -167,7 +175,7 @@ export class Endpoint {
         if (client.destroyed || this.#closed) return;
         const target = this.#target;
         if (target.state === 'none') {
-          refuse(client, CANNOT_CONNECT_NOW, target.reason);
+          this.#refuse(client, CANNOT_CONNECT_NOW, target.reason);
           return;
         }
         const change = this.#change.signal;
@@ -181,7 +189,7 @@ export class Endpoint {
           continue;
         }
         if (!held.is && this.#heldCount >= this.#limits.heldMax) {
-          refuse(
+          this.#refuse(
             client,
             TOO_MANY_CONNECTIONS,
             'too many clients wait for the DB instance to start',
@@ -191,7 +199,7 @@ export class Endpoint {
         if (!held.is) this.#heldCount++;
         held.is = true;
         if (deadline.signal.aborted) {
-          refuse(client, CANNOT_CONNECT_NOW, 'the DB instance is still starting up');
+          this.#refuse(client, CANNOT_CONNECT_NOW, 'the DB instance is still starting up');
           return;
         }
         await waitFor(target.state === 'ready' ? CONNECT_RETRY_MS : undefined, [
@@ -203,6 +211,11 @@ export class Endpoint {
       cancel();
       if (held.is) this.#heldCount--;
     }
+  }
+
+  #refuse(client: Socket, sqlState: string, reason: string): void {
+    if (this.#protocol === 'postgresql') refuse(client, sqlState, reason);
+    else refuseUnheard(client, mysqlError(sqlState, reason));
   }
 
   #leadsTo(port: number): boolean {
@@ -270,6 +283,14 @@ function refuse(client: Socket, sqlState: string, reason: string): void {
     if (isEncryptionRequest(bytes) && !client.writableEnded) client.write(ENCRYPTION_REFUSED);
     else say();
   });
+}
+
+/** Says why, then closes, where the server speaks first. */
+function refuseUnheard(client: Socket, packet: Buffer): void {
+  cutAfter(client, CUT_GRACE_MS);
+  client.end(packet);
+  // Unread bytes at close would turn the FIN into a reset.
+  client.resume();
 }
 
 function cutAfter(client: Socket, graceMs: number): void {

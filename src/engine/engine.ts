@@ -14,7 +14,10 @@
 export type EngineStep = {readonly name: string; readonly durationMs: number};
 export type ReportStep = (step: EngineStep) => void;
 
-/** A role's name and its stored SCRAM-SHA-256 verifier. */
+/** As RDS names them; the server that answers is PostgreSQL or MariaDB. */
+export type EngineName = 'aurora-postgresql' | 'aurora-mysql';
+
+/** A user's name and its password as the server stores it: a SCRAM-SHA-256 verifier or a hash. */
 export type EngineMaster = {readonly name: string; readonly verifier: string};
 
 export type StopMode = 'fast' | 'immediate';
@@ -35,7 +38,7 @@ export type ReplicationProgress = {
 };
 
 export type EngineReplication = {
-  /** Of a writer: lets readers log in by a secret with this SCRAM verifier, and keeps WAL for them. */
+  /** Of a writer: lets readers log in by a secret with this verifier, and keeps for them what they have yet to read. */
   admitReaders(verifier: string): Promise<void>;
   /** Of a reader: takes its changes from another writer of the same cluster from now on. */
   follow(source: ReplicationSource): Promise<void>;

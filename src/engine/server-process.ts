@@ -18,9 +18,9 @@ export type ServerProcess = {
   readonly pid: number;
   readonly exited: Promise<ExitReason>;
   /** Nothing once it has ended. */
-  signal(name: NodeJS.Signals): void;
+  readonly signal: (name: NodeJS.Signals) => void;
   /** Whether it has ended by then. */
-  endsWithin(limitMs: number): Promise<boolean>;
+  readonly endsWithin: (limitMs: number) => Promise<boolean>;
 };
 
 /** Resolves when it runs; rejects with engine-binary when it cannot be run. */

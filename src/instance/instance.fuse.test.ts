@@ -182,7 +182,7 @@ describe.skipIf(why !== null)(
       const bin = join(bench.directory, 'broken', 'bin');
       mkdirSync(bin, {recursive: true});
       writeFileSync(join(bin, 'postgres'), '#!/bin/sh\necho broken >&2\nexit 3\n', {mode: 0o755});
-      await expect(bench.start(1, {postgresBin: bin})).rejects.toThrow(
+      await expect(bench.start(1, {bin})).rejects.toThrow(
         /ended with status 3 before it was ready: broken/,
       );
     });
@@ -190,12 +190,12 @@ describe.skipIf(why !== null)(
     test('runs programs that only root could reach', async () => {
       const hidden = join(bench.directory, 'hidden');
       const native = join(hidden, 'package', 'native');
-      cpSync(dirname(bench.config.postgresBin ?? ''), native, {
+      cpSync(dirname(bench.config.bin ?? ''), native, {
         recursive: true,
         verbatimSymlinks: true,
       });
       chmodSync(hidden, 0o700);
-      const running = await bench.start(1, {postgresBin: join(native, 'bin')});
+      const running = await bench.start(1, {bin: join(native, 'bin')});
       expect(await bench.query(running, 'SELECT bt_index_check(2663)')).toHaveLength(1);
       await running.instance.request('stop', {mode: 'fast'});
       await running.instance.exited;

@@ -11,13 +11,13 @@
  */
 import type {AttachmentStatistics, ForkResult, ZoneConfig} from '../attachment/attachment.ts';
 import type {ErrorKind} from '../base/errors.ts';
-import type {ReplicationProgress, ReplicationSource} from '../engine/engine.ts';
+import type {EngineName, ReplicationProgress, ReplicationSource} from '../engine/engine.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {ZoneEvent} from '../page-store/zone.ts';
 
 export type EngineRuntime = 'native' | 'pglite';
 
-/** A role's name and its stored SCRAM-SHA-256 verifier; the password itself is never kept. */
+/** A user's name and its password as the server stores it (`EngineMaster`); the password itself is never kept. */
 export type MasterUser = {readonly name: string; readonly verifier: string};
 
 export type InstanceConfig = {
@@ -28,9 +28,10 @@ export type InstanceConfig = {
   readonly nodeCacheBytes: number;
   /** See `AttachmentConfig`. */
   readonly reserveBytes: number;
+  readonly engine: EngineName;
   readonly runtime: EngineRuntime;
-  /** Directory with `initdb` and `postgres`; null for pglite. */
-  readonly postgresBin: string | null;
+  /** Directory of the server's programs (`postgres` or `mariadbd`); null for pglite. */
+  readonly bin: string | null;
   /** An existing directory of this instance's own, mode 0700: `engine.log` is written here. */
   readonly runDirectory: string;
   /**
@@ -51,7 +52,7 @@ export type InstanceConfig = {
   readonly master: MasterUser | null;
   /** Created, owned by the master user, before `ready` if it does not exist; null for none. */
   readonly databaseName: string | null;
-  /** Of a writer with readers: the SCRAM verifier of the secret that they log in by. */
+  /** Of a writer with readers: the verifier of the secret that they log in by. */
   readonly readerVerifier: string | null;
   /** Of a reader, else null. */
   readonly source: ReplicationSource | null;

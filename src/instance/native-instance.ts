@@ -10,10 +10,12 @@ import {attachFuse, startFuseWorkers} from '../attachment/fuse/fuse-attachment.t
 import {fuseDevice} from '../attachment/fuse/mount.ts';
 import {engineCommand} from '../attachment/fuse/namespace.ts';
 import type {MountedAttachment} from '../attachment/attachment.ts';
-import {assert} from '../base/assert.ts';
+import {assert, unreachable} from '../base/assert.ts';
 import {openEngineLog} from '../engine/engine-log.ts';
 import {unprivilegedUser, type EngineUser} from '../engine/launch.ts';
+import {createMysqlEngine} from '../engine/mysql/mysql-engine.ts';
 import {createPostgresEngine} from '../engine/postgres/postgres-engine.ts';
+import type {Engine, EngineName} from '../engine/engine.ts';
 import type {ZoneEvent} from '../page-store/zone.ts';
 import type {InstanceConfig, StepReport} from './messages.ts';
 import {mountPrivateRoot} from './private-root.ts';
@@ -38,19 +40,19 @@ export async function startNative(
   onLog: (log: LogTail) => void,
 ): Promise<RunningInstance | null> {
   const {config, asRoot, steps} = parts;
-  assert(config.postgresBin !== null, 'a native engine has programs');
+  assert(config.bin !== null, 'a native engine has programs');
   const log = openEngineLog(join(config.runDirectory, ENGINE_LOG_NAME));
   onLog(log);
-  const user = await engineUser(asRoot);
+  const user = await engineUser(asRoot, config.engine);
   const root = await timed('private-root', steps, () =>
     mountPrivateRoot([
       ...config.zones.map(zone => zone.directory),
       config.runDirectory,
-      config.postgresBin ?? '',
+      config.bin ?? '',
       fuseDevice(),
     ]),
   );
-  const bin = await root.reachable(config.postgresBin, user);
+  const bin = await root.reachable(config.bin, user);
   const attachment = await timed('attach-volume', steps, () =>
     attachFuse(
       {
@@ -67,13 +69,12 @@ export async function startNative(
       workers,
     ),
   );
-  const engine = await createPostgresEngine({
+  const engine = await createEngine(config.engine, {
     dataDirectory: root.volumeDirectory,
     privateDirectory: root.engineDirectory,
     bin,
     user,
     log,
-    syncedBy: 'volume',
   });
   const report = (step: StepReport): void => {
     steps.push(step);
@@ -98,8 +99,27 @@ async function orFailure<T>(attachment: MountedAttachment, work: Promise<T>): Pr
   ]);
 }
 
-async function engineUser(asRoot: boolean): Promise<EngineUser> {
-  const user = (await unprivilegedUser()).owner;
+type EngineParts = Parameters<typeof createMysqlEngine>[0];
+
+function createEngine(name: EngineName, parts: EngineParts): Promise<Engine> {
+  switch (name) {
+    case 'aurora-postgresql':
+      return createPostgresEngine({...parts, syncedBy: 'volume'});
+    case 'aurora-mysql':
+      return createMysqlEngine(parts);
+    default:
+      return unreachable(name, 'the service starts engines that there are');
+  }
+}
+
+/** Whom a distribution's package makes for the server. */
+const USER_NAMES: Readonly<Record<EngineName, string>> = {
+  'aurora-postgresql': 'postgres',
+  'aurora-mysql': 'mysql',
+};
+
+async function engineUser(asRoot: boolean, engine: EngineName): Promise<EngineUser> {
+  const user = (await unprivilegedUser(USER_NAMES[engine])).owner;
   return {
     // In the nested user namespace the engine is who made ours: our 0.
     owner: asRoot ? user : {uid: 0, gid: 0},

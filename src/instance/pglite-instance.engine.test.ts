@@ -3,7 +3,7 @@ import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {entryPoint} from '../base/entry-point.ts';
 import {createInstanceBench, volumeNumber, type InstanceBench} from './testing/instance-bench.ts';
 
-const PGLITE = {runtime: 'pglite', postgresBin: null} as const;
+const PGLITE = {runtime: 'pglite', bin: null} as const;
 const isBuilt = existsSync(entryPoint('instance/main'));
 
 describe.skipIf(!isBuilt)(

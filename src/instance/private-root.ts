@@ -5,7 +5,7 @@
  *     /mnt            tmpfs
  *     /mnt/volume     mount point of the cluster volume
  *     /mnt/engine     the engine's configuration and socket
- *     /mnt/postgres   its programs, where its user could not reach them otherwise
+ *     /mnt/programs   its programs, where its user could not reach them otherwise
  */
 import {accessSync, constants, realpathSync, statSync} from 'node:fs';
 import {mkdir} from 'node:fs/promises';
@@ -49,10 +49,10 @@ export async function mountPrivateRoot(needed: readonly string[]): Promise<Priva
         throw new BorealisError(
           'invalid',
           'engine-binary',
-          `the engine's user (uid ${user.owner.uid}) cannot reach ${bin}: let others search the directories above it, or name a PostgreSQL whose bin, lib and share lie in one directory`,
+          `the engine's user (uid ${user.owner.uid}) cannot reach ${bin}: let others search the directories above it, or name a server whose bin, lib and share lie in one directory`,
         );
       }
-      const place = join(root, 'postgres');
+      const place = join(root, 'programs');
       await mkdir(place, {mode: 0o755});
       await mount(['--bind', prefix, place]);
       return join(place, 'bin');

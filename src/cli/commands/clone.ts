@@ -4,11 +4,11 @@ import {borealisCommand, withService, type CommonOptions} from '../command.ts';
 import {forgetPassword, readPassword, storePassword} from '../data-directory.ts';
 import {connectionUrl} from '../format/connection-url.ts';
 import {formatBytes, formatDuration} from '../format/quantity.ts';
+import {firstQueryUnlessRefused} from '../first-query.ts';
 import {
   addWriter,
   connectionTarget,
   describeCluster,
-  firstQueryUnlessRefused,
   parsePort,
   passwordUnknown,
   writerName,

@@ -5,12 +5,13 @@ import {randomToken} from '../../base/random.ts';
 import {borealisCommand, withService, type CommonOptions} from '../command.ts';
 import {storePassword} from '../data-directory.ts';
 import {connectionUrl} from '../format/connection-url.ts';
-import {addWriter, connectionTarget, firstQuery, parsePort, writerName} from '../operations.ts';
+import {firstQuery} from '../first-query.ts';
+import {addWriter, connectionTarget, parsePort, writerName} from '../operations.ts';
 
 type Options = CommonOptions & {
   readonly engine: string;
   readonly engineVersion?: string;
-  readonly username: string;
+  readonly username?: string;
   readonly password?: string;
   readonly database?: string;
   readonly port?: string;
@@ -24,18 +25,19 @@ export function createCommand(): Command {
     name: 'create',
     summary: 'Create a cluster with its writer',
     description:
-      'Creates a DB cluster and its writer in one step, waits until it serves, and prints its connection URL on stdout. The password is kept (mode 0600) in the data directory for `url`, `psql`, `env` and `clone`.',
+      'Creates a DB cluster and its writer in one step, waits until it serves, and prints its connection URL on stdout. The password is kept (mode 0600) in the data directory for `url`, `psql`, `mysql`, `env` and `clone`.',
     examples: [
       ['borealis create orders', 'password made up and shown in the URL, once'],
       ['borealis create orders --database shop --port 15432', 'with a database and a fixed port'],
+      ['borealis create shop --engine aurora-mysql', 'on MariaDB, where it is installed'],
       ['pass show db | borealis create orders --password -', 'password from standard input'],
       ['psql "$(borealis create orders)"', 'straight into it'],
     ],
   })
     .argument('<name>', 'name of the cluster: letters, digits, hyphens; begins with a letter')
-    .option('--engine <engine>', 'RDS engine name', 'aurora-postgresql')
+    .option('--engine <engine>', 'aurora-postgresql or aurora-mysql', 'aurora-postgresql')
     .option('--engine-version <version>', 'one that DescribeDBEngineVersions lists')
-    .option('--username <name>', 'master user', 'postgres')
+    .option('--username <name>', 'master user (default: postgres; of aurora-mysql, admin)')
     .option('--password <password>', 'of the master user; - reads a line from stdin')
     .option('--database <name>', 'make a database of that name')
     .option('--port <port>', 'of the cluster endpoint (default: the service picks one)')
@@ -54,7 +56,7 @@ async function create(name: string, options: Options): Promise<void> {
           DBClusterIdentifier: name,
           Engine: options.engine,
           EngineVersion: options.engineVersion,
-          MasterUsername: options.username,
+          MasterUsername: options.username ?? defaultUsername(options.engine),
           MasterUserPassword: password,
           DatabaseName: options.database,
           Port: port,
@@ -69,6 +71,11 @@ async function create(name: string, options: Options): Promise<void> {
     const url = connectionUrl(target);
     terminal.result({cluster: report, url, steps: terminal.steps}, () => url);
   });
+}
+
+/** Those of the RDS console and of PostgreSQL itself. */
+function defaultUsername(engine: string): string {
+  return engine === 'aurora-mysql' ? 'admin' : 'postgres';
 }
 
 async function passwordOf(options: Options): Promise<string> {

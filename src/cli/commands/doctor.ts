@@ -5,14 +5,14 @@ import {renderTable} from '../format/table.ts';
 import {inspectMachine, type Check, type MachineReport} from '../machine.ts';
 import type {Colors} from '../terminal.ts';
 
-type Options = CommonOptions & {readonly postgresBin?: string};
+type Options = CommonOptions & {readonly postgresBin?: string; readonly mysqlBin?: string};
 
 export function doctorCommand(): Command {
   return borealisCommand({
     name: 'doctor',
     summary: 'Say what this machine can do, and what to do about what is missing',
     description:
-      'Tries what Borealis needs: FUSE mounts in namespaces, PostgreSQL servers, PGlite, disk space. Exit status 0 when at least one runtime works, else 1.',
+      'Tries what Borealis needs: FUSE mounts in namespaces, PostgreSQL servers, PGlite, MariaDB, disk space. Exit status 0 when at least one runtime works, else 1.',
     examples: [
       ['borealis doctor', 'before the first `borealis up`'],
       ['borealis doctor --postgres-bin /usr/lib/postgresql/15/bin', 'look at that server too'],
@@ -20,12 +20,13 @@ export function doctorCommand(): Command {
     ],
   })
     .option('--postgres-bin <dir>', 'directory with postgres and initdb')
+    .option('--mysql-bin <dir>', 'directory with mariadbd')
     .action(doctor);
 }
 
 async function doctor(options: Options): Promise<void> {
   const {terminal, dataDirectory} = contextOf(options);
-  const machine = await inspectMachine(dataDirectory, options.postgresBin);
+  const machine = await inspectMachine(dataDirectory, options);
   terminal.result(machine, () => renderMachine(machine, terminal.colors));
   process.exitCode = machine.usable ? EXIT_OK : EXIT_FAILED;
 }

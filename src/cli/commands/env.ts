@@ -6,9 +6,9 @@ import {knownTarget, passwordUnknown} from '../operations.ts';
 export function envCommand(): Command {
   return borealisCommand({
     name: 'env',
-    summary: 'Print exports for AWS tools, and PG* for a cluster',
+    summary: 'Print exports for AWS tools, and those of a cluster’s clients',
     description:
-      'Prints shell exports that point the AWS CLI, the AWS SDKs, boto3 and Terraform at this service; with NAME also the PG* variables that psql, pg_dump and most drivers read. The output holds secrets: eval it rather than keep it.',
+      'Prints shell exports that point the AWS CLI, the AWS SDKs, boto3 and Terraform at this service; with NAME also the variables that its clients read: PG* of psql, pg_dump and most drivers, MYSQL_* of mariadb and mysql. The output holds secrets: eval it rather than keep it.',
     examples: [
       ['eval "$(borealis env)"', 'then: aws rds describe-db-clusters'],
       ['eval "$(borealis env orders)"', 'then: psql, pg_dump, …'],

@@ -1,9 +1,8 @@
-import {spawn} from 'node:child_process';
 import type {Command} from 'commander';
 import {borealisCommand, withService, type CommonOptions} from '../command.ts';
 import {connectionEnvironment} from '../format/connection-url.ts';
-import {knownTarget, passwordUnknown} from '../operations.ts';
-import {findPsql} from '../psql-program.ts';
+import {knownTarget, passwordUnknown, refuseOtherEngine} from '../operations.ts';
+import {findPsql, runClient} from '../client-programs.ts';
 
 export function psqlCommand(): Command {
   return borealisCommand({
@@ -25,6 +24,7 @@ export function psqlCommand(): Command {
 async function psql(name: string, args: readonly string[], options: CommonOptions): Promise<void> {
   await withService(options, async context => {
     const {terminal} = context;
+    await refuseOtherEngine(context, name, 'aurora-postgresql');
     const target = await knownTarget(context, name);
     const program = await findPsql();
     if (options.json === true) {
@@ -36,27 +36,6 @@ async function psql(name: string, args: readonly string[], options: CommonOption
       terminal.note(passwordUnknown(target, name));
     }
     context.service.close();
-    process.exitCode = await runPsql(program, args, connectionEnvironment(target));
+    process.exitCode = await runClient(program, args, connectionEnvironment(target));
   });
-}
-
-/** A listener that does nothing keeps a signal from ending us. */
-function ignore(): void {}
-
-async function runPsql(
-  program: string,
-  args: readonly string[],
-  environment: Record<string, string>,
-): Promise<number> {
-  // Ctrl-C is psql's: it cancels a statement there and must not end us before it.
-  process.on('SIGINT', ignore);
-  try {
-    const child = spawn(program, args, {stdio: 'inherit', env: {...process.env, ...environment}});
-    return await new Promise<number>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', (code, signal) => resolve(signal === null ? (code ?? 1) : 1));
-    });
-  } finally {
-    process.off('SIGINT', ignore);
-  }
 }

@@ -1,5 +1,6 @@
 import type {Command} from 'commander';
 import type {ClusterReport} from '../../cluster/control-plane.ts';
+import {connectionTarget} from '../operations.ts';
 import type {StepReport} from '../../instance/messages.ts';
 import {borealisCommand, withService, type CommonOptions} from '../command.ts';
 import {formatBytes, formatCount, formatDuration, formatPages} from '../format/quantity.ts';
@@ -43,7 +44,7 @@ export function renderReport(report: ClusterReport, colors: Colors): string {
     ['endpoint', `${report.endpoint}:${report.port}`],
     ['reader endpoint', `${report.readerEndpoint}:${report.port}`],
     ['master user', report.masterUsername],
-    ['database', report.databaseName ?? 'postgres'],
+    ['database', connectionTarget(report, null).database || 'none'],
     ['created', report.createdAt],
     ...originFields(report),
     ...usageFields(report),

@@ -20,6 +20,7 @@ type Options = CommonOptions & {
   readonly region: string;
   readonly engineRuntime: 'native' | 'pglite' | 'auto';
   readonly postgresBin?: string;
+  readonly mysqlBin?: string;
   readonly zone: readonly ZoneOption[];
 };
 
@@ -51,6 +52,7 @@ export function upCommand(): Command {
       [],
     )
     .option('--postgres-bin <dir>', 'directory with postgres and initdb (default: from npm)')
+    .option('--mysql-bin <dir>', 'directory with mariadbd (default: an installed one)')
     .action(up);
 }
 
@@ -69,6 +71,7 @@ async function up(options: Options): Promise<void> {
       region: options.region,
       engineRuntime: options.engineRuntime,
       postgresBin: options.postgresBin ?? null,
+      mysqlBin: options.mysqlBin ?? null,
       zones: options.zone,
     });
   });
@@ -97,7 +100,10 @@ type Announcement = {
 /** PGlite is said aloud, and why when nobody asked for it. */
 async function describePglite(options: Options): Promise<PgliteRemarks> {
   if (options.engineRuntime !== 'auto') return {limits: PGLITE_LIMITS, fallbackReason: null};
-  const {fallbackReason} = await findEngines('auto', options.postgresBin ?? null);
+  const {fallbackReason} = await findEngines('auto', {
+    postgres: options.postgresBin ?? null,
+    mysql: options.mysqlBin ?? null,
+  });
   return {limits: PGLITE_LIMITS, fallbackReason};
 }
 

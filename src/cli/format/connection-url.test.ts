@@ -5,7 +5,14 @@ import {Client} from 'pg';
 import {describe, expect, test} from 'vitest';
 import {connectionEnvironment, connectionUrl, shellExports, shellQuote} from './connection-url.ts';
 
-const target = {host: '127.0.0.1', port: 15432, user: 'admin', password: 'pw', database: 'orders'};
+const target = {
+  scheme: 'postgresql',
+  host: '127.0.0.1',
+  port: 15432,
+  user: 'admin',
+  password: 'pw',
+  database: 'orders',
+} as const;
 
 describe('a connection URL', () => {
   test.each([
@@ -17,6 +24,13 @@ describe('a connection URL', () => {
     ['grüße', 'postgresql://admin:gr%C3%BC%C3%9Fe@127.0.0.1:15432/orders'],
   ])('with password %j is %s', (password, url) => {
     expect(connectionUrl({...target, password})).toBe(url);
+  });
+
+  test.each([
+    ['shop', 'mysql://admin:pw@127.0.0.1:15432/shop'],
+    ['', 'mysql://admin:pw@127.0.0.1:15432/'],
+  ])('of MySQL with the database %j is %s', (database, url) => {
+    expect(connectionUrl({...target, scheme: 'mysql', database})).toBe(url);
   });
 
   test('puts an IPv6 address in brackets', () => {
@@ -38,6 +52,14 @@ describe('a connection URL', () => {
 });
 
 describe('exports for a shell', () => {
+  test('are those that the clients of the engine read', () => {
+    expect(connectionEnvironment({...target, scheme: 'mysql'})).toEqual({
+      MYSQL_HOST: '127.0.0.1',
+      MYSQL_TCP_PORT: '15432',
+      MYSQL_PWD: 'pw',
+    });
+  });
+
   test('leave PGPASSWORD out when the password is not known', () => {
     expect(connectionEnvironment({...target, password: null})).not.toHaveProperty('PGPASSWORD');
   });

@@ -1,15 +1,17 @@
 /**
- * Connection URLs and `PG*` variables of a cluster.
+ * Connection URLs of a cluster, and the variables that clients read.
  *
- *     {user: 'admin', password: 'p@ss/1', host: '127.0.0.1', port: 5432, database: 'orders'}
+ *     {scheme: 'postgresql', user: 'admin', password: 'p@ss/1', host: '127.0.0.1', port: 5432, database: 'orders'}
  *     → postgresql://admin:p%40ss%2F1@127.0.0.1:5432/orders
  */
 export type ConnectionTarget = {
+  readonly scheme: 'postgresql' | 'mysql';
   readonly host: string;
   readonly port: number;
   readonly user: string;
   /** Null when it is not known here, or not to be shown. */
   readonly password: string | null;
+  /** Empty for none, which MySQL allows. */
   readonly database: string;
 };
 
@@ -17,16 +19,29 @@ export function connectionUrl(target: ConnectionTarget): string {
   const password = target.password === null ? '' : `:${percentEncode(target.password)}`;
   const host = target.host.includes(':') ? `[${target.host}]` : target.host;
   const user = percentEncode(target.user);
-  return `postgresql://${user}${password}@${host}:${target.port}/${percentEncode(target.database)}`;
+  return `${target.scheme}://${user}${password}@${host}:${target.port}/${percentEncode(target.database)}`;
 }
 
 export function connectionEnvironment(target: ConnectionTarget): Record<string, string> {
+  return target.scheme === 'mysql' ? mysqlEnvironment(target) : postgresEnvironment(target);
+}
+
+function postgresEnvironment(target: ConnectionTarget): Record<string, string> {
   return {
     PGHOST: target.host,
     PGPORT: String(target.port),
     PGUSER: target.user,
     PGDATABASE: target.database,
     ...(target.password === null ? {} : {PGPASSWORD: target.password}),
+  };
+}
+
+/** What MySQL's and MariaDB's clients read; there is none for the user. */
+function mysqlEnvironment({host, port, password}: ConnectionTarget): Record<string, string> {
+  return {
+    MYSQL_HOST: host,
+    MYSQL_TCP_PORT: String(port),
+    ...(password === null ? {} : {MYSQL_PWD: password}),
   };
 }
 

@@ -2,7 +2,6 @@
 import {ENDPOINT_ADDRESS} from '../../endpoint/endpoint.ts';
 import {checkpointWriters} from '../checkpoint-writers.ts';
 import type {ClusterReport, ClusterReports} from '../control-plane.ts';
-import {ENGINE} from '../engine-versions.ts';
 import {readerAddress} from '../endpoint-set.ts';
 import {instancesOf, readerVolumes} from '../instances-of.ts';
 import type {ClusterRecord} from '../records.ts';
@@ -33,7 +32,7 @@ function report(world: World, cluster: ClusterRecord, usage: StoreUsage): Cluste
     identifier: cluster.identifier,
     status: world.space.shown(cluster.status),
     statusReason: cluster.statusReason ?? fullReason,
-    engine: ENGINE,
+    engine: cluster.engine,
     engineVersion: cluster.engineVersion,
     runtime: cluster.runtime,
     serverVersion: cluster.serverVersion,

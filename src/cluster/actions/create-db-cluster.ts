@@ -1,6 +1,7 @@
 /** CreateDBCluster: a cluster whose volume begins as a clone of the engine's golden volume. */
 import type {CreateDBClusterMessage, CreateDBClusterResult} from '@aws-sdk/client-rds';
-import {parameterGroupFamily, parseEngine, resolveEngineVersion} from '../engine-versions.ts';
+import {kindOf, parseEngine} from '../engine-kinds.ts';
+import {parameterGroupFamily, resolveEngineVersion, type EngineOffer} from '../engine-versions.ts';
 import {newResourceId, parseIdentifier} from '../identifiers.ts';
 import {parseDatabaseName, parseMasterUserPassword, parseMasterUsername} from '../master-user.ts';
 import {CLUSTER_REFUSALS, refuseMembers} from '../members.ts';
@@ -20,20 +21,20 @@ export async function createDBCluster(
   input: CreateDBClusterMessage,
 ): Promise<CreateDBClusterResult> {
   const identifier = parseIdentifier('DBClusterIdentifier', input.DBClusterIdentifier);
-  parseEngine(input.Engine);
-  const offer = resolveEngineVersion(world.offers, input.EngineVersion);
+  const engine = parseEngine(input.Engine);
+  const offer = resolveEngineVersion(world.offers, engine, input.EngineVersion);
   refuseMembers(input, CLUSTER_REFUSALS);
-  const username = parseMasterUsername(input.MasterUsername);
-  const password = parseMasterUserPassword(input.MasterUserPassword);
-  const databaseName = parseDatabaseName(input.DatabaseName);
+  const username = parseMasterUsername(engine, input.MasterUsername);
+  const password = parseMasterUserPassword(engine, input.MasterUserPassword);
+  const databaseName = parseDatabaseName(engine, input.DatabaseName);
   const settings = parseSettings(
     input,
-    defaultSettings(world, offer.engineVersion),
+    defaultSettings(world, offer),
     world.zones.map(zone => zone.name),
   );
   refuseTakenCluster(world, identifier);
   refuseWithoutSpace(world);
-  const verifier = world.scramVerifier(password);
+  const verifier = world.passwordVerifier(engine, password);
   const endpoint = await listenForNew(world, input.Port);
   const resourceId = newResourceId('cluster');
   const cluster = await recordNewCluster(world, endpoint, () => ({
@@ -43,6 +44,7 @@ export async function createDBCluster(
     status: 'creating',
     statusReason: null,
     createdAtMs: world.clock.nowMs(),
+    engine,
     engineVersion: offer.engineVersion,
     runtime: offer.runtime,
     serverVersion: null,
@@ -54,7 +56,7 @@ export async function createDBCluster(
     masterRevision: 1,
     masterApplied: 0,
     databaseName,
-    databaseMade: databaseName === null || databaseName === 'postgres',
+    databaseMade: databaseName === null || kindOf(engine).standingDatabases.includes(databaseName),
     port: endpoint.port,
     cloneSteps: [],
     bytesCopiedAtBirth: 0,
@@ -65,13 +67,13 @@ export async function createDBCluster(
   return {DBCluster: clusterShape(world, cluster)};
 }
 
-function defaultSettings(world: World, engineVersion: string): ClusterSettings {
+function defaultSettings(world: World, offer: EngineOffer): ClusterSettings {
   return {
     availabilityZones: world.zones.map(zone => zone.name),
     backupRetentionDays: 1,
     preferredBackupWindow: '03:00-03:30',
     preferredMaintenanceWindow: 'sun:04:00-sun:04:30',
-    parameterGroupName: `default.${parameterGroupFamily(engineVersion)}`,
+    parameterGroupName: `default.${parameterGroupFamily(offer)}`,
     subnetGroupName: 'default',
     vpcSecurityGroupIds: [],
     copyTagsToSnapshot: false,

@@ -1,8 +1,9 @@
 /** CreateDBInstance: the first DB instance of a cluster is its writer, those that follow are readers. */
 import type {CreateDBInstanceMessage, CreateDBInstanceResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
+import type {EngineName} from '../../engine/engine.ts';
 import {READERS_MAX, writerOf} from '../cluster-roles.ts';
-import {parseEngine} from '../engine-versions.ts';
+import {parseEngine} from '../engine-kinds.ts';
 import {
   clusterNotFound,
   instanceAlreadyExists,
@@ -73,10 +74,10 @@ export async function createDBInstance(
 ): Promise<CreateDBInstanceResult> {
   const identifier = parseIdentifier('DBInstanceIdentifier', input.DBInstanceIdentifier);
   const instanceClass = parseInstanceClass(input.DBInstanceClass);
-  parseEngine(input.Engine);
+  const engine = parseEngine(input.Engine);
   if (input.DBClusterIdentifier === undefined || input.DBClusterIdentifier === '') {
     throw invalidCombination(
-      'The parameter DBClusterIdentifier must be provided: an aurora-postgresql DB instance belongs to a DB cluster.',
+      `The parameter DBClusterIdentifier must be provided: an ${engine} DB instance belongs to a DB cluster.`,
     );
   }
   const clusterIdentifier = parseReference(
@@ -87,6 +88,7 @@ export async function createDBInstance(
   );
   refuseMembers(input, REFUSALS);
   const cluster = clusterForNew(world, identifier, clusterIdentifier);
+  refuseOtherEngine(engine, cluster);
   refuseOtherVersion(input, cluster);
   refuseOwnPort(input.Port, cluster);
   if (world.space.isLow)
@@ -202,6 +204,13 @@ function parseInstanceClass(value: string | undefined): string {
     );
   }
   return value;
+}
+
+function refuseOtherEngine(engine: EngineName, cluster: ClusterRecord): void {
+  if (engine === cluster.engine) return;
+  throw invalidCombination(
+    `The engine name requested for your DB instance (${engine}) doesn't match the engine name of your DB cluster (${cluster.engine}).`,
+  );
 }
 
 function refuseOtherVersion(input: CreateDBInstanceMessage, cluster: ClusterRecord): void {

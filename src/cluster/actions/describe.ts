@@ -7,7 +7,8 @@ import type {
   DescribeDBEngineVersionsMessage,
   DescribeDBInstancesMessage,
 } from '@aws-sdk/client-rds';
-import {ENGINE, engineVersionShape, parameterGroupFamily} from '../engine-versions.ts';
+import {seriesOf} from '../engine-kinds.ts';
+import {engineVersionShape, parameterGroupFamily} from '../engine-versions.ts';
 import {clusterNotFound, instanceNotFound} from '../faults.ts';
 import {arnOf, parseReference} from '../identifiers.ts';
 import {applyFilters, page} from '../listing.ts';
@@ -31,7 +32,7 @@ export function describeDBClusters(
       isNamed(value, cluster.identifier, arnOf('cluster', identity, cluster.identifier)),
     'db-cluster-resource-id': (cluster, value) => cluster.resourceId === value,
     domain: () => false,
-    engine: (_, value) => value === ENGINE,
+    engine: (cluster, value) => value === cluster.engine,
   });
   const {records: shown, Marker} = page(fitting, cluster => cluster.identifier, input);
   return {DBClusters: shown.map(cluster => clusterShape(world, cluster)), Marker};
@@ -54,7 +55,7 @@ export function describeDBInstances(
       isNamed(value, identifier, arnOf('db', identity, identifier)),
     'dbi-resource-id': (instance, value) => instance.resourceId === value,
     domain: () => false,
-    engine: (_, value) => value === ENGINE,
+    engine: (instance, value) => clusters.get(instance.clusterIdentifier)?.engine === value,
   });
   const {records: shown, Marker} = page(fitting, instance => instance.identifier, input);
   const DBInstances = shown.flatMap(instance => {
@@ -70,16 +71,17 @@ export function describeDBEngineVersions(
 ): DBEngineVersionMessage {
   const {Engine: engine, EngineVersion: version, DBParameterGroupFamily: family} = input;
   const offers = world.offers.available.filter(
-    ({engineVersion}, index) =>
-      (!isGiven(engine) || engine === ENGINE) &&
-      (!isGiven(version) || engineVersion === version || engineVersion.split('.')[0] === version) &&
-      (!isGiven(family) || family === parameterGroupFamily(engineVersion)) &&
-      (input.DefaultOnly !== true || index === 0),
+    (offer, index, all) =>
+      (!isGiven(engine) || engine === offer.engine) &&
+      (!isGiven(version) ||
+        offer.engineVersion === version ||
+        seriesOf(offer.engine, offer.engineVersion) === version) &&
+      (!isGiven(family) || family === parameterGroupFamily(offer)) &&
+      (input.DefaultOnly !== true || index === all.findIndex(each => each.engine === offer.engine)),
   );
   const fitting = applyFilters(offers, input.Filters, {
-    'db-parameter-group-family': (offer, value) =>
-      parameterGroupFamily(offer.engineVersion) === value,
-    engine: (_, value) => value === ENGINE,
+    'db-parameter-group-family': (offer, value) => parameterGroupFamily(offer) === value,
+    engine: (offer, value) => value === offer.engine,
     'engine-mode': (_, value) => value === 'provisioned',
     'engine-version': (offer, value) => offer.engineVersion === value,
     status: (_, value) => value === 'available',

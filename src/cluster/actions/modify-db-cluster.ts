@@ -38,7 +38,9 @@ export function modifyDBCluster(
   parseSettings(input, found.settings, zoneNames);
   const password = input.MasterUserPassword;
   const verifier =
-    password === undefined ? undefined : world.scramVerifier(parseMasterUserPassword(password));
+    password === undefined
+      ? undefined
+      : world.passwordVerifier(found.engine, parseMasterUserPassword(found.engine, password));
   const cluster = world.catalog.transaction((): ClusterRecord => {
     const current = modifiable(world, identifier);
     const settings = parseSettings(input, current.settings, zoneNames);

@@ -39,20 +39,22 @@ export async function openTestService(
     offers: {
       available: [
         {
+          engine: 'aurora-postgresql',
           engineVersion: '18.4',
           runtime: 'native',
-          postgresBin: '/fake/bin',
+          bin: '/fake/bin',
           binary: 'fake',
           description: 'a fake engine',
         },
       ],
       others: [],
+      obstacles: {'aurora-mysql': 'There is no MariaDB here.'},
     },
     zones: [{name: 'local-1a', directory}],
     instancesDirectory,
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
-    scramVerifier: password => `verifier of ${password.length} characters`,
+    passwordVerifier: (_, password) => `verifier of ${password.length} characters`,
     clock: systemClock,
     logger: pino({level: 'silent'}),
   });

@@ -209,11 +209,9 @@ describe.skipIf(bin === null)(
       await engine.prepareFork(step => bench.steps.push(step));
       expect(bench.steps.map(step => step.name)).toEqual(['inspect-redo']);
       await queryAs(engine, 'CREATE TABLE shop.t (id INT PRIMARY KEY, pad BLOB)');
-      await queryAs(
-        engine,
-        `INSERT INTO shop.t SELECT seq, REPEAT('x', 8000) FROM seq_1_to_4000`,
-        {database: 'shop'},
-      );
+      await queryAs(engine, `INSERT INTO shop.t SELECT seq, REPEAT('x', 8000) FROM seq_1_to_4000`, {
+        database: 'shop',
+      });
       await engine.prepareFork(step => bench.steps.push(step));
       expect(bench.steps.map(step => step.name)).toContain('checkpoint-engine');
     });

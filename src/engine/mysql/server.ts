@@ -30,7 +30,8 @@ const READY_POLL_MS = 5;
 const READY_TIMEOUT_MS = 10 * 60_000;
 /** An orderly stop writes what is dirty in the buffer pool. */
 const STOP_FAST_TIMEOUT_MS = 60_000;
-const PORT_TAKEN = /Bind on TCP\/IP port.*Address already in use|Do you already have another server/;
+const PORT_TAKEN =
+  /Bind on TCP\/IP port.*Address already in use|Do you already have another server/;
 
 export type MysqlServer = {
   readonly port: number;

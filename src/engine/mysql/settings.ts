@@ -52,7 +52,9 @@ export function settingsText(place: SettingsPlace, input: SettingsInput): string
     ...checkedParameters(input.parameters),
     ...fixedSettings(place, input),
   };
-  const lines = Object.entries(settings).map(([name, value]) => `${name} = ${optionValue(value)}\n`);
+  const lines = Object.entries(settings).map(
+    ([name, value]) => `${name} = ${optionValue(value)}\n`,
+  );
   return `[server]\n${lines.join('')}`;
 }
 

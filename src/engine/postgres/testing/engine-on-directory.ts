@@ -43,7 +43,8 @@ export type TestBench = {
 export async function createTestBench(): Promise<TestBench> {
   const directory = await mkdtemp(join(tmpdir(), 'borealis-engine-'));
   await chmod(directory, 0o755);
-  const user: EngineUser = process.geteuid?.() === 0 ? await unprivilegedUser('postgres') : ownUser();
+  const user: EngineUser =
+    process.geteuid?.() === 0 ? await unprivilegedUser('postgres') : ownUser();
   const log = openEngineLog(join(directory, 'engine.log'));
   const steps: EngineStep[] = [];
   return {
