@@ -3,7 +3,6 @@ import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:f
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {RDS} from '@aws-sdk/client-rds';
-import pg from 'pg';
 import {pino} from 'pino';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {probeFuse} from '../src/attachment/fuse/probe.ts';
@@ -13,6 +12,7 @@ import {openService, type Service as Client} from '../src/cli/service.ts';
 import type {ClusterReport} from '../src/cluster/control-plane.ts';
 import {processTree} from '../src/instance/testing/instance-bench.ts';
 import {startService, type Service} from '../src/server.ts';
+import {TEST_ENGINES, type Session, type TestEngine} from './support/test-engines.ts';
 
 const PASSWORD = 'correct-horse-battery';
 const fuse = await probeFuse();
@@ -22,6 +22,7 @@ const why = !existsSync(entryPoint('instance/main'))
     ? null
     : `no FUSE mounts here: ${fuse.reason}`;
 
+let engine: TestEngine;
 let directory = '';
 let service: Service;
 let client: Client;
@@ -46,7 +47,7 @@ async function addInstance(name: string, tier = 1): Promise<void> {
     DBInstanceIdentifier: name,
     DBClusterIdentifier: 'orders',
     DBInstanceClass: 'db.r6g.large',
-    Engine: 'aurora-postgresql',
+    Engine: engine.name,
     PromotionTier: tier,
   });
 }
@@ -79,29 +80,24 @@ function allAvailable(): Promise<ClusterReport> {
   });
 }
 
-type Place = {host?: string; port?: number; database?: string};
+type Place = {host?: string; port: number};
 
-async function connect(place: Place): Promise<pg.Client> {
-  const found = new pg.Client({
-    host: '127.0.0.1',
-    user: 'owner',
-    password: PASSWORD,
-    database: 'postgres',
-    connectionTimeoutMillis: 30_000,
-    ...place,
-  });
-  found.on('error', () => undefined);
-  await found.connect();
-  return found;
+function connect(place: Place): Promise<Session> {
+  return engine.connect({user: 'owner', password: PASSWORD, database: 'shop', ...place});
 }
 
 async function query(place: Place, sql: string): Promise<Record<string, unknown>[]> {
   const session = await connect(place);
   try {
-    return (await session.query<Record<string, unknown>>(sql)).rows;
+    return await session.query(sql);
   } finally {
     await session.end();
   }
+}
+
+async function isReader(place: Place): Promise<boolean> {
+  const [row] = await query(place, engine.sql.isReader);
+  return row?.['reader'] === true || row?.['reader'] === 1;
 }
 
 async function portOf(name: string): Promise<number> {
@@ -146,7 +142,7 @@ class Load {
         const session = await connect({port});
         while (!this.#ended) {
           const entry = this.#next++;
-          await session.query('INSERT INTO ledger VALUES ($1)', [entry]);
+          await session.query(`INSERT INTO ledger VALUES (${entry})`);
           this.acknowledged.push(entry);
         }
         await session.end();
@@ -168,15 +164,66 @@ async function expectLedger(place: Place, load: Load): Promise<void> {
   expect(load.acknowledged.filter(entry => !there.has(entry))).toEqual([]);
 }
 
-describe.skipIf(why !== null)(`readers${why === null ? '' : ` (skipped: ${why})`}`, () => {
+describe.each(TEST_ENGINES)('readers of $name', tested => {
+  const reason = why ?? tested.obstacle;
+  describe.skipIf(reason !== null)(reason === null ? 'serve' : `(skipped: ${reason})`, () =>
+    readerTests(tested),
+  );
+});
+
+/** Not in a setting, and not in a file that a master user can read. */
+async function expectSecretHidden(reader: Place): Promise<void> {
+  if (engine.name === 'aurora-mysql') {
+    const file = `SELECT LOAD_FILE('/mnt/engine/config/master.info') AS text`;
+    expect(await query(reader, file)).toEqual([{text: null}]);
+    const [row] = await query(reader, 'SHOW SLAVE STATUS');
+    expect(Object.keys(row ?? {}).filter(name => /password/i.test(name))).toEqual([]);
+    return;
+  }
+  const rows = await query(
+    reader,
+    `SELECT setting FROM pg_settings WHERE name = 'primary_conninfo'
+     UNION ALL SELECT conninfo FROM pg_stat_wal_receiver`,
+  );
+  expect(rows).not.toEqual([]);
+  for (const row of rows) expect(JSON.stringify(row)).not.toMatch(/password=(?!\*)/);
+  await expect(
+    query(reader, `SELECT pg_read_file('/mnt/engine/config/replication.pass')`),
+  ).rejects.toThrow(/permission denied/);
+}
+
+/** Breaks the replication of a reader in a way that only a fresh fork mends. */
+async function breakReplication(reader: Place, name: string, writer: Place): Promise<void> {
+  if (engine.name === 'aurora-mysql') {
+    // Whoever writes to mysql.* can give himself more; here, to write where only the writer should.
+    await query(
+      writer,
+      `UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', 1073741823) WHERE User = 'owner'`,
+    );
+    await query(writer, 'FLUSH PRIVILEGES');
+    await until('the reader takes a write', async () => {
+      await query(reader, 'CREATE TABLE unseen (n int)');
+      return true;
+    });
+    return;
+  }
+  const receiver = processTree(processesOf(name)[0] ?? 0).find(({pid}) =>
+    commandLine(String(pid)).includes('walreceiver'),
+  );
+  process.kill(receiver?.pid ?? 0, 'SIGSTOP');
+}
+
+function readerTests(tested: TestEngine): void {
   let port = 0;
 
   beforeAll(async () => {
+    engine = tested;
     directory = mkdtempSync(join(tmpdir(), 'borealis-readers-'));
     await start();
     const {DBCluster} = await rds.createDBCluster({
       DBClusterIdentifier: 'orders',
-      Engine: 'aurora-postgresql',
+      Engine: engine.name,
+      DatabaseName: 'shop',
       MasterUsername: 'owner',
       MasterUserPassword: PASSWORD,
     });
@@ -184,7 +231,10 @@ describe.skipIf(why !== null)(`readers${why === null ? '' : ` (skipped: ${why})`
     await addInstance('orders-1');
     await allAvailable();
     await query({port}, 'CREATE TABLE ledger (entry int PRIMARY KEY)');
-    await query({port}, 'INSERT INTO ledger SELECT -i FROM generate_series(1, 100000) i');
+    await query(
+      {port},
+      `INSERT INTO ledger SELECT -n FROM (${engine.sql.series(100_000)}) AS series`,
+    );
   }, 120_000);
 
   afterAll(async () => {
@@ -218,11 +268,11 @@ describe.skipIf(why !== null)(`readers${why === null ? '' : ` (skipped: ${why})`
     await query({port}, 'INSERT INTO ledger VALUES (-1000001)');
     const reader = {port: await portOf('orders-2')};
     await until('the row is there', async () => {
-      const rows = await query(reader, 'SELECT FROM ledger WHERE entry = -1000001');
+      const rows = await query(reader, 'SELECT entry FROM ledger WHERE entry = -1000001');
       return rows.length === 1;
     });
     await expect(query(reader, 'INSERT INTO ledger VALUES (-5)')).rejects.toThrow(/read-only/);
-    await expect(query(reader, 'CREATE TABLE t ()')).rejects.toThrow(/read-only/);
+    await expect(query(reader, 'CREATE TABLE t (n int)')).rejects.toThrow(/read-only/);
     const lag = await until('a lag is told', async () => {
       const {instances} = await report();
       return (
@@ -240,10 +290,8 @@ describe.skipIf(why !== null)(`readers${why === null ? '' : ` (skipped: ${why})`
     );
     const ports = await Promise.all(
       sessions.map(async session => {
-        const {rows} = await session.query<{port: number}>(
-          `SELECT current_setting('port')::int AS port, pg_is_in_recovery()`,
-        );
-        return rows[0]?.port;
+        const [row] = await session.query(engine.sql.port);
+        return row?.['port'];
       }),
     );
     await Promise.all(sessions.map(session => session.end()));
@@ -260,9 +308,7 @@ describe.skipIf(why !== null)(`readers${why === null ? '' : ` (skipped: ${why})`
     });
     expect(made).toMatchObject({Status: 'available', StaticMembers: ['orders-3']});
     const place = {host: made.Endpoint ?? '', port};
-    expect(await query(place, `SELECT current_setting('port')::int AS port`)).toEqual([
-      {port: await portOf('orders-3')},
-    ]);
+    expect(await query(place, engine.sql.port)).toEqual([{port: await portOf('orders-3')}]);
     const {DBClusterEndpoints} = await rds.describeDBClusterEndpoints({
       DBClusterIdentifier: 'orders',
     });
@@ -274,26 +320,15 @@ describe.skipIf(why !== null)(`readers${why === null ? '' : ` (skipped: ${why})`
     await rds.deleteDBClusterEndpoint({DBClusterEndpointIdentifier: 'reports'});
   });
 
-  test('keep their secret out of settings, arguments, the log and the data directory', async () => {
-    const rows = await query(
-      {port: await portOf('orders-2')},
-      `SELECT setting FROM pg_settings WHERE name = 'primary_conninfo'
-       UNION ALL SELECT conninfo FROM pg_stat_wal_receiver`,
-    );
-    expect(rows).not.toEqual([]);
-    for (const row of rows) expect(JSON.stringify(row)).not.toMatch(/password=(?!\*)/);
+  test('keep their secret out of arguments, the log and what users can read', async () => {
     const all = readdirSync('/proc')
       .filter(entry => /^\d+$/.test(entry))
       .map(commandLine)
       .join('\n');
+    expect(all).not.toContain('rdsrepladmin');
     expect(all).not.toContain('passfile');
     expect(logged).not.toContain('rdsrepladmin');
-    await expect(
-      query(
-        {port: await portOf('orders-1')},
-        `SELECT pg_read_file('/mnt/engine/config/replication.pass')`,
-      ),
-    ).rejects.toThrow(/permission denied/);
+    await expectSecretHidden({port: await portOf('orders-2')});
   });
 
   test('count as nothing of their cluster', async () => {
@@ -303,31 +338,30 @@ describe.skipIf(why !== null)(`readers${why === null ? '' : ` (skipped: ${why})`
 
   test('that die are forked anew', async () => {
     const reader = {port: await portOf('orders-3')};
-    const [before] = await query(reader, 'SELECT pg_postmaster_start_time()::text AS started');
-    await query({port}, 'CREATE TABLE marker ()');
+    const [before] = await query(reader, engine.sql.server);
+    await query({port}, 'CREATE TABLE marker (n int)');
     process.kill(processesOf('orders-3')[0] ?? 0, 'SIGKILL');
     await until('another server answers', async () => {
-      const [row] = await query(reader, 'SELECT pg_postmaster_start_time()::text AS started');
-      return row !== undefined && row['started'] !== before?.['started'];
+      const [row] = await query(reader, engine.sql.server);
+      return row !== undefined && row['server'] !== before?.['server'];
     });
-    expect(await query(reader, 'SELECT FROM marker')).toEqual([]);
+    expect(await query(reader, 'SELECT n FROM marker')).toEqual([]);
     await allAvailable();
   }, 60_000);
 
-  test('whose stream hangs are forked anew', async () => {
+  test('whose replication breaks are forked anew', async () => {
     const reader = {port: await portOf('orders-3')};
-    const [before] = await query(reader, 'SELECT pg_postmaster_start_time()::text AS started');
-    const receiver = processTree(processesOf('orders-3')[0] ?? 0).find(({pid}) =>
-      commandLine(String(pid)).includes('walreceiver'),
+    const [before] = await query(reader, engine.sql.server);
+    await breakReplication(reader, 'orders-3', {port});
+    await query({port}, 'CREATE TABLE unseen (n int, seen int)');
+    await expect(query(reader, 'SELECT seen FROM unseen')).rejects.toThrow(
+      /does not exist|Unknown column/,
     );
-    process.kill(receiver?.pid ?? 0, 'SIGSTOP');
-    await query({port}, 'CREATE TABLE unseen ()');
-    await expect(query(reader, 'SELECT FROM unseen')).rejects.toThrow(/does not exist/);
     await until('another server answers', async () => {
-      const [row] = await query(reader, 'SELECT pg_postmaster_start_time()::text AS started');
-      return row !== undefined && row['started'] !== before?.['started'];
+      const [row] = await query(reader, engine.sql.server);
+      return row !== undefined && row['server'] !== before?.['server'];
     });
-    expect(await query(reader, 'SELECT FROM unseen')).toEqual([]);
+    expect(await query(reader, 'SELECT seen FROM unseen')).toEqual([]);
     expect(logged).toContain('it lost its writer and is forked anew');
     await allAvailable();
   }, 90_000);
@@ -346,7 +380,7 @@ describe.skipIf(why !== null)(`readers${why === null ? '' : ` (skipped: ${why})`
     await allAvailable();
     for (const name of ['orders-1', 'orders-3']) {
       const place = {port: await portOf(name)};
-      expect(await query(place, 'SELECT pg_is_in_recovery() AS reader')).toEqual([{reader: true}]);
+      expect(await isReader(place)).toBe(true);
       await until(`${name} has all`, async () => {
         await expectLedger(place, load);
         return true;
@@ -382,9 +416,7 @@ describe.skipIf(why !== null)(`readers${why === null ? '' : ` (skipped: ${why})`
     const {instances} = await allAvailable();
     expect(instances.map(instance => instance.port)).toEqual(ports);
     expect(await writerName()).toBe(writer);
-    expect(await query({host: '127.0.0.2', port}, 'SELECT pg_is_in_recovery() AS reader')).toEqual([
-      {reader: true},
-    ]);
+    expect(await isReader({host: '127.0.0.2', port})).toBe(true);
   }, 60_000);
 
   test('the writer that is deleted hands over first, and the last one leaves the cluster', async () => {
@@ -399,6 +431,6 @@ describe.skipIf(why !== null)(`readers${why === null ? '' : ` (skipped: ${why})`
     await until('all are gone', async () => (await report()).instances.length === 0);
     await addInstance('orders-9');
     await allAvailable();
-    expect(await query({port}, 'SELECT FROM ledger WHERE entry = 7')).toHaveLength(1);
+    expect(await query({port}, 'SELECT entry FROM ledger WHERE entry = 7')).toHaveLength(1);
   }, 90_000);
-});
+}

@@ -14,15 +14,17 @@ import {
   RestoreDBClusterToPointInTimeCommand,
   waitUntilDBInstanceAvailable,
 } from '@aws-sdk/client-rds';
-import pg from 'pg';
 import {pino} from 'pino';
 import {afterEach, beforeEach, describe, expect, test} from 'vitest';
 import {probeFuse} from '../src/attachment/fuse/probe.ts';
 import {sleep} from '../src/base/clock.ts';
 import {entryPoint} from '../src/base/entry-point.ts';
 import {startService, type Service, type ServiceOptions} from '../src/server.ts';
+import {POSTGRES, query, TEST_ENGINES, type TestEngine} from './support/test-engines.ts';
 
 const PASSWORD = 'correct-horse-battery';
+/** Several starts of engines on a machine that does much else. */
+const MAIN_PATH_MS_MAX = 240_000;
 const fuse = await probeFuse();
 const built = existsSync(entryPoint('instance/main'));
 
@@ -56,36 +58,19 @@ function client({url, region, credentials}: Service): RDSClient {
   return new RDSClient({endpoint: url, region, credentials});
 }
 
-async function addWriter(rds: RDSClient, cluster: string): Promise<void> {
+async function addWriter(rds: RDSClient, engine: TestEngine, cluster: string): Promise<void> {
   await rds.send(
     new CreateDBInstanceCommand({
       DBInstanceIdentifier: `${cluster}-writer`,
       DBClusterIdentifier: cluster,
       DBInstanceClass: 'db.r6g.large',
-      Engine: 'aurora-postgresql',
+      Engine: engine.name,
     }),
   );
   await waitUntilDBInstanceAvailable(
-    {client: rds, maxWaitTime: 60, minDelay: 0.2, maxDelay: 0.5},
+    {client: rds, maxWaitTime: 120, minDelay: 0.2, maxDelay: 0.5},
     {DBInstanceIdentifier: `${cluster}-writer`},
   );
-}
-
-async function query(port: number, sql: string): Promise<Record<string, unknown>[]> {
-  const connection = new pg.Client({
-    host: '127.0.0.1',
-    port,
-    user: 'owner',
-    password: PASSWORD,
-    database: 'shop',
-  });
-  connection.on('error', () => undefined);
-  await connection.connect();
-  try {
-    return (await connection.query<Record<string, unknown>>(sql)).rows;
-  } finally {
-    await connection.end();
-  }
 }
 
 async function portOf(rds: RDSClient, cluster: string): Promise<number> {
@@ -102,20 +87,24 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
   );
 }
 
-async function mainPath(options: Partial<ServiceOptions>): Promise<void> {
+async function mainPath(engine: TestEngine, options: Partial<ServiceOptions>): Promise<void> {
   let rds = client(await start(options));
   await rds.send(
     new CreateDBClusterCommand({
       DBClusterIdentifier: 'orders',
-      Engine: 'aurora-postgresql',
+      Engine: engine.name,
       MasterUsername: 'owner',
       MasterUserPassword: PASSWORD,
       DatabaseName: 'shop',
     }),
   );
-  await addWriter(rds, 'orders');
+  await addWriter(rds, engine, 'orders');
+  const ask = (port: number, sql: string): Promise<Record<string, unknown>[]> =>
+    query(engine, {port, user: 'owner', password: PASSWORD, database: 'shop'}, sql);
+  const count = async (port: number): Promise<number> =>
+    Number((await ask(port, 'SELECT count(*) AS n FROM t'))[0]?.['n']);
   const port = await portOf(rds, 'orders');
-  await query(port, 'CREATE TABLE t AS SELECT generate_series(1, 1000) AS n');
+  await ask(port, `CREATE TABLE t AS ${engine.sql.series(1000)}`);
   await rds.send(
     new RestoreDBClusterToPointInTimeCommand({
       SourceDBClusterIdentifier: 'orders',
@@ -124,18 +113,17 @@ async function mainPath(options: Partial<ServiceOptions>): Promise<void> {
       UseLatestRestorableTime: true,
     }),
   );
-  await query(port, 'DELETE FROM t WHERE n > 10');
-  await addWriter(rds, 'copy');
+  await ask(port, 'DELETE FROM t WHERE n > 10');
+  await addWriter(rds, engine, 'copy');
   const copyPort = await portOf(rds, 'copy');
-  const count = 'SELECT count(*)::int AS n FROM t';
-  expect(await query(copyPort, count)).toEqual([{n: 1000}]);
-  expect(await query(port, count)).toEqual([{n: 10}]);
+  expect(await count(copyPort)).toBe(1000);
+  expect(await count(port)).toBe(10);
 
   await service?.close();
   rds = client(await start(options));
   expect(await portOf(rds, 'orders')).toBe(port);
-  expect(await query(port, count)).toEqual([{n: 10}]);
-  expect(await query(copyPort, count)).toEqual([{n: 1000}]);
+  expect(await count(port)).toBe(10);
+  expect(await count(copyPort)).toBe(1000);
 
   await rds.send(new DeleteDBInstanceCommand({DBInstanceIdentifier: 'orders-writer'}));
   await rds.send(
@@ -146,16 +134,23 @@ async function mainPath(options: Partial<ServiceOptions>): Promise<void> {
     if (DBClusters?.length === 1) break;
     await sleep(100);
   }
-  expect(await query(copyPort, 'SELECT sum(n)::int AS n FROM t')).toEqual([{n: 500_500}]);
+  const [sum] = await ask(copyPort, 'SELECT sum(n) AS n FROM t');
+  expect(Number(sum?.['n'])).toBe(500_500);
 }
 
 describe.runIf(built)('the service', () => {
-  test.runIf(fuse.available)('creates, clones, restarts and deletes native clusters', () =>
-    mainPath({engineRuntime: 'native'}),
+  test.runIf(fuse.available).for(TEST_ENGINES)(
+    'creates, clones, restarts and deletes native clusters of $name',
+    {timeout: MAIN_PATH_MS_MAX},
+    async (engine, {skip}) => {
+      if (engine.obstacle !== null) skip(engine.obstacle);
+      await mainPath(engine, {engineRuntime: 'native'});
+    },
   );
 
-  test('creates, clones, restarts and deletes PGlite clusters', () =>
-    mainPath({engineRuntime: 'pglite'}));
+  test('creates, clones, restarts and deletes PGlite clusters', {timeout: MAIN_PATH_MS_MAX}, () =>
+    mainPath(POSTGRES, {engineRuntime: 'pglite'}),
+  );
 
   test('is one for each data directory, and says who has it', async () => {
     const {dataDirectory} = await start();

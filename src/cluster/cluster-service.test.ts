@@ -353,9 +353,19 @@ describe('faults', () => {
       ],
       [plane.createDBCluster({...create, Engine: undefined}), 'MissingParameter', 'Engine'],
       [
-        plane.createDBCluster({...create, Engine: 'aurora-mysql'}),
+        plane.createDBCluster({...create, Engine: 'neptune'}),
         'InvalidParameterValue',
-        'aurora-mysql',
+        'aurora-postgresql and aurora-mysql',
+      ],
+      [
+        plane.createDBCluster({...create, Engine: 'aurora-mysql'}),
+        'InvalidParameterCombination',
+        'There is no MariaDB here.',
+      ],
+      [
+        plane.createDBInstance({...writer, Engine: 'aurora-mysql'}),
+        'InvalidParameterCombination',
+        "aurora-mysql) doesn't match the engine name of your DB cluster (aurora-postgresql",
       ],
       [
         plane.createDBCluster({...create, EngineVersion: '9.6'}),

@@ -1,5 +1,6 @@
 import {once} from 'node:events';
 import {createConnection, createServer, type Server, type Socket} from 'node:net';
+import mysql from 'mysql2/promise';
 import {afterEach, describe, expect, test} from 'vitest';
 import {sleep} from '../base/clock.ts';
 import {BorealisError} from '../base/errors.ts';
@@ -252,6 +253,28 @@ describe('limits', () => {
     client.once('data', () => client.write(Buffer.from('0000000800030000', 'hex')));
     const answer = await readAll(client);
     expect(answer.toString()).toContain('no DB instance here');
+  });
+
+  test('a MySQL client, which waits for the greeting, is told in an error of its protocol', async () => {
+    const endpoint = await endpointOf();
+    endpoint.setProtocol('mysql');
+    endpoint.setTarget({state: 'none', reason: 'DB cluster "shop" has no DB instance'});
+    const login = mysql.createConnection({host: '127.0.0.1', port: endpoint.port, user: 'admin'});
+    await expect(login).rejects.toMatchObject({
+      errno: 1053,
+      sqlState: '08S01',
+      message: 'DB cluster "shop" has no DB instance',
+    });
+  });
+
+  test('a MySQL client that is held is greeted once the engine is ready', async () => {
+    const engine = await engineOf(socket => socket.end('greeting'));
+    const endpoint = await endpointOf();
+    endpoint.setProtocol('mysql');
+    const client = await clientOf(endpoint.port);
+    await sleep(20);
+    endpoint.setTarget({state: 'ready', ports: [engine.port]});
+    expect((await readAll(client)).toString()).toBe('greeting');
   });
 
   test('more held clients than the limit are refused', async () => {
