@@ -198,7 +198,7 @@ async function breakReplication(reader: Place, name: string, writer: Place): Pro
     // Whoever writes to mysql.* can give himself more; here, to write where only the writer should.
     await query(
       writer,
-      `UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', 1073741823) WHERE User = 'owner'`,
+      `UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', 549755813887) WHERE User = 'owner'`,
     );
     await query(writer, 'FLUSH PRIVILEGES');
     await until('the reader takes a write', async () => {

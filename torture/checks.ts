@@ -1,7 +1,7 @@
 /** What is asked of a server after each fault, and of each clone. */
-import type {Client} from 'pg';
 import {errorChain} from '../src/base/errors.ts';
 import {fullCheck} from '../src/demo/full-check.ts';
+import type {SqlClient} from '../src/demo/sql-client.ts';
 import type {Outcome} from '../conformance/outcome.ts';
 import {checkLedger} from './ledger.ts';
 
@@ -28,7 +28,7 @@ export function newChecker(log: (line: string) => void): Checker {
 export async function checkServer(
   checker: Checker,
   when: string,
-  client: Client,
+  client: SqlClient,
   seed: number,
   expect: {before(): readonly number[]; after(): number},
 ): Promise<void> {
@@ -39,8 +39,8 @@ export async function checkServer(
     listed(ledger.foreign, 'foreign'),
   );
   checker.note(`${when}: balances add up`, ledger.balances);
-  checker.note(`${when}: amcheck finds nothing`, await amcheckFault(client));
-  checker.note(`${when}: data checksums are on and none failed`, await checksumFault(client));
+  checker.note(`${when}: the engine's own check finds nothing`, await checkFault(client));
+  checker.note(`${when}: page checksums are on and none failed`, await checksumFault(client));
 }
 
 function listed(ids: readonly number[], what: string): string | null {
@@ -48,7 +48,7 @@ function listed(ids: readonly number[], what: string): string | null {
   return `${ids.length} ${what}: ${ids.slice(0, SHOWN_MAX).join(', ')}${ids.length > SHOWN_MAX ? ', …' : ''}`;
 }
 
-async function amcheckFault(client: Client): Promise<string | null> {
+async function checkFault(client: SqlClient): Promise<string | null> {
   try {
     const {faults} = await fullCheck(client, () => undefined);
     return faults.length === 0 ? null : faults.slice(0, SHOWN_MAX).join('; ');
@@ -57,7 +57,8 @@ async function amcheckFault(client: Client): Promise<string | null> {
   }
 }
 
-async function checksumFault(client: Client): Promise<string | null> {
+async function checksumFault(client: SqlClient): Promise<string | null> {
+  if (client.engine === 'aurora-mysql') return mysqlChecksumFault(client);
   const {rows} = await client.query<{enabled: string; failures: string}>(
     `SELECT current_setting('data_checksums') AS enabled,
             coalesce(sum(checksum_failures), 0)::text AS failures FROM pg_stat_database`,
@@ -65,4 +66,11 @@ async function checksumFault(client: Client): Promise<string | null> {
   const {enabled, failures} = rows[0] ?? {enabled: '', failures: ''};
   if (enabled === 'on' && failures === '0') return null;
   return `data_checksums is ${enabled}, ${failures} failures`;
+}
+
+/** A page that does not match its checksum ends the server, or is told by the check. */
+async function mysqlChecksumFault(client: SqlClient): Promise<string | null> {
+  const {rows} = await client.query<{name: string}>('SELECT @@innodb_checksum_algorithm AS name');
+  const name = rows[0]?.name ?? '';
+  return name.includes('crc32') ? null : `innodb_checksum_algorithm is ${name}`;
 }

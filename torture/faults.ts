@@ -14,15 +14,15 @@ export type Fault = {readonly name: string; strike(victim: Victim): Promise<void
 
 export const FAULTS: readonly Fault[] = [
   {
-    name: 'kill -9 of a backend',
+    name: 'kill -9 of a backend, if there are any',
     strike: async ({enginePort, random}) => {
-      const {backends, postmaster} = findProcesses(enginePort);
-      kill(backends[random.below(backends.length)] ?? postmaster);
+      const {backends, server} = findProcesses(enginePort);
+      kill((backends.length > 0 ? backends[random.below(backends.length)] : null) ?? server);
     },
   },
   {
-    name: 'kill -9 of the postmaster',
-    strike: async ({enginePort}) => kill(findProcesses(enginePort).postmaster),
+    name: 'kill -9 of the server',
+    strike: async ({enginePort}) => kill(findProcesses(enginePort).server),
   },
   {
     name: 'kill -9 of the instance',

@@ -5,7 +5,8 @@
  *     issued        every number up to it was sent: it may or may not have happened
  *     acknowledged  numbers whose COMMIT was answered: from then on never lost
  */
-import type {Client} from 'pg';
+import {series, type SqlClient} from '../src/demo/sql-client.ts';
+import type {EngineName} from '../src/engine/engine.ts';
 import {SeededRandom} from '../src/base/testing/seeded-random.ts';
 
 const ACCOUNTS = 2000;
@@ -24,13 +25,13 @@ export type Expectation = {
   readonly issued: number;
 };
 
-export async function createLedger(client: Client): Promise<void> {
+export async function createLedger(client: SqlClient): Promise<void> {
   await client.query(`
     CREATE TABLE account (id int PRIMARY KEY, balance bigint NOT NULL, filler text NOT NULL);
     CREATE TABLE transfer (id int PRIMARY KEY, debit int NOT NULL, credit int NOT NULL, amount int NOT NULL);
-    CREATE INDEX ON transfer (debit, credit);
-    INSERT INTO account SELECT id, ${BALANCE_AT_START}, repeat('x', ${FILLER_LENGTH})
-      FROM generate_series(1, ${ACCOUNTS}) id`);
+    CREATE INDEX transfer_accounts ON transfer (debit, credit);
+    INSERT INTO account SELECT n, ${BALANCE_AT_START}, repeat('x', ${FILLER_LENGTH})
+      FROM ${series(client.engine, 1, ACCOUNTS)}`);
 }
 
 export function transferOf(seed: number, id: number): Transfer {
@@ -63,44 +64,50 @@ export type LedgerFaults = {
   readonly balances: string | null;
 };
 
+/** A transaction that sees one moment. */
+const SNAPSHOTS: Readonly<Record<EngineName, string>> = {
+  'aurora-postgresql': 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY',
+  'aurora-mysql': 'START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY',
+};
+
 /** `expect` is asked for what was acknowledged before the look, and for what was issued after it. */
 export async function checkLedger(
-  client: Client,
+  client: SqlClient,
   seed: number,
   expect: {before(): readonly number[]; after(): number},
 ): Promise<LedgerFaults> {
   const acknowledged = expect.before();
-  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  const transfers = await client.query<[number, number, number, number]>({
-    text: 'SELECT id, debit, credit, amount FROM transfer',
-    rowMode: 'array',
-  });
+  await client.query(SNAPSHOTS[client.engine]);
+  const transfers = await client.query<Transfer & {readonly id: number}>(
+    'SELECT id, debit, credit, amount FROM transfer',
+  );
   const balances = await balanceFault(client);
   await client.query('COMMIT');
   const issued = expect.after();
-  const found = new Set(transfers.rows.map(([id]) => id));
-  const foreign = transfers.rows.filter(([id, debit, credit, amount]) => {
+  const found = new Set(transfers.rows.map(({id}) => id));
+  const foreign = transfers.rows.filter(({id, debit, credit, amount}) => {
     const sent = transferOf(seed, id);
     const same = sent.debit === debit && sent.credit === credit && sent.amount === amount;
     return id > issued || !same;
   });
   return {
     lost: acknowledged.filter(id => !found.has(id)),
-    foreign: foreign.map(([id]) => id),
+    foreign: foreign.map(({id}) => id),
     balances,
   };
 }
 
-async function balanceFault(client: Client): Promise<string | null> {
-  const {rows} = await client.query<{total: string; accounts: string; wrong: string}>(`
+async function balanceFault(client: SqlClient): Promise<string | null> {
+  const {rows} = await client.query<Record<'total' | 'accounts' | 'wrong', string | number>>(`
     WITH moved AS (
-      SELECT id, sum(by) AS by FROM (
-        SELECT debit AS id, -amount AS by FROM transfer UNION ALL
+      SELECT id, sum(delta) AS delta FROM (
+        SELECT debit AS id, -amount AS delta FROM transfer UNION ALL
         SELECT credit, amount FROM transfer) AS moves GROUP BY id)
-    SELECT sum(balance)::text AS total, count(*)::text AS accounts,
-           count(*) FILTER (WHERE balance <> ${BALANCE_AT_START} + coalesce(moved.by, 0))::text AS wrong
+    SELECT sum(balance) AS total, count(*) AS accounts,
+           coalesce(sum(CASE WHEN balance <> ${BALANCE_AT_START} + coalesce(moved.delta, 0) THEN 1 ELSE 0 END), 0) AS wrong
       FROM account LEFT JOIN moved USING (id)`);
-  const {total, accounts, wrong} = rows[0] ?? {total: '', accounts: '', wrong: ''};
+  const [row] = rows;
+  const [total, accounts, wrong] = [row?.total, row?.accounts, row?.wrong].map(String);
   const expected = String(ACCOUNTS * BALANCE_AT_START);
   if (total === expected && accounts === String(ACCOUNTS) && wrong === '0') return null;
   return `${accounts} accounts with ${total} instead of ${ACCOUNTS} with ${expected}; ${wrong} do not match their transfers`;

@@ -1,7 +1,7 @@
 /**
  * The processes of a running cluster, found in /proc by the port that its server listens on:
  *
- *     service ─▶ unshare ─▶ instance ─▶ (unshare) ─▶ postmaster ─▶ backends
+ *     service ─▶ unshare ─▶ instance ─▶ (unshare) ─▶ server ─▶ backends
  */
 import {execFile} from 'node:child_process';
 import {readdirSync, readFileSync, readlinkSync} from 'node:fs';
@@ -11,7 +11,8 @@ import {BorealisError, systemErrorCode} from '../src/base/errors.ts';
 export type ClusterProcesses = {
   /** It serves the volume: process 1 of its PID namespace. */
   readonly instance: number;
-  readonly postmaster: number;
+  readonly server: number;
+  /** None with MariaDB, whose sessions are threads. */
   readonly backends: readonly number[];
 };
 
@@ -21,19 +22,20 @@ const LISTENING = '0A';
 export function findProcesses(port: number): ClusterProcesses {
   const sockets = listeningSockets(port);
   const processes = listProcesses();
-  const postmaster = processes.find(
-    ({pid, name}) => name === 'postgres' && openSockets(pid).some(socket => sockets.has(socket)),
+  const server = processes.find(
+    ({pid, name}) =>
+      /^(?:postgres|mariadbd)$/.test(name) && openSockets(pid).some(socket => sockets.has(socket)),
   );
-  let instance = postmaster;
+  let instance = server;
   while (instance !== undefined && !/^(?:node|MainThread|borealis)/.test(instance.name)) {
     const {parent} = instance;
     instance = processes.find(({pid}) => pid === parent);
   }
-  if (postmaster === undefined || instance === undefined) {
+  if (server === undefined || instance === undefined) {
     throw new BorealisError('not-found', 'no-server', `no server listens on port ${port}`);
   }
-  const backends = processes.filter(({parent}) => parent === postmaster.pid).map(({pid}) => pid);
-  return {instance: instance.pid, postmaster: postmaster.pid, backends};
+  const backends = processes.filter(({parent}) => parent === server.pid).map(({pid}) => pid);
+  return {instance: instance.pid, server: server.pid, backends};
 }
 
 /** A process that has ended and was not waited for yet does not count. */

@@ -1,6 +1,6 @@
 /**
- * `npm run torture -- [--minutes N] [--seed S] [--postgres-bin DIR] [--json]`: PostgreSQL under
- * transfers, with one part after the other killed. Ends with status 1 when a check failed.
+ * `npm run torture -- [--minutes N] [--seed S] [--engine NAME] [--postgres-bin DIR] [--json]`: an
+ * engine under transfers, with one part after the other killed. Ends with status 1 when a check failed.
  */
 import {randomInt} from 'node:crypto';
 import {parseArgs} from 'node:util';
@@ -8,6 +8,7 @@ import {probeFuse} from '../src/attachment/fuse/probe.ts';
 import {errorChain} from '../src/base/errors.ts';
 import {Cleanup} from '../conformance/cleanup.ts';
 import {printSubjects, totalsOf} from '../conformance/outcome.ts';
+import {parseEngine} from '../src/cluster/engine-kinds.ts';
 import {torture} from './torture.ts';
 
 const SEED_MAX = 2 ** 31;
@@ -17,6 +18,7 @@ async function main(): Promise<number> {
     options: {
       minutes: {type: 'string', default: '1'},
       seed: {type: 'string'},
+      engine: {type: 'string', default: 'aurora-postgresql'},
       'postgres-bin': {type: 'string'},
       json: {type: 'boolean', default: false},
     },
@@ -32,7 +34,13 @@ async function main(): Promise<number> {
   const cleanup = new Cleanup();
   cleanup.onInterrupt();
   const subject = await torture(
-    {minutes, seed, postgresBin: values['postgres-bin'], log: line => console.error(line)},
+    {
+      minutes,
+      seed,
+      engine: parseEngine(values.engine),
+      postgresBin: values['postgres-bin'],
+      log: line => console.error(line),
+    },
     cleanup,
   );
   const totals = totalsOf([subject]);

@@ -19,11 +19,13 @@ import {checkServer, newChecker, type Checker} from './checks.ts';
 import {faultOrder, type Fault} from './faults.ts';
 import {createLedger, type Expectation} from './ledger.ts';
 import {findProcesses, isRunning} from './processes.ts';
+import type {EngineName} from '../src/engine/engine.ts';
 import {openClient, Workload, type Address} from './workload.ts';
 
 export type TortureOptions = {
   readonly minutes: number;
   readonly seed: number;
+  readonly engine: EngineName;
   readonly postgresBin: string | undefined;
   log(line: string): void;
 };
@@ -62,7 +64,10 @@ export async function torture(options: TortureOptions, cleanup: Cleanup): Promis
     cancel();
     await run.remove();
   }
-  return {name: `torture --seed ${options.seed}`, outcomes: checker.outcomes};
+  return {
+    name: `torture --engine ${options.engine} --seed ${options.seed}`,
+    outcomes: checker.outcomes,
+  };
 }
 
 class Torture {
@@ -201,8 +206,7 @@ class Torture {
     cluster: string,
     expect: {before(): readonly number[]; after(): number},
   ): Promise<void> {
-    const client = openClient(await this.#address(cluster));
-    await client.connect();
+    const client = await openClient(await this.#address(cluster));
     try {
       await checkServer(this.#checker, when, client, this.#options.seed, expect);
     } finally {
@@ -274,7 +278,7 @@ class Torture {
   async #connect(): Promise<void> {
     const process = await required(this.#starting);
     this.#service = await process.ready();
-    this.#clusters = new Clusters(this.#service, this.#password);
+    this.#clusters = new Clusters(this.#service, this.#password, this.#options.engine);
   }
 
   async #enginePort(): Promise<number> {
@@ -283,14 +287,8 @@ class Torture {
   }
 
   async #address(cluster: string): Promise<Address> {
-    const report = await required(this.#service).report(cluster);
-    return {
-      host: report.endpoint,
-      port: report.port,
-      user: report.masterUsername,
-      password: this.#password,
-      database: 'postgres',
-    };
+    const address = await required(this.#clusters).address(cluster);
+    return {...address, engine: this.#options.engine};
   }
 }
 

@@ -1,6 +1,7 @@
 /** Sessions that transfer, through all that happens to the server, and note what they were promised. */
-import {Client} from 'pg';
 import {sleep} from '../src/base/clock.ts';
+import type {EngineName} from '../src/engine/engine.ts';
+import {openSqlClient, type SqlAddress, type SqlClient} from '../src/demo/sql-client.ts';
 import {transferSql} from './ledger.ts';
 
 const RETRY_MS = 50;
@@ -8,13 +9,7 @@ const CONNECT_TIMEOUT_MS = 15_000;
 /** A connection that says nothing for so long is given up, and what it was asked is in doubt. */
 const QUERY_TIMEOUT_MS = 60_000;
 
-export type Address = {
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly password: string;
-  readonly database: string;
-};
+export type Address = SqlAddress & {readonly engine: EngineName};
 
 export class Workload {
   readonly #address: Address;
@@ -52,9 +47,9 @@ export class Workload {
 
   async #run(): Promise<void> {
     while (!this.#stopping) {
-      const client = openClient(this.#address);
+      let client: SqlClient | null = null;
       try {
-        await client.connect();
+        client = await openClient(this.#address);
         while (!this.#stopping) await this.#transfer(client);
       } catch {
         // The server goes away again and again here; what was under way is in doubt.
@@ -62,25 +57,21 @@ export class Workload {
         await sleep(RETRY_MS);
       } finally {
         // What cannot be ended in order has ended already.
-        await client.end().catch(() => undefined);
+        await client?.end().catch(() => undefined);
       }
     }
   }
 
-  async #transfer(client: Client): Promise<void> {
+  async #transfer(client: SqlClient): Promise<void> {
     const id = ++this.#issued;
     await client.query(transferSql(this.#seed, id));
     this.#acknowledged.push(id);
   }
 }
 
-export function openClient(address: Address): Client {
-  const client = new Client({
-    ...address,
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    query_timeout: QUERY_TIMEOUT_MS,
+export function openClient({engine, ...address}: Address): Promise<SqlClient> {
+  return openSqlClient(engine, address, {
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    queryTimeoutMs: QUERY_TIMEOUT_MS,
   });
-  // A lost connection also rejects the query that waits on it, which tells.
-  client.on('error', () => undefined);
-  return client;
 }

@@ -11,14 +11,17 @@ import {
   RDSClient,
   RestoreDBClusterToPointInTimeCommand,
 } from '@aws-sdk/client-rds';
-import {Client} from 'pg';
 import {sleep, systemClock} from '../base/clock.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {Service} from '../cli/service.ts';
+import type {EngineName} from '../engine/engine.ts';
+import {openSqlClient, type SqlAddress, type SqlClient} from './sql-client.ts';
 
-export const ENGINE = 'aurora-postgresql';
 const INSTANCE_CLASS = 'db.t4g.medium';
-const MASTER_USERNAME = 'postgres';
+const MASTER_USERNAMES: Readonly<Record<EngineName, string>> = {
+  'aurora-postgresql': 'postgres',
+  'aurora-mysql': 'admin',
+};
 const DATABASE = 'postgres';
 /** The first cluster of a version waits for initdb besides. */
 const WAIT_TIMEOUT_MS = 120_000;
@@ -28,9 +31,11 @@ const CONNECT_TIMEOUT_MS = 30_000;
 export class Clusters {
   readonly #client: RDSClient;
   readonly #password: string;
-  readonly #connections = new Set<Client>();
+  readonly #engine: EngineName;
+  readonly #connections = new Set<SqlClient>();
 
-  constructor(service: Service, password: string) {
+  constructor(service: Service, password: string, engine: EngineName = 'aurora-postgresql') {
+    this.#engine = engine;
     this.#client = new RDSClient({
       endpoint: service.record.url,
       region: service.record.region,
@@ -43,9 +48,10 @@ export class Clusters {
     await this.#client.send(
       new CreateDBClusterCommand({
         DBClusterIdentifier: cluster,
-        Engine: ENGINE,
-        MasterUsername: MASTER_USERNAME,
+        Engine: this.#engine,
+        MasterUsername: MASTER_USERNAMES[this.#engine],
         MasterUserPassword: this.#password,
+        DatabaseName: DATABASE,
       }),
     );
   }
@@ -68,7 +74,7 @@ export class Clusters {
         DBInstanceIdentifier: writerOf(cluster),
         DBClusterIdentifier: cluster,
         DBInstanceClass: INSTANCE_CLASS,
-        Engine: ENGINE,
+        Engine: this.#engine,
       }),
     );
   }
@@ -86,8 +92,8 @@ export class Clusters {
     });
   }
 
-  /** A connection through the cluster endpoint that DescribeDBClusters names. */
-  async connect(cluster: string): Promise<Client> {
+  /** Of the cluster endpoint that DescribeDBClusters names. */
+  async address(cluster: string): Promise<SqlAddress> {
     const answer = await this.#client.send(
       new DescribeDBClustersCommand({DBClusterIdentifier: cluster}),
     );
@@ -95,23 +101,25 @@ export class Clusters {
     if (described?.Endpoint === undefined || described.Port === undefined) {
       throw new BorealisError('internal', 'demo-failed', `${cluster} has no endpoint`);
     }
-    const client = new Client({
+    return {
       host: described.Endpoint,
       port: described.Port,
-      user: MASTER_USERNAME,
+      user: MASTER_USERNAMES[this.#engine],
       password: this.#password,
       database: DATABASE,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    };
+  }
+
+  async connect(cluster: string): Promise<SqlClient> {
+    const client = await openSqlClient(this.#engine, await this.address(cluster), {
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
     });
-    // A lost connection also rejects the query that waits on it, which tells.
-    client.on('error', () => undefined);
-    await client.connect();
     this.#connections.add(client);
     return client;
   }
 
   /** Opens a connection for the length of `work`. */
-  async query<T>(cluster: string, work: (client: Client) => Promise<T>): Promise<T> {
+  async query<T>(cluster: string, work: (client: SqlClient) => Promise<T>): Promise<T> {
     const client = await this.connect(cluster);
     try {
       return await work(client);
@@ -120,7 +128,7 @@ export class Clusters {
     }
   }
 
-  async disconnect(client: Client): Promise<void> {
+  async disconnect(client: SqlClient): Promise<void> {
     this.#connections.delete(client);
     await client.end();
   }

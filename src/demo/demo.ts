@@ -9,6 +9,7 @@ import {randomToken} from '../base/random.ts';
 import {PAGE_SIZE_BYTES, formatDuration} from '../cli/format/quantity.ts';
 import {errorDocument, EXIT_FAILED, EXIT_OK, EXIT_USAGE, exitStatus} from '../cli/exit-status.ts';
 import {colorsOf, Terminal} from '../cli/terminal.ts';
+import type {EngineName} from '../engine/engine.ts';
 import {Clusters} from './clusters.ts';
 import {Proofs} from './proofs.ts';
 import {describeClone, renderDemo, renderProofs, type DemoReport} from './report.ts';
@@ -30,7 +31,11 @@ import {
   type Stage,
 } from './steps.ts';
 
-type Options = EngineChoice & {readonly scale: string; readonly json?: true};
+type Options = EngineChoice & {
+  readonly engine: EngineName;
+  readonly scale: string;
+  readonly json?: true;
+};
 
 /** Above this the keys of accounts leave the range of int. */
 const SCALE_MAX = 20_000;
@@ -43,6 +48,7 @@ Examples:
   npm run demo                                # about a minute
   npm run demo -- --scale 100                 # 1.5 GB of tables: the clone takes as long
   npm run demo -- --engine-runtime pglite     # on PostgreSQL in WebAssembly
+  npm run demo -- --engine aurora-mysql       # on MariaDB, where it is installed
 
 Exit status: 0 if every proof held, 1 if one did not, 2 for bad usage, 130 after Ctrl-C.
 `;
@@ -68,6 +74,11 @@ async function main(): Promise<number> {
 function parseOptions(): Options {
   const command = new Command('demo')
     .description('Clones a cluster while it is written to, and proves that the clone is exact.')
+    .addOption(
+      new Option('--engine <engine>', 'RDS engine name')
+        .choices(['aurora-postgresql', 'aurora-mysql'])
+        .default('aurora-postgresql'),
+    )
     .option('--scale <n>', 'TPC-B scale: 100,000 accounts each', '10')
     .addOption(new Option('--engine-runtime <runtime>').choices(['native', 'pglite', 'auto']))
     .option('--postgres-bin <dir>', 'directory with postgres and initdb')
@@ -86,7 +97,10 @@ async function demo(terminal: Terminal, options: Options): Promise<number> {
   const service = await ServiceProcess.create(options);
   let report: DemoReport;
   try {
-    report = await Promise.race([run(terminal, proofs, service, scale), interrupted]);
+    report = await Promise.race([
+      run(terminal, proofs, service, {scale, engine: options.engine}),
+      interrupted,
+    ]);
   } finally {
     const left = await terminal.step('stop everything and clean up', () => service.remove());
     proofs.add('nothing is left behind', ...leftBehind(left));
@@ -105,14 +119,14 @@ async function run(
   terminal: Terminal,
   proofs: Proofs,
   host: ServiceProcess,
-  scale: number,
+  {scale, engine}: {readonly scale: number; readonly engine: EngineName},
 ): Promise<DemoReport> {
   const chapter = (number: number, title: string): void =>
     terminal.note(colorsOf(process.stderr).bold(`\n${number}. ${title}`));
   chapter(1, 'The service, in a temporary directory on a free port');
   const service = await terminal.step('borealis up', () => host.ready());
   for (const remark of host.remarks) terminal.note(`  ${remark}`);
-  const clusters = new Clusters(service, randomToken(PASSWORD_LENGTH));
+  const clusters = new Clusters(service, randomToken(PASSWORD_LENGTH), engine);
   try {
     const stage: Stage = {terminal, service, clusters, proofs, scale};
     chapter(2, `A cluster, through the AWS SDK: ${SOURCE}`);

@@ -6,8 +6,8 @@
  *     acknowledged   noted when COMMIT was answered: from here on it must never be lost
  */
 import {randomInt} from 'node:crypto';
-import type {Client} from 'pg';
 import {systemClock} from '../base/clock.ts';
+import type {SqlClient} from './sql-client.ts';
 import {ACCOUNTS_PER_SCALE, TELLERS_PER_SCALE, transactionSql, type Transaction} from './bank.ts';
 
 /** As pgbench: −5000 to 5000. */
@@ -16,14 +16,14 @@ const DELTA_MAX = 5000;
 export type Acknowledgement = {readonly transaction: Transaction; readonly atMs: number};
 
 export class Writer {
-  readonly #clients: readonly Client[];
+  readonly #clients: readonly SqlClient[];
   readonly #scale: number;
   readonly #issued: Transaction[] = [];
   readonly #acknowledged: Acknowledgement[] = [];
   #stopping = false;
   #sessions: Promise<void> | null = null;
 
-  constructor(clients: readonly Client[], scale: number) {
+  constructor(clients: readonly SqlClient[], scale: number) {
     this.#clients = clients;
     this.#scale = scale;
   }
@@ -58,7 +58,7 @@ export class Writer {
     return Math.max(...marks.slice(1).map((at, index) => at - (marks[index] ?? at)));
   }
 
-  async #run(client: Client): Promise<void> {
+  async #run(client: SqlClient): Promise<void> {
     while (!this.#stopping) {
       const transaction = this.#next();
       this.#issued.push(transaction);
