@@ -4,9 +4,15 @@ import type {ClusterReport} from '../src/cluster/control-plane.ts';
 import type {Service} from '../src/cli/service.ts';
 import {Clusters} from '../src/demo/clusters.ts';
 import {ServiceProcess} from '../src/demo/service-process.ts';
+import type {EngineName} from '../src/engine/engine.ts';
 import type {Target} from './pgbench.ts';
 
 const PASSWORD = 'bench-password';
+/** A count of what is on disk. */
+const FIRST_QUERIES: Readonly<Record<EngineName, string>> = {
+  'aurora-postgresql': 'SELECT count(*) FROM pg_class',
+  'aurora-mysql': 'SELECT count(*) FROM mysql.help_topic',
+};
 const INSTANCE_POLL_MS = 10;
 const INSTANCE_WAIT_MS_MAX = 120_000;
 
@@ -25,19 +31,24 @@ export class BenchService {
   readonly service: Service;
   readonly #process: ServiceProcess;
   readonly #clusters: Clusters;
+  readonly #engine: EngineName;
 
-  private constructor(process: ServiceProcess, service: Service) {
+  private constructor(process: ServiceProcess, service: Service, engine: EngineName) {
     this.#process = process;
     this.service = service;
-    this.#clusters = new Clusters(service, PASSWORD);
+    this.#engine = engine;
+    this.#clusters = new Clusters(service, PASSWORD, engine);
   }
 
-  static async start(postgresBin: string | null): Promise<BenchService> {
+  static async start(
+    postgresBin: string | null,
+    engine: EngineName = 'aurora-postgresql',
+  ): Promise<BenchService> {
     const process = await ServiceProcess.create({
       engineRuntime: 'native',
       postgresBin: postgresBin ?? undefined,
     });
-    return new BenchService(process, await process.ready());
+    return new BenchService(process, await process.ready(), engine);
   }
 
   create(name: string): Promise<Made> {
@@ -56,7 +67,7 @@ export class BenchService {
         DBInstanceIdentifier: name,
         DBClusterIdentifier: cluster,
         DBInstanceClass: 'db.t4g.medium',
-        Engine: 'aurora-postgresql',
+        Engine: this.#engine,
       }),
     );
     await this.untilAllAvailable(cluster);
@@ -96,7 +107,7 @@ export class BenchService {
     await this.#clusters.addWriter(name);
     // As a client does that knows the endpoint: it connects at once, and is held until the writer serves.
     await this.#clusters.query(name, async client => {
-      await client.query('SELECT count(*) FROM pg_class');
+      await client.query(FIRST_QUERIES[this.#engine]);
     });
     const firstQueryMs = performance.now() - start;
     await this.#clusters.waitUntilAvailable(name);

@@ -8,6 +8,7 @@ import {errorChain} from '../src/base/errors.ts';
 import {benchClone} from './clone.ts';
 import {printReport, type BenchOptions, type Report} from './report.ts';
 import {benchFailover} from './failover.ts';
+import {benchMysql} from './mysql.ts';
 import {benchSpace} from './space.ts';
 import {benchTps} from './tps.ts';
 import {benchVolume} from './volume.ts';
@@ -15,6 +16,7 @@ import {benchVolume} from './volume.ts';
 const BENCHES: Record<string, (options: BenchOptions) => Promise<Report>> = {
   clone: benchClone,
   failover: benchFailover,
+  mysql: benchMysql,
   space: benchSpace,
   tps: benchTps,
   volume: benchVolume,

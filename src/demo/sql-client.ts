@@ -11,10 +11,13 @@ export type SqlAddress = {
 
 export type SqlLimits = {readonly connectTimeoutMs: number; readonly queryTimeoutMs?: number};
 
+/** The caller knows what it selects. Several statements in one message give no rows. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- as the clients themselves have it
+type Query = <Row extends object = Record<string, unknown>>(sql: string) => Promise<{rows: Row[]}>;
+
 export type SqlClient = {
   readonly engine: EngineName;
-  /** Several statements in one message give no rows. */
-  query<Row extends object = Record<string, unknown>>(sql: string): Promise<{rows: Row[]}>;
+  readonly query: Query;
   end(): Promise<void>;
 };
 
@@ -38,9 +41,9 @@ async function openPostgres(address: SqlAddress, limits: SqlLimits): Promise<Sql
   await client.connect();
   return {
     engine: 'aurora-postgresql',
-    query: async <Row extends object>(sql: string) => {
-      const {rows} = await client.query<Row>(sql);
-      return {rows};
+    query: async sql => {
+      const {rows} = await client.query(sql);
+      return {rows: rows as never[]};
     },
     end: () => client.end(),
   };
@@ -57,12 +60,11 @@ async function openMysql(address: SqlAddress, limits: SqlLimits): Promise<SqlCli
   const {queryTimeoutMs} = limits;
   return {
     engine: 'aurora-mysql',
-    query: async <Row extends object>(sql: string) => {
+    query: async sql => {
       const options = queryTimeoutMs === undefined ? {sql} : {sql, timeout: queryTimeoutMs};
       const [found] = await connection.query(options);
       const isRows = Array.isArray(found) && !found.some(row => row === null || isResult(row));
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the caller knows what it selects
-      return {rows: (isRows ? found : []) as unknown as Row[]};
+      return {rows: (isRows ? found : []) as never[]};
     },
     end: () => connection.end(),
   };
