@@ -9,6 +9,7 @@
  */
 import {mkdirSync} from 'node:fs';
 import {statfs} from 'node:fs/promises';
+import {totalmem} from 'node:os';
 import {join, resolve} from 'node:path';
 import type {Server} from 'node:http';
 import {closeApiServer, createApiServer} from './api/http-server.ts';
@@ -176,6 +177,7 @@ function openControl(
     instancesDirectory,
     freeBytes: () => freeBytesOf(zones),
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
+    hostMemoryBytes: hostMemoryBytes(),
     passwordVerifier,
     clock: systemClock,
     logger,
@@ -202,6 +204,12 @@ async function freeBytesOf(zones: readonly ZoneConfig[]): Promise<number> {
     }),
   );
   return free.sort((a, b) => b - a)[majority(zones.length) - 1] ?? 0;
+}
+
+/** What this process may use, where a container limits it. */
+function hostMemoryBytes(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 function listen(server: Server, port: number): Promise<number> {

@@ -124,9 +124,7 @@ describe.each(CLIS)('the AWS CLI $version', ({program}) => {
       /\(DBInstanceNotFound\) when calling the DeleteDBInstance operation.*: DBInstance a not found\./,
     );
     await expect(aws(command, 'wrong')).rejects.toThrow('(SignatureDoesNotMatch)');
-    await expect(aws('stop-db-instance --db-instance-identifier a')).rejects.toThrow(
-      '(InvalidAction)',
-    );
+    await expect(aws('stop-activity-stream --resource-arn a')).rejects.toThrow('(InvalidAction)');
   });
 });
 

@@ -6,7 +6,7 @@ import {
   DeleteDBClusterCommand,
   DescribeDBClustersCommand,
   RestoreDBClusterToPointInTimeCommand,
-  StopDBInstanceCommand,
+  StopActivityStreamCommand,
   type RDSClient,
 } from '@aws-sdk/client-rds';
 import {afterEach, beforeEach, expect, it} from 'vitest';
@@ -92,10 +92,10 @@ it('answers a fault with the code, status and class that the SDK knows', async (
 });
 
 it('answers an action that it does not perform with InvalidAction', async () => {
-  const call = api.client().send(new StopDBInstanceCommand({DBInstanceIdentifier: 'a'}));
+  const call = api.client().send(new StopActivityStreamCommand({ResourceArn: 'a'}));
   await expect(call).rejects.toMatchObject({
     name: 'InvalidAction',
-    message: "Could not find operation 'StopDBInstance' for version '2014-10-31'.",
+    message: "Could not find operation 'StopActivityStream' for version '2014-10-31'.",
     $metadata: {httpStatusCode: 400},
   });
 });
@@ -252,7 +252,7 @@ it('refuses what is beyond its limit at once, in a way that clients retry, but n
     socket.write('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100\r\n\r\nAction=');
     return socket;
   });
-  await expect.poll(() => arrived).toBe(REQUESTS_ACTIVE_MAX);
+  await expect.poll(() => arrived, {timeout: 10_000}).toBe(REQUESTS_ACTIVE_MAX);
   await expect(describeClusters(api.client())).rejects.toMatchObject({name: 'Throttling'});
   expect((await fetch(`${api.url}/health`)).status).toBe(200);
   for (const socket of sockets) socket.destroy();

@@ -71,6 +71,19 @@ export function createRoutes({
       ),
     ],
     [
+      '/borealis/v1/quotas',
+      {
+        methods: ['GET', 'POST'],
+        type: 'application/json',
+        signed: true,
+        handle: async ({method, target}) => {
+          const call =
+            method === 'POST' ? controlPlane.setQuota(readQuota(target)) : controlPlane.quotas({});
+          return jsonAnswer(200, await withinCallDuration<object>(call));
+        },
+      },
+    ],
+    [
       '/borealis/v1/status',
       jsonRoute({signed: true}, async () => ({
         ...about,
@@ -105,6 +118,19 @@ function withinCallDuration<T>(call: Promise<T>): Promise<T> {
         'ServiceUnavailable',
         `The call did not end within ${CALL_DURATION_MAX_MS / 1000} seconds. What it began goes on; describe the resource to see its state.`,
       ),
+  );
+}
+
+function readQuota(target: string): {name: string; limit: number} {
+  const query = new URLSearchParams(splitTarget(target).query);
+  const [name, limit] = [query.get('name'), query.get('limit')];
+  if (name !== null && limit !== null && /^\d{1,9}$/.test(limit)) {
+    return {name, limit: Number(limit)};
+  }
+  throw new BorealisError(
+    'invalid',
+    'ValidationError',
+    'The query string must be name=…&limit=…, with a whole number, or 0 for no limit.',
   );
 }
 

@@ -91,6 +91,16 @@ describe.each(['native', 'pglite'] as const)('the command on the %s runtime', ru
       expect((await borealis(['list'])).out).toContain('borealis create NAME');
     });
 
+    test('quota lists and changes, and refuses what is none', async () => {
+      expect((await borealis(['quota'])).out).toMatch(/^DBClusters +0 +40$/m);
+      expect(await json('quota', 'dbclusters', '50')).toEqual({
+        quotas: [{name: 'DBClusters', used: 0, limit: 50}],
+      });
+      expect((await borealis(['quota', 'DBClusters'])).out).toMatch(/^DBClusters +0 +50$/m);
+      expect((await borealis(['quota', 'Colours', '1'])).err).toContain('ManualClusterSnapshots');
+      expect((await borealis(['quota', 'DBClusters', 'many'])).status).not.toBe(0);
+    });
+
     test('create prints one line on stdout, the URL, and it answers', async () => {
       const {status, out, err} = await borealis(
         ['create', 'orders', '--password', '-'],

@@ -8,6 +8,7 @@
 import {RDS, RDSServiceException} from '@aws-sdk/client-rds';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {ClusterReport, ClusterReports, StorageReport} from '../cluster/control-plane.ts';
+import type {Quota} from '../cluster/quotas.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
 import {dataOption, readCredentials, readServiceFile} from './data-directory.ts';
 import {faultKind} from './exit-status.ts';
@@ -24,6 +25,8 @@ export type Service = {
   report(identifier: string, options?: {fresh: boolean}): Promise<ClusterReport>;
   storage(options?: {fresh: boolean}): Promise<StorageReport>;
   status(): Promise<Record<string, unknown>>;
+  quotas(): Promise<readonly Quota[]>;
+  setQuota(name: string, limit: number): Promise<Quota>;
   close(): void;
 };
 
@@ -50,9 +53,13 @@ export async function openService(dataDirectory: string): Promise<Service> {
       throw serviceError(error, dataDirectory, record);
     }
   };
-  const page = async (path: string, query: Record<string, string>): Promise<unknown> => {
+  const page = async (
+    path: string,
+    query: Record<string, string>,
+    method: 'GET' | 'POST' = 'GET',
+  ): Promise<unknown> => {
     try {
-      return await signedGet(rds, record, path, query);
+      return await signedCall(rds, record, {method, path, query});
     } catch (error) {
       throw serviceError(error, dataDirectory, record);
     }
@@ -81,6 +88,16 @@ export async function openService(dataDirectory: string): Promise<Service> {
       const answer = await page('/borealis/v1/status', {});
       return typeof answer === 'object' ? {...answer} : {};
     },
+    quotas: async () => {
+      const answer = await page('/borealis/v1/quotas', {});
+      if (isQuotas(answer)) return answer.quotas;
+      throw unexpectedAnswer(record, 'no quotas');
+    },
+    setQuota: async (name, limit) => {
+      const answer = await page('/borealis/v1/quotas', {name, limit: String(limit)}, 'POST');
+      if (isQuota(answer)) return answer;
+      throw unexpectedAnswer(record, 'no quota');
+    },
     close: () => rds.destroy(),
   };
 }
@@ -88,6 +105,14 @@ export async function openService(dataDirectory: string): Promise<Service> {
 /** Both sides are of one release, so what is inside is as the type says. */
 function isReport(answer: unknown): answer is ClusterReports | StorageReport {
   return typeof answer === 'object' && answer !== null && 'clusters' in answer && 'store' in answer;
+}
+
+function isQuotas(answer: unknown): answer is {quotas: Quota[]} {
+  return typeof answer === 'object' && answer !== null && 'quotas' in answer;
+}
+
+function isQuota(answer: unknown): answer is Quota {
+  return typeof answer === 'object' && answer !== null && 'limit' in answer;
 }
 
 export function notRunning(dataDirectory: string, cause?: unknown): BorealisError {
@@ -120,17 +145,18 @@ export function findReport<T extends {readonly identifier: string}>(
   );
 }
 
-async function signedGet(
+type PageCall = {method: 'GET' | 'POST'; path: string; query: Record<string, string>};
+
+async function signedCall(
   rds: RDS,
   record: ServiceFile,
-  path: string,
-  query: Record<string, string>,
+  {method, path, query}: PageCall,
 ): Promise<unknown> {
   const url = new URL(path, record.url);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   const signer = await rds.config.signer();
   const signed = await signer.sign({
-    method: 'GET',
+    method,
     protocol: url.protocol,
     hostname: url.hostname,
     port: Number(url.port),
@@ -139,6 +165,7 @@ async function signedGet(
     headers: {host: url.host},
   });
   const response = await fetch(url, {
+    method,
     headers: signed.headers,
     signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
   });

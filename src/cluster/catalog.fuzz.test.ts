@@ -4,8 +4,8 @@ import {join} from 'node:path';
 import fc from 'fast-check';
 import {open} from 'lmdb';
 import {afterEach, beforeEach, describe, expect, test} from 'vitest';
-import {Catalog} from './catalog.ts';
-import type {GoldenVolumeRecord} from './records.ts';
+import {Catalog, EVENT_AGE_MS_MAX} from './catalog.ts';
+import type {EventRecord, GoldenVolumeRecord} from './records.ts';
 
 let directory: string;
 
@@ -28,12 +28,17 @@ function openCatalog(eventsMax = 5): Catalog {
 function record(value: number): GoldenVolumeRecord {
   return {
     engineVersion: `${value}`,
+    engine: 'aurora-postgresql',
     runtime: 'native',
     binary: 'ü "quoted" \u0000',
     volume: value as GoldenVolumeRecord['volume'],
     ready: value % 2 === 0,
     process: null,
   };
+}
+
+function event(timeMs: number): EventRecord {
+  return {timeMs, sourceType: 'service', source: 's', message: 'm', categories: ['notification']};
 }
 
 type Step =
@@ -71,7 +76,7 @@ describe('the catalog', () => {
           expect(catalog.goldenVolumes.list()).toEqual(
             [...model].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value),
           );
-          expect(catalog.events().map(event => event.timeMs)).toEqual(events);
+          expect(catalog.events().map(found => found.event.timeMs)).toEqual(events);
         }
         await catalog.close();
       }),
@@ -100,16 +105,52 @@ describe('the catalog', () => {
 
   test('of a later format is refused by name', async () => {
     await openCatalog().close();
-    const root = open({path: join(directory, 'catalog.mdb'), encoding: 'json', maxDbs: 16});
+    const root = open({path: join(directory, 'catalog.mdb'), encoding: 'json', maxDbs: 32});
     const format = root.openDB<object>({name: 'format', encoding: 'json'});
-    await format.put('catalog', {product: 'borealis-catalog', version: 3});
+    await format.put('catalog', {product: 'borealis-catalog', version: 4});
     await root.close();
-    expect(openCatalog).toThrow(/format version 3; this Borealis reads version 2/);
+    expect(openCatalog).toThrow(/format version 4; this Borealis reads version 1 to 3/);
+  });
+
+  test('of the first format is brought up, once', async () => {
+    const catalog = openCatalog();
+    catalog.transaction(() => {
+      catalog.addEvent(event(7));
+      catalog.goldenVolumes.put('a', record(1));
+    });
+    await catalog.close();
+    const root = open({path: join(directory, 'catalog.mdb'), encoding: 'json', maxDbs: 32});
+    const events = root.openDB<object>({name: 'events', encoding: 'json'});
+    const {categories: _, ...old} = event(7);
+    await events.put(['local-1', 1], old);
+    const format = root.openDB<object>({name: 'format', encoding: 'json'});
+    await format.put('catalog', {product: 'borealis-catalog', version: 1});
+    await root.close();
+    for (let opening = 0; opening < 2; opening++) {
+      const upgraded = openCatalog();
+      expect(upgraded.events()).toEqual([{number: 1, event: event(7)}]);
+      expect(upgraded.goldenVolumes.list()).toEqual([record(1)]);
+      await upgraded.close();
+    }
   });
 
   test('that is not one is refused and left as it is', () => {
     writeFileSync(join(directory, 'catalog.mdb'), 'x'.repeat(10_000));
     expect(openCatalog).toThrow(/cannot be opened as an LMDB file/);
+  });
+
+  test('keeps events for fourteen days, under numbers that only grow', async () => {
+    let catalog = openCatalog(100);
+    const add = (timeMs: number): void =>
+      catalog.transaction(() => catalog.addEvent(event(timeMs)));
+    for (const timeMs of [0, 1, 2]) add(timeMs);
+    add(EVENT_AGE_MS_MAX + 1);
+    expect(catalog.events().map(each => each.event.timeMs)).toEqual([1, 2, EVENT_AGE_MS_MAX + 1]);
+    await catalog.close();
+    catalog = openCatalog(100);
+    add(EVENT_AGE_MS_MAX * 3);
+    expect(catalog.events().map(each => each.number)).toEqual([5]);
+    await catalog.close();
   });
 
   test('is not written outside a transaction', async () => {
@@ -126,10 +167,8 @@ function apply(
   each: Exclude<Step, {type: 'reopen'}>,
 ): number[] {
   if (each.type === 'event') {
-    catalog.transaction(() =>
-      catalog.addEvent({timeMs: each.value, sourceType: 'service', source: 's', message: 'm'}),
-    );
-    return [each.value, ...events].slice(0, 5);
+    catalog.transaction(() => catalog.addEvent(event(each.value)));
+    return [...events, each.value].slice(-5);
   }
   const key = each.name.toLowerCase();
   if (each.type === 'remove') {

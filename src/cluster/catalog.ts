@@ -6,7 +6,11 @@
  *     instances       [region, identifier]  → InstanceRecord
  *     cluster-endpoints  [region, identifier]  → ClusterEndpointRecord
  *     golden-volumes  [region, golden key]  → GoldenVolumeRecord
- *     events          [region, sequence]    → EventRecord, the newest EVENTS_MAX
+ *     engine-settings [region, golden key]  → EngineSettingsRecord
+ *     subnet-groups   [region, name]        → SubnetGroupRecord
+ *     quotas          [region, name]        → QuotaRecord, of quotas that were changed
+ *     cluster-parameter-groups, instance-parameter-groups   [region, name]  → ParameterGroupRecord
+ *     events          [region, number]      → EventRecord, for EVENT_AGE_MS_MAX, the newest EVENTS_MAX
  *
  * Rules:  all writes happen in `transaction`, which runs whole or not at all and is durable (fsync)
  *         when it returns. One process has the catalog open (the service lock sees to that), and it
@@ -16,32 +20,45 @@
  */
 import {closeSync, existsSync, openSync, readSync, statSync} from 'node:fs';
 import {join} from 'node:path';
-import {open, type Database, type RootDatabase, type RootDatabaseOptionsWithPath} from 'lmdb';
+import {
+  open,
+  type Database,
+  type RangeIterable,
+  type RootDatabase,
+  type RootDatabaseOptionsWithPath,
+} from 'lmdb';
 import {assert} from '../base/assert.ts';
 import {BorealisError} from '../base/errors.ts';
+import {CATALOG_FORMAT, CATALOG_FORMAT_MIN, upgradedRecord} from './catalog-upgrade.ts';
 import type {
   ClusterEndpointRecord,
   ClusterRecord,
+  EngineSettingsRecord,
   EventRecord,
   GoldenVolumeRecord,
   InstanceRecord,
+  ParameterGroupRecord,
+  QuotaRecord,
   ServiceIdentity,
+  SubnetGroupRecord,
 } from './records.ts';
 
-/** Raised when a record's meaning changes; an older service then refuses the file by name. */
-const CATALOG_FORMAT = 2;
-/** About a fortnight of a busy CI run (one clone makes about six events); at 200 bytes each, 1 MB. */
-const EVENTS_MAX = 5_000;
+/** As in RDS. */
+export const EVENT_AGE_MS_MAX: number = 14 * 24 * 60 * 60 * 1_000;
+/** So that a loop of calls cannot fill the disk: five thousand clones in a fortnight; 10 MB. */
+const EVENTS_MAX = 50_000;
 
 /** mdb.c: a meta page is a page header, then the magic number. */
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSET = 24;
-/** The eight there are, and some to spare. */
-const STORES_MAX = 16;
+/** Those there are, and some to spare. */
+const STORES_MAX = 32;
 
 type Key = string | [region: string, name: string | number];
 type Store<T> = Database<T, Key>;
 type Format = {readonly product: string; readonly version: number};
+
+export type NumberedEvent = {readonly number: number; readonly event: EventRecord};
 
 export type CatalogOptions = {
   /** An existing directory; the catalog is `catalog.mdb` in it. */
@@ -110,6 +127,11 @@ export class Catalog {
   readonly clusters: CatalogTable<ClusterRecord>;
   readonly instances: CatalogTable<InstanceRecord>;
   readonly clusterEndpoints: CatalogTable<ClusterEndpointRecord>;
+  readonly clusterParameterGroups: CatalogTable<ParameterGroupRecord>;
+  readonly instanceParameterGroups: CatalogTable<ParameterGroupRecord>;
+  readonly subnetGroups: CatalogTable<SubnetGroupRecord>;
+  readonly quotas: CatalogTable<QuotaRecord>;
+  readonly engineSettings: CatalogTable<EngineSettingsRecord>;
   readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
   readonly identity: ServiceIdentity;
   readonly #root: RootDatabase;
@@ -117,23 +139,35 @@ export class Catalog {
   readonly #identity: Store<ServiceIdentity>;
   readonly #counters: Store<number>;
   readonly #events: Store<EventRecord>;
+  /** Those of records, by name. */
+  readonly #stores = new Map<string, Store<object>>();
   readonly #region: string;
   readonly #eventsMax: number;
   #depth = 0;
 
   private constructor(root: RootDatabase, options: CatalogOptions) {
+    const opened = <T extends object>(name: string): Store<T> => {
+      const store = openStore<T>(root, name);
+      this.#stores.set(name, store);
+      return store;
+    };
     const table = <T extends object>(name: string): CatalogTable<T> =>
-      new CatalogTable<T>(openStore<T>(root, name), options.region, () => this.#depth > 0);
+      new CatalogTable<T>(opened<T>(name), options.region, () => this.#depth > 0);
     this.#root = root;
     this.#region = options.region;
     this.#eventsMax = options.eventsMax ?? EVENTS_MAX;
     this.#format = openStore(root, 'format');
     this.#identity = openStore(root, 'identity');
     this.#counters = openStore(root, 'counters');
-    this.#events = openStore(root, 'events');
+    this.#events = opened('events');
     this.clusters = table('clusters');
     this.instances = table('instances');
     this.clusterEndpoints = table('cluster-endpoints');
+    this.clusterParameterGroups = table('cluster-parameter-groups');
+    this.instanceParameterGroups = table('instance-parameter-groups');
+    this.subnetGroups = table('subnet-groups');
+    this.quotas = table('quotas');
+    this.engineSettings = table('engine-settings');
     this.goldenVolumes = table('golden-volumes');
     this.identity = this.#openIdentity(options);
   }
@@ -164,28 +198,45 @@ export class Catalog {
     });
   }
 
-  /** Appends an event and drops the oldest beyond the limit. Call it inside a transaction. */
+  /** Appends an event and drops what is too old or too many. Call it inside a transaction. */
   addEvent(event: EventRecord): void {
     assert(this.#depth > 0, 'an event is part of the transaction that it tells of');
     const sequence = (this.#counters.get('events') ?? 0) + 1;
     this.#counters.putSync('events', sequence);
     this.#events.putSync([this.#region, sequence], event);
-    const oldest = this.#events.getKeys({
-      start: [this.#region, 0],
-      end: [this.#region, sequence - this.#eventsMax + 1],
-    });
-    for (const key of Array.from(oldest)) this.#events.removeSync(key);
+    const expired: Key[] = [];
+    for (const {key, value} of this.#eventRange()) {
+      const isOld = value.timeMs < event.timeMs - EVENT_AGE_MS_MAX;
+      if (!isOld && eventNumber(key) > sequence - this.#eventsMax) break;
+      expired.push(key);
+    }
+    for (const key of expired) this.#events.removeSync(key);
   }
 
-  /** The newest first. */
-  events(countMax: number = EVENTS_MAX): EventRecord[] {
-    const range = this.#events.getRange({
-      start: [this.#region, Number.MAX_SAFE_INTEGER],
-      end: [this.#region, 0],
-      reverse: true,
-      limit: countMax,
+  /** The oldest first. Numbers only grow, whatever the clock does. */
+  events(): NumberedEvent[] {
+    return Array.from(this.#eventRange(), ({key, value}) => ({
+      number: eventNumber(key),
+      event: value,
+    }));
+  }
+
+  #upgrade(from: number): void {
+    this.transaction(() => {
+      for (const [name, store] of this.#stores) {
+        for (const {key, value} of Array.from(store.getRange({}))) {
+          store.putSync(key, upgradedRecord(name, value, from));
+        }
+      }
+      this.#format.putSync('catalog', {product: 'borealis-catalog', version: CATALOG_FORMAT});
     });
-    return Array.from(range, entry => entry.value);
+  }
+
+  #eventRange(): RangeIterable<{key: Key; value: EventRecord}> {
+    return this.#events.getRange({
+      start: [this.#region, 0],
+      end: [this.#region, Number.MAX_SAFE_INTEGER],
+    });
   }
 
   async close(): Promise<void> {
@@ -202,13 +253,14 @@ export class Catalog {
       });
       return identity;
     }
-    if (format.product !== 'borealis-catalog' || format.version !== CATALOG_FORMAT) {
+    if (format.product !== 'borealis-catalog' || !isReadable(format.version)) {
       throw new BorealisError(
         'invalid',
         'catalog-format',
-        `The catalog in ${options.directory} has format version ${String(format.version)}; this Borealis reads version ${CATALOG_FORMAT}. Use the release that wrote it, or another data directory.`,
+        `The catalog in ${options.directory} has format version ${String(format.version)}; this Borealis reads version ${CATALOG_FORMAT_MIN} to ${CATALOG_FORMAT}. Use the release that wrote it, or another data directory.`,
       );
     }
+    if (format.version < CATALOG_FORMAT) this.#upgrade(format.version);
     const identity = this.#identity.get('service');
     assert(identity !== undefined, 'format and identity are written in one transaction');
     return identity;
@@ -257,6 +309,14 @@ function environmentOptions(path: string): RootDatabaseOptionsWithPath & {permis
     maxDbs: STORES_MAX,
     permissionsMode: 0o600,
   };
+}
+
+function isReadable(version: number): boolean {
+  return version >= CATALOG_FORMAT_MIN && version <= CATALOG_FORMAT;
+}
+
+function eventNumber(key: Key): number {
+  return Number(key[1]);
 }
 
 function openStore<T>(root: RootDatabase, name: string): Store<T> {

@@ -4,7 +4,8 @@
  *
  *     creating (golden)   golden volume ▸ take a number ▸ fork ▸ available
  *     creating (clone)    the clone call itself does it; recovery.ts finishes or undoes one cut off
- *     modifying           hand the master user to the writer ▸ available
+ *     modifying, renaming see cluster-changes.ts
+ *     stopping, starting  see cluster-rest.ts
  *     deleting            instances gone ▸ endpoint closed ▸ volume let go ▸ record gone ▸ sweep
  */
 import {crashPoint} from '../base/crash-point.ts';
@@ -16,6 +17,8 @@ import {offerFor} from './engine-versions.ts';
 import {customEndpointsOf, listenForCluster} from './endpoint-set.ts';
 import {goldenVolume} from './golden-volumes.ts';
 import {instancesOf} from './instances-of.ts';
+import {applyChanges, rename} from './cluster-changes.ts';
+import {start, stop} from './cluster-rest.ts';
 import type {ClusterRecord} from './records.ts';
 import {addEvent, type World} from './world.ts';
 
@@ -37,10 +40,17 @@ export async function reconcileCluster(
     case 'creating':
       return await create(world, cluster, attempt);
     case 'modifying':
-      return await applyMaster(world, cluster);
+      return await applyChanges(world, cluster);
+    case 'renaming':
+      return await rename(world, cluster);
+    case 'stopping':
+      return await stop(world, cluster);
+    case 'starting':
+      return start(world, cluster);
     case 'deleting':
       return await remove(world, cluster);
     case 'available':
+    case 'stopped':
     case 'failed':
       return;
     default:
@@ -92,7 +102,7 @@ export function becomeAvailable(
   message: string,
 ): ClusterRecord {
   const record = world.catalog.transaction(() => {
-    addEvent(world, 'db-cluster', identifier, message);
+    addEvent(world, 'db-cluster', identifier, message, 'creation');
     return world.catalog.clusters.update(identifier, cluster => ({
       ...cluster,
       ...changes,
@@ -116,32 +126,17 @@ function markFailed(world: World, identifier: string, reason: string): void {
       status: cluster.status === 'creating' ? 'failed' : cluster.status,
       statusReason: reason,
     }));
-    addEvent(world, 'db-cluster', identifier, `DB cluster could not be created: ${reason}`);
+    addEvent(
+      world,
+      'db-cluster',
+      identifier,
+      `DB cluster could not be created: ${reason}`,
+      'failure',
+    );
   });
   for (const instance of instancesOf(world, identifier)) {
     world.reconciler.enqueue(`instance/${instance.identifier}`);
   }
-}
-
-async function applyMaster(world: World, cluster: ClusterRecord): Promise<void> {
-  const writer = world.supervisor.writer(cluster.identifier);
-  // A writer that starts later takes the master user as it starts.
-  if (writer === 'starting') return;
-  if (writer !== 'none') await writer.request('setMaster', {master: cluster.master});
-  crashPoint('cluster.modify.before-record');
-  world.catalog.transaction(() => {
-    world.catalog.clusters.update(cluster.identifier, record => {
-      const applied = writer === 'none' ? record.masterApplied : cluster.masterRevision;
-      const latest = record.masterRevision === cluster.masterRevision;
-      return {
-        ...record,
-        masterApplied: Math.max(record.masterApplied, applied),
-        status: record.status === 'modifying' && latest ? 'available' : record.status,
-      };
-    });
-    addEvent(world, 'db-cluster', cluster.identifier, 'Master credentials updated');
-  });
-  crashPoint('cluster.modify.after-record');
 }
 
 async function remove(world: World, cluster: ClusterRecord): Promise<void> {
@@ -159,7 +154,7 @@ async function remove(world: World, cluster: ClusterRecord): Promise<void> {
     for (const endpoint of customEndpointsOf(world, identifier)) {
       world.catalog.clusterEndpoints.remove(endpoint.identifier);
     }
-    addEvent(world, 'db-cluster', identifier, 'DB cluster deleted');
+    addEvent(world, 'db-cluster', identifier, 'DB cluster deleted', 'deletion');
   });
   crashPoint('cluster.delete.after-record');
   world.reconciler.enqueue('sweep');

@@ -1,9 +1,6 @@
 /** Who is what in a cluster, and who would take over. */
 import type {InstanceRecord} from './records.ts';
 
-/** As in Aurora. */
-export const READERS_MAX = 15;
-
 /** The instance that has the cluster volume; one that is being deleted only if there is no other. */
 export function writerOf(instances: readonly InstanceRecord[]): InstanceRecord | undefined {
   const writers = instances.filter(instance => instance.role === 'writer');

@@ -19,16 +19,57 @@ import {
   describeDBEngineVersions,
   describeDBInstances,
 } from './actions/describe.ts';
+import {describeEventCategories, describeEvents} from './actions/describe-events.ts';
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {storageReport} from './actions/storage-report.ts';
+import {modifyDBInstance, rebootDBInstance} from './actions/modify-db-instance.ts';
+import {
+  copyDBClusterParameterGroup,
+  copyDBParameterGroup,
+  createDBClusterParameterGroup,
+  createDBParameterGroup,
+  deleteDBClusterParameterGroup,
+  deleteDBParameterGroup,
+  describeDBClusterParameterGroups,
+  describeDBParameterGroups,
+} from './actions/parameter-groups.ts';
+import {
+  describeDBClusterParameters,
+  describeDBParameters,
+  describeEngineDefaultClusterParameters,
+  describeEngineDefaultParameters,
+  modifyDBClusterParameterGroup,
+  modifyDBParameterGroup,
+  resetDBClusterParameterGroup,
+  resetDBParameterGroup,
+} from './actions/parameters.ts';
 import {restoreDBClusterToPointInTime} from './actions/restore-db-cluster-to-point-in-time.ts';
+import {
+  startDBCluster,
+  startDBInstance,
+  stopDBCluster,
+  stopDBInstance,
+} from './actions/stop-start-db-cluster.ts';
+import {
+  createDBSubnetGroup,
+  deleteDBSubnetGroup,
+  describeDBSubnetGroups,
+  modifyDBSubnetGroup,
+} from './actions/subnet-groups.ts';
+import {describeAccountAttributes} from './actions/describe-account-attributes.ts';
+import {quotas, setQuota} from './quotas.ts';
+import {addTagsToResource, listTagsForResource, removeTagsFromResource} from './actions/tags.ts';
+import {every} from '../base/clock.ts';
+import {errorChain} from '../base/errors.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
 import type {ControlPlane} from './control-plane.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
+import {instancesOf} from './instances-of.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
 import {reclaim, watchGrowth} from './reclaim.ts';
+import {beginMaintenance, MAINTENANCE_PERIOD_MS} from './maintenance.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
 import {ReplicaMonitor} from './replica-monitor.ts';
@@ -57,7 +98,13 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     surroundings.logger,
   );
   const supervisor = new Supervisor(base, {
-    onReady: cluster => reconciler.enqueue(`cluster/${cluster}`),
+    onSettled: cluster => {
+      reconciler.enqueue(`cluster/${cluster}`);
+      // Parameters may have changed while it started.
+      for (const {identifier} of instancesOf(surroundings, cluster)) {
+        reconciler.enqueue(`instance/${identifier}`);
+      }
+    },
     onFreed: () => reconciler.enqueue('sweep'),
   });
   const replicas = new ReplicaMonitor(base, supervisor);
@@ -68,12 +115,16 @@ export function createClusterService(surroundings: Surroundings): ClusterService
         surroundings.logger.error(message);
         reconciler.enqueue('sweep');
       }
-      surroundings.catalog.transaction(() => addEvent(surroundings, 'service', 'storage', message));
+      const category = isLow ? 'low storage' : 'recovery';
+      surroundings.catalog.transaction(() =>
+        addEvent(surroundings, 'service', 'storage', message, category),
+      );
     },
   });
   const world: World = {...base, reconciler, supervisor, space, replicas};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
+  let stopMaintenance = (): void => undefined;
   return {
     controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
     async recover() {
@@ -81,9 +132,11 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.start();
       await recover(world);
       replicas.start();
+      stopMaintenance = every(MAINTENANCE_PERIOD_MS, () => maintain(world));
       recovered.abort();
     },
     async close() {
+      stopMaintenance();
       space.stop();
       replicas.stop();
       stopWatching();
@@ -96,6 +149,15 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       await world.endpoints.closeAll();
     },
   };
+}
+
+/** What cannot be recorded now (a full disk) is tried again in the next period. */
+function maintain(world: World): void {
+  try {
+    beginMaintenance(world);
+  } catch (error) {
+    world.logger.error(`maintenance could not begin: ${errorChain(error)}`);
+  }
 }
 
 async function reconcile(world: World, key: ResourceKey, attempt: number): Promise<void> {
@@ -120,6 +182,12 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     modifyDBCluster: afterRecovery(modifyDBCluster),
     deleteDBCluster: afterRecovery(deleteDBCluster),
     restoreDBClusterToPointInTime: afterRecovery(restoreDBClusterToPointInTime),
+    stopDBCluster: afterRecovery(stopDBCluster),
+    startDBCluster: afterRecovery(startDBCluster),
+    modifyDBInstance: afterRecovery(modifyDBInstance),
+    rebootDBInstance: afterRecovery(rebootDBInstance),
+    stopDBInstance: afterRecovery(stopDBInstance),
+    startDBInstance: afterRecovery(startDBInstance),
     createDBInstance: afterRecovery(createDBInstance),
     describeDBInstances: afterRecovery(describeDBInstances),
     deleteDBInstance: afterRecovery(deleteDBInstance),
@@ -129,6 +197,34 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBClusterEndpoints: afterRecovery(describeDBClusterEndpoints),
     modifyDBClusterEndpoint: afterRecovery(modifyDBClusterEndpoint),
     deleteDBClusterEndpoint: afterRecovery(deleteDBClusterEndpoint),
+    createDBClusterParameterGroup: afterRecovery(createDBClusterParameterGroup),
+    createDBParameterGroup: afterRecovery(createDBParameterGroup),
+    copyDBClusterParameterGroup: afterRecovery(copyDBClusterParameterGroup),
+    copyDBParameterGroup: afterRecovery(copyDBParameterGroup),
+    deleteDBClusterParameterGroup: afterRecovery(deleteDBClusterParameterGroup),
+    deleteDBParameterGroup: afterRecovery(deleteDBParameterGroup),
+    describeDBClusterParameterGroups: afterRecovery(describeDBClusterParameterGroups),
+    describeDBParameterGroups: afterRecovery(describeDBParameterGroups),
+    modifyDBClusterParameterGroup: afterRecovery(modifyDBClusterParameterGroup),
+    modifyDBParameterGroup: afterRecovery(modifyDBParameterGroup),
+    resetDBClusterParameterGroup: afterRecovery(resetDBClusterParameterGroup),
+    resetDBParameterGroup: afterRecovery(resetDBParameterGroup),
+    describeDBClusterParameters: afterRecovery(describeDBClusterParameters),
+    describeDBParameters: afterRecovery(describeDBParameters),
+    describeEngineDefaultClusterParameters: afterRecovery(describeEngineDefaultClusterParameters),
+    describeEngineDefaultParameters: afterRecovery(describeEngineDefaultParameters),
+    createDBSubnetGroup: afterRecovery(createDBSubnetGroup),
+    modifyDBSubnetGroup: afterRecovery(modifyDBSubnetGroup),
+    deleteDBSubnetGroup: afterRecovery(deleteDBSubnetGroup),
+    describeDBSubnetGroups: afterRecovery(describeDBSubnetGroups),
+    describeAccountAttributes: afterRecovery(describeAccountAttributes),
+    addTagsToResource: afterRecovery(addTagsToResource),
+    removeTagsFromResource: afterRecovery(removeTagsFromResource),
+    listTagsForResource: afterRecovery(listTagsForResource),
+    describeEvents: afterRecovery(describeEvents),
+    describeEventCategories: afterRecovery(describeEventCategories),
+    quotas: afterRecovery(() => ({quotas: quotas(world)})),
+    setQuota: afterRecovery(setQuota),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
   };

@@ -8,36 +8,94 @@
  * `InvalidParameterCombination`, `MissingParameter`); the API maps the code to wire code and status.
  */
 import type {
+  AccountAttributesMessage,
+  AddTagsToResourceMessage,
   CreateDBClusterEndpointMessage,
+  CopyDBClusterParameterGroupMessage,
+  CopyDBClusterParameterGroupResult,
+  CopyDBParameterGroupMessage,
+  CopyDBParameterGroupResult,
   CreateDBClusterMessage,
+  CreateDBClusterParameterGroupMessage,
+  CreateDBClusterParameterGroupResult,
   CreateDBClusterResult,
   CreateDBInstanceMessage,
   CreateDBInstanceResult,
   DBClusterEndpoint,
   DBClusterEndpointMessage,
+  CreateDBParameterGroupMessage,
+  CreateDBParameterGroupResult,
+  CreateDBSubnetGroupMessage,
+  CreateDBSubnetGroupResult,
   DBClusterMessage,
+  DBClusterParameterGroupDetails,
+  DBClusterParameterGroupNameMessage,
+  DBClusterParameterGroupsMessage,
   DBEngineVersionMessage,
   DBInstanceMessage,
   DeleteDBClusterEndpointMessage,
+  DBParameterGroupDetails,
+  DBParameterGroupNameMessage,
+  DBParameterGroupsMessage,
+  DBSubnetGroupMessage,
   DeleteDBClusterMessage,
+  DeleteDBClusterParameterGroupMessage,
   DeleteDBClusterResult,
   DeleteDBInstanceMessage,
   DeleteDBInstanceResult,
   DescribeDBClusterEndpointsMessage,
+  DeleteDBParameterGroupMessage,
+  DeleteDBSubnetGroupMessage,
+  DescribeAccountAttributesMessage,
+  DescribeDBClusterParameterGroupsMessage,
+  DescribeDBClusterParametersMessage,
   DescribeDBClustersMessage,
   DescribeDBEngineVersionsMessage,
   DescribeDBInstancesMessage,
+  DescribeDBParameterGroupsMessage,
+  DescribeDBParametersMessage,
+  DescribeDBSubnetGroupsMessage,
+  DescribeEngineDefaultClusterParametersMessage,
+  DescribeEngineDefaultClusterParametersResult,
+  DescribeEngineDefaultParametersMessage,
+  DescribeEngineDefaultParametersResult,
+  DescribeEventCategoriesMessage,
+  DescribeEventsMessage,
+  EventCategoriesMessage,
+  EventsMessage,
   FailoverDBClusterMessage,
   FailoverDBClusterResult,
   ModifyDBClusterEndpointMessage,
+  ListTagsForResourceMessage,
   ModifyDBClusterMessage,
+  ModifyDBClusterParameterGroupMessage,
   ModifyDBClusterResult,
+  ModifyDBInstanceMessage,
+  ModifyDBInstanceResult,
+  ModifyDBParameterGroupMessage,
+  ModifyDBSubnetGroupMessage,
+  ModifyDBSubnetGroupResult,
+  RebootDBInstanceMessage,
+  RebootDBInstanceResult,
+  RemoveTagsFromResourceMessage,
+  ResetDBClusterParameterGroupMessage,
+  ResetDBParameterGroupMessage,
   RestoreDBClusterToPointInTimeMessage,
   RestoreDBClusterToPointInTimeResult,
+  StartDBClusterMessage,
+  StartDBClusterResult,
+  StartDBInstanceMessage,
+  StartDBInstanceResult,
+  StopDBClusterMessage,
+  StopDBClusterResult,
+  StopDBInstanceMessage,
+  StopDBInstanceResult,
+  TagListMessage,
 } from '@aws-sdk/client-rds';
 import type {EngineName} from '../engine/engine.ts';
 import type {StepReport} from '../instance/messages.ts';
 import type {ZoneState} from '../page-store/zone.ts';
+import type {Quota} from './quotas.ts';
 import type {VolumeUsage} from './storage-types.ts';
 
 export type ControlPlane = {
@@ -48,8 +106,14 @@ export type ControlPlane = {
   restoreDBClusterToPointInTime(
     input: RestoreDBClusterToPointInTimeMessage,
   ): Promise<RestoreDBClusterToPointInTimeResult>;
+  stopDBCluster(input: StopDBClusterMessage): Promise<StopDBClusterResult>;
+  startDBCluster(input: StartDBClusterMessage): Promise<StartDBClusterResult>;
   createDBInstance(input: CreateDBInstanceMessage): Promise<CreateDBInstanceResult>;
   describeDBInstances(input: DescribeDBInstancesMessage): Promise<DBInstanceMessage>;
+  modifyDBInstance(input: ModifyDBInstanceMessage): Promise<ModifyDBInstanceResult>;
+  rebootDBInstance(input: RebootDBInstanceMessage): Promise<RebootDBInstanceResult>;
+  stopDBInstance(input: StopDBInstanceMessage): Promise<StopDBInstanceResult>;
+  startDBInstance(input: StartDBInstanceMessage): Promise<StartDBInstanceResult>;
   deleteDBInstance(input: DeleteDBInstanceMessage): Promise<DeleteDBInstanceResult>;
   describeDBEngineVersions(input: DescribeDBEngineVersionsMessage): Promise<DBEngineVersionMessage>;
   failoverDBCluster(input: FailoverDBClusterMessage): Promise<FailoverDBClusterResult>;
@@ -59,10 +123,64 @@ export type ControlPlane = {
   ): Promise<DBClusterEndpointMessage>;
   modifyDBClusterEndpoint(input: ModifyDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
   deleteDBClusterEndpoint(input: DeleteDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
+  createDBClusterParameterGroup(
+    input: CreateDBClusterParameterGroupMessage,
+  ): Promise<CreateDBClusterParameterGroupResult>;
+  createDBParameterGroup(
+    input: CreateDBParameterGroupMessage,
+  ): Promise<CreateDBParameterGroupResult>;
+  copyDBClusterParameterGroup(
+    input: CopyDBClusterParameterGroupMessage,
+  ): Promise<CopyDBClusterParameterGroupResult>;
+  copyDBParameterGroup(input: CopyDBParameterGroupMessage): Promise<CopyDBParameterGroupResult>;
+  deleteDBClusterParameterGroup(input: DeleteDBClusterParameterGroupMessage): Promise<object>;
+  deleteDBParameterGroup(input: DeleteDBParameterGroupMessage): Promise<object>;
+  describeDBClusterParameterGroups(
+    input: DescribeDBClusterParameterGroupsMessage,
+  ): Promise<DBClusterParameterGroupsMessage>;
+  describeDBParameterGroups(
+    input: DescribeDBParameterGroupsMessage,
+  ): Promise<DBParameterGroupsMessage>;
+  modifyDBClusterParameterGroup(
+    input: ModifyDBClusterParameterGroupMessage,
+  ): Promise<DBClusterParameterGroupNameMessage>;
+  modifyDBParameterGroup(
+    input: ModifyDBParameterGroupMessage,
+  ): Promise<DBParameterGroupNameMessage>;
+  resetDBClusterParameterGroup(
+    input: ResetDBClusterParameterGroupMessage,
+  ): Promise<DBClusterParameterGroupNameMessage>;
+  resetDBParameterGroup(input: ResetDBParameterGroupMessage): Promise<DBParameterGroupNameMessage>;
+  describeDBClusterParameters(
+    input: DescribeDBClusterParametersMessage,
+  ): Promise<DBClusterParameterGroupDetails>;
+  describeDBParameters(input: DescribeDBParametersMessage): Promise<DBParameterGroupDetails>;
+  describeEngineDefaultClusterParameters(
+    input: DescribeEngineDefaultClusterParametersMessage,
+  ): Promise<DescribeEngineDefaultClusterParametersResult>;
+  describeEngineDefaultParameters(
+    input: DescribeEngineDefaultParametersMessage,
+  ): Promise<DescribeEngineDefaultParametersResult>;
+  createDBSubnetGroup(input: CreateDBSubnetGroupMessage): Promise<CreateDBSubnetGroupResult>;
+  modifyDBSubnetGroup(input: ModifyDBSubnetGroupMessage): Promise<ModifyDBSubnetGroupResult>;
+  deleteDBSubnetGroup(input: DeleteDBSubnetGroupMessage): Promise<object>;
+  describeDBSubnetGroups(input: DescribeDBSubnetGroupsMessage): Promise<DBSubnetGroupMessage>;
+  describeAccountAttributes(
+    input: DescribeAccountAttributesMessage,
+  ): Promise<AccountAttributesMessage>;
+  addTagsToResource(input: AddTagsToResourceMessage): Promise<object>;
+  removeTagsFromResource(input: RemoveTagsFromResourceMessage): Promise<object>;
+  listTagsForResource(input: ListTagsForResourceMessage): Promise<TagListMessage>;
+  describeEvents(input: DescribeEventsMessage): Promise<EventsMessage>;
+  describeEventCategories(input: DescribeEventCategoriesMessage): Promise<EventCategoriesMessage>;
   /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
   /** Likewise, at `GET /borealis/v1/storage`. */
   storageReport(options: {fresh: boolean}): Promise<StorageReport>;
+  /** `GET /borealis/v1/quotas`. */
+  quotas(input: Record<string, never>): Promise<{quotas: readonly Quota[]}>;
+  /** `POST /borealis/v1/quotas?name=…&limit=…`. Throws InvalidParameterValue. */
+  setQuota(input: {name: string; limit: number}): Promise<Quota>;
 };
 
 /** One cluster as `borealis list` and `show` tell it. */

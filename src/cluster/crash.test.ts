@@ -7,8 +7,9 @@ import {cpSync, mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {afterAll, beforeAll, describe, expect, test, vi} from 'vitest';
 import type {CrashReport} from './testing/crash-child.ts';
+import {freePort} from './testing/fakes.ts';
 
 const CHILD = fileURLToPath(new URL('testing/crash-child.ts', import.meta.url));
 
@@ -45,7 +46,12 @@ function play(directory: string, scenario: string): CrashReport {
 }
 
 /** Plays `scenario` until the crash point, starts again, and returns what is there then. */
-function crash(directory: string, scenario: string, crashAt: string): CrashReport {
+function crash(
+  directory: string,
+  scenario: string,
+  crashAt: string,
+  status = 'available',
+): CrashReport {
   const result = run(directory, scenario, crashAt);
   expect(result.signal, `${crashAt} was reached\n${String(result.stderr)}`).toBe('SIGKILL');
   const after = play(directory, 'look');
@@ -57,7 +63,7 @@ function crash(directory: string, scenario: string, crashAt: string): CrashRepor
   ];
   expect(after.volumes).toEqual(owned.sort((a, b) => a - b));
   for (const resource of [...after.clusters, ...after.instances]) {
-    expect(resource.status, resource.identifier).toBe('available');
+    expect(resource.status, resource.identifier).toBe(status);
   }
   return after;
 }
@@ -204,6 +210,87 @@ test.each([
   const after = crash(copyOfPrepared(), 'endpoint', crashAt);
   expectOrdersUnharmed(after);
   expect(after.endpoints).toEqual(endpoints);
+});
+
+describe('a service that is killed while it changes a cluster or its instance', () => {
+  let stopped: string;
+
+  beforeAll(() => {
+    stopped = copyOfPrepared();
+    play(stopped, 'stop');
+  });
+
+  test.each([
+    'cluster.stop.after-intent',
+    'cluster.stop.before-engines',
+    'cluster.stop.before-record',
+    'cluster.stop.after-record',
+  ])('stops it at %s, with its data', crashAt => {
+    const after = crash(copyOfPrepared(), 'stop', crashAt, 'stopped');
+    expect(after.words['orders']).toBe('golden a');
+    expect(after.instances).toHaveLength(1);
+  });
+
+  test.each([
+    'cluster.start.after-intent',
+    'cluster.start.before-record',
+    'cluster.start.after-record',
+  ])('starts it at %s', crashAt => {
+    const directory = newDirectory();
+    cpSync(stopped, directory, {recursive: true});
+    expectOrdersUnharmed(crash(directory, 'start', crashAt));
+  });
+
+  test.each(['cluster.modify.after-intent', 'instance.configure.before-record'])(
+    'brings parameters at %s',
+    crashAt => {
+      const after = crash(copyOfPrepared(), 'configure', crashAt);
+      expectOrdersUnharmed(after);
+      expect(after.parameters['orders-writer']).toMatchObject({work_mem: '8192'});
+    },
+  );
+
+  test.each([
+    'instance.reboot.after-intent',
+    'instance.restart.before-stop',
+    'instance.restart.before-record',
+    'instance.restart.after-record',
+  ])('reboots the instance at %s', crashAt => {
+    expectOrdersUnharmed(crash(copyOfPrepared(), 'reboot', crashAt));
+  });
+
+  test.each([
+    'instance.modify.after-intent',
+    'instance.restart.before-stop',
+    'instance.restart.before-record',
+    'instance.restart.after-record',
+  ])('renames the instance at %s', crashAt => {
+    const after = crash(copyOfPrepared(), 'resize', crashAt);
+    expect(after.instances).toEqual([{...before.instances[0], identifier: 'renamed-writer'}]);
+  });
+
+  test.each([
+    'cluster.modify.after-intent',
+    'cluster.rename.before-engines',
+    'cluster.rename.before-record',
+    'cluster.rename.after-record',
+  ])('renames the cluster at %s', crashAt => {
+    const after = crash(copyOfPrepared(), 'rename', crashAt);
+    expect(after.clusters).toEqual([{...before.clusters[0], identifier: 'renamed'}]);
+    expect(after.words).toEqual({renamed: 'golden a'});
+  });
+
+  test.each([
+    'cluster.modify.after-intent',
+    'cluster.port.before-record',
+    'cluster.port.after-record',
+  ])('moves it to another port at %s', async crashAt => {
+    const port = await freePort();
+    vi.stubEnv('ANOTHER_PORT', String(port));
+    const after = crash(copyOfPrepared(), 'port', crashAt);
+    vi.unstubAllEnvs();
+    expect(after.clusters).toEqual([{...before.clusters[0], port}]);
+  });
 });
 
 describe('a service that is killed while it deletes', () => {

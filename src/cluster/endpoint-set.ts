@@ -83,13 +83,8 @@ export async function listenForCluster(
   world: Pick<World, 'catalog' | 'endpoints'>,
   cluster: ClusterRecord,
 ): Promise<void> {
-  const {identifier, port} = cluster;
-  await world.endpoints.ensure(identifier, port);
-  const address = readerAddress(cluster);
-  if (address !== ENDPOINT_ADDRESS)
-    await world.endpoints.ensure(readerKey(identifier), port, address);
-  for (const endpoint of customEndpointsOf(world, identifier)) {
-    await world.endpoints.ensure(customKey(endpoint), port, endpoint.address);
+  for (const [key, address] of addressesOf(world, cluster)) {
+    await world.endpoints.ensure(key, cluster.port, address);
   }
 }
 
@@ -98,6 +93,42 @@ type Route = {readonly target: EndpointTarget; readonly protocol: EndpointProtoc
 function applyRoute(endpoint: Endpoint, {target, protocol}: Route): void {
   endpoint.setProtocol(protocol);
   endpoint.setTarget(target);
+}
+
+/** The same endpoints on another port, beside those that there are. Throws conflict/port-in-use. */
+export async function listenOnAnotherPort(
+  world: Pick<World, 'catalog'>,
+  cluster: ClusterRecord,
+  port: number,
+): Promise<Map<EndpointKey, Endpoint>> {
+  const endpoints = new Map<EndpointKey, Endpoint>();
+  try {
+    for (const [key, address] of addressesOf(world, cluster)) {
+      endpoints.set(key, await Endpoint.listen(port, {}, address));
+    }
+    return endpoints;
+  } catch (error) {
+    await Promise.all(Array.from(endpoints.values(), endpoint => endpoint.close()));
+    throw error;
+  }
+}
+
+function addressesOf(
+  world: Pick<World, 'catalog'>,
+  cluster: ClusterRecord,
+): Map<EndpointKey, string> {
+  const {identifier} = cluster;
+  const addresses = new Map([[identifier, ENDPOINT_ADDRESS]]);
+  const address = readerAddress(cluster);
+  if (address !== ENDPOINT_ADDRESS) addresses.set(readerKey(identifier), address);
+  for (const endpoint of customEndpointsOf(world, identifier)) {
+    addresses.set(customKey(endpoint), endpoint.address);
+  }
+  return addresses;
+}
+
+function belongsTo(key: EndpointKey, cluster: string): boolean {
+  return key === cluster || key.startsWith(`${cluster}/`);
 }
 
 export class EndpointSet {
@@ -123,6 +154,24 @@ export class EndpointSet {
     if (endpoint !== undefined) applyRoute(endpoint, route);
   }
 
+  /** Listens on another port from now on. */
+  async replace(key: EndpointKey, endpoint: Endpoint): Promise<void> {
+    const old = this.#endpoints.get(key);
+    this.adopt(key, endpoint);
+    await old?.close();
+  }
+
+  /** All endpoints of a cluster go by its new name. Connections stay. */
+  renameCluster(cluster: string, name: string): void {
+    for (const map of [this.#endpoints, this.#routes] as Map<EndpointKey, unknown>[]) {
+      for (const [key, entry] of map) {
+        if (!belongsTo(key, cluster)) continue;
+        map.delete(key);
+        map.set(name + key.slice(cluster.length), entry);
+      }
+    }
+  }
+
   async close(key: EndpointKey): Promise<void> {
     const endpoint = this.#endpoints.get(key);
     this.#endpoints.delete(key);
@@ -132,8 +181,8 @@ export class EndpointSet {
 
   /** Closes every endpoint of a cluster. */
   async closeCluster(cluster: string): Promise<void> {
-    const keys = [...this.#endpoints.keys(), ...this.#routes.keys()].filter(
-      key => key === cluster || key.startsWith(`${cluster}/`),
+    const keys = [...this.#endpoints.keys(), ...this.#routes.keys()].filter(key =>
+      belongsTo(key, cluster),
     );
     await Promise.all(keys.map(key => this.close(key)));
   }

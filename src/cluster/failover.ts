@@ -26,6 +26,7 @@ export function swapWriter(
     instances.update(old.identifier, record => ({...record, role: 'reader'}));
   }
   instances.update(target, record => ({...record, role: 'writer'}));
-  addEvent(world, 'db-cluster', clusterIdentifier, `Started failover to DB instance: ${target}`);
+  const message = `Started failover to DB instance: ${target}`;
+  addEvent(world, 'db-cluster', clusterIdentifier, message, 'failover');
   return old?.identifier;
 }

@@ -40,6 +40,17 @@ export function invalidClusterState(message: string): BorealisError {
   return new BorealisError('conflict', 'InvalidDBClusterStateFault', message);
 }
 
+/** `others`: states besides `available` in which it can be done. */
+export function refuseUnlessAvailable(
+  {identifier, status}: {readonly identifier: string; readonly status: string},
+  ...others: readonly string[]
+): void {
+  if (status === 'available' || others.includes(status)) return;
+  throw invalidClusterState(
+    `DB cluster ${identifier} is not in the available state: it is ${status}.`,
+  );
+}
+
 export function instanceNotFound(identifier: string): BorealisError {
   return new BorealisError(
     'not-found',
@@ -60,19 +71,44 @@ export function invalidInstanceState(message: string): BorealisError {
   return new BorealisError('conflict', 'InvalidDBInstanceStateFault', message);
 }
 
+export function groupNotFound(name: string): BorealisError {
+  return new BorealisError(
+    'not-found',
+    'DBParameterGroupNotFoundFault',
+    `DBParameterGroup not found: ${name}`,
+  );
+}
+
+export function clusterGroupNotFound(name: string): BorealisError {
+  return new BorealisError(
+    'not-found',
+    'DBClusterParameterGroupNotFoundFault',
+    `DBClusterParameterGroup not found: ${name}`,
+  );
+}
+
+export function groupAlreadyExists(name: string): BorealisError {
+  return new BorealisError(
+    'conflict',
+    'DBParameterGroupAlreadyExistsFault',
+    `Parameter group ${name} already exists`,
+  );
+}
+
+export function groupInUse(name: string, scope: 'cluster' | 'instance'): BorealisError {
+  const users = scope === 'cluster' ? 'DB clusters' : 'database instances';
+  return new BorealisError(
+    'conflict',
+    'InvalidDBParameterGroupStateFault',
+    `One or more ${users} are still members of this parameter group ${name}, so the group cannot be deleted`,
+  );
+}
+
 export function storageFull(
   code: 'InsufficientStorageClusterCapacityFault' | 'InsufficientDBInstanceCapacityFault',
   message: string,
 ): BorealisError {
   return new BorealisError('quota', code, message);
-}
-
-export function quotaExceeded(resource: 'DBCluster' | 'Instance', max: number): BorealisError {
-  return new BorealisError(
-    'quota',
-    `${resource}QuotaExceededFault`,
-    `This service holds at most ${max} ${resource === 'DBCluster' ? 'DB clusters' : 'DB instances'}. Delete one first.`,
-  );
 }
 
 export function endpointNotFound(identifier: string): BorealisError {
@@ -88,13 +124,5 @@ export function endpointAlreadyExists(identifier: string): BorealisError {
     'conflict',
     'DBClusterEndpointAlreadyExistsFault',
     `DB cluster endpoint already exists: ${identifier}`,
-  );
-}
-
-export function endpointQuotaExceeded(cluster: string, max: number): BorealisError {
-  return new BorealisError(
-    'quota',
-    'DBClusterEndpointQuotaExceededFault',
-    `DB cluster ${cluster} has at most ${max} custom endpoints. Delete one first.`,
   );
 }

@@ -14,6 +14,7 @@ import type {ForkResult} from '../attachment/attachment.ts';
 import type {StepReport} from '../instance/messages.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {invalidClusterState} from './faults.ts';
+import {clusterOfResource} from './instances-of.ts';
 import type {ClusterRecord} from './records.ts';
 import type {World} from './world.ts';
 
@@ -29,16 +30,16 @@ export async function forkCluster(
   seen: ClusterRecord,
   child: VolumeNumber,
 ): Promise<ForkOutcome> {
-  const sourceIdentifier = seen.identifier;
   const deadlineMs = world.clock.monotonicMs() + FORK_MS_MAX;
   for (let attempt = 1; attempt <= FORK_ATTEMPTS_MAX;) {
-    const source = world.catalog.clusters.get(sourceIdentifier);
-    const sameCluster = source?.resourceId === seen.resourceId;
-    if (!sameCluster || source.volume === null || source.status === 'deleting') {
+    // It may be renamed meanwhile.
+    const source = clusterOfResource(world, seen.resourceId);
+    if (source === undefined || source.volume === null || source.status === 'deleting') {
       throw invalidClusterState(
-        `DB cluster ${sourceIdentifier} was deleted while it was being cloned.`,
+        `DB cluster ${seen.identifier} was deleted while it was being cloned.`,
       );
     }
+    const sourceIdentifier = source.identifier;
     const writer = world.supervisor.writer(sourceIdentifier);
     if (writer === 'starting') {
       await waitForWriter(world, sourceIdentifier, deadlineMs);
@@ -63,7 +64,7 @@ export async function forkCluster(
   throw new BorealisError(
     'unavailable',
     'InvalidDBClusterStateFault',
-    `The writer of DB cluster ${sourceIdentifier} ended during each of ${FORK_ATTEMPTS_MAX} attempts to clone it.`,
+    `The writer of DB cluster ${seen.identifier} ended during each of ${FORK_ATTEMPTS_MAX} attempts to clone it.`,
   );
 }
 

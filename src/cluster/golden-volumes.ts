@@ -9,6 +9,7 @@
 import {mkdirSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {crashPoint} from '../base/crash-point.ts';
+import type {EngineSetting} from '../engine/engine.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {goldenKey, type EngineOffer} from './engine-versions.ts';
 import {processIdentity} from '../base/process-identity.ts';
@@ -58,14 +59,16 @@ async function build(world: World, offer: EngineOffer): Promise<VolumeNumber> {
     );
   });
   crashPoint('golden.after-record');
+  let settings: readonly EngineSetting[];
   try {
-    await fill(world, offer, volume, key);
+    settings = await fill(world, offer, volume, key);
   } catch (error) {
     await discardGoldenVolume(world, key);
     throw error;
   }
   crashPoint('golden.before-ready');
   catalog.transaction(() => {
+    catalog.engineSettings.put(key, {settings});
     catalog.goldenVolumes.update(key, record => ({...record, ready: true, process: null}));
     addEvent(world, 'service', key, `${offer.description} is prepared`);
   });
@@ -78,7 +81,7 @@ async function fill(
   offer: EngineOffer,
   volume: VolumeNumber,
   key: string,
-): Promise<void> {
+): Promise<readonly EngineSetting[]> {
   const directory = runDirectory(world, volume);
   mkdirSync(directory, {recursive: true, mode: 0o700});
   const handle = world.launch(
@@ -110,8 +113,9 @@ async function fill(
     }));
   });
   world.supervisor.adopt(handle);
+  let settings: readonly EngineSetting[];
   try {
-    await handle.ready;
+    ({settings} = await handle.ready);
   } catch (error) {
     handle.kill();
     throw error;
@@ -119,6 +123,7 @@ async function fill(
     await handle.exited;
   }
   rmSync(directory, {recursive: true, force: true});
+  return settings;
 }
 
 function runDirectory(world: World, volume: VolumeNumber): string {

@@ -12,7 +12,7 @@ import type {ServiceIdentity} from './records.ts';
 const IDENTIFIER_LENGTH_MAX = 63;
 const IDENTIFIER = /^[a-zA-Z](?:-?[a-zA-Z0-9])*$/;
 
-export type ResourceType = 'cluster' | 'cluster-endpoint' | 'db';
+export type ResourceType = 'cluster' | 'cluster-endpoint' | 'db' | 'cluster-pg' | 'pg' | 'subgrp';
 
 /** The identifier in lower case, or a fault that names the member. */
 export function parseIdentifier(member: string, value: string | undefined): string {
@@ -42,6 +42,46 @@ export function parseReference(
   return parseIdentifier(member, value.slice(prefix.length));
 }
 
+/** Type and name in an ARN of this service; names are matched in any case, so it is in lower case. */
+export function parseArn(
+  member: string,
+  value: string | undefined,
+  identity: ServiceIdentity,
+): {readonly type: string; readonly name: string} {
+  if (value === undefined || value === '') throw missingParameter(member);
+  const prefix = `arn:aws:rds:${identity.region}:${identity.accountId}:`;
+  const [type = '', name = '', ...rest] = value.slice(prefix.length).split(':');
+  if (!value.startsWith(prefix) || type === '' || name === '' || rest.length > 0) {
+    throw invalidValue(
+      `The parameter ${member} is not an ARN of this service: ${quoted(value)}. Its ARNs have the form ${prefix}type:name.`,
+    );
+  }
+  return {type, name: name.toLowerCase()};
+}
+
+const GROUP_NAME_LENGTH_MAX = 255;
+/** As an identifier, with dots for those of the service, as in `default.aurora-postgresql18`. */
+const GROUP_NAME = /^[a-z](?:[-.]?[a-z0-9])*$/i;
+
+/** The name of a group in lower case. With a type, an ARN of this service serves too. */
+export function parseGroupName(
+  member: string,
+  value: string | undefined,
+  type?: ResourceType,
+  identity?: ServiceIdentity,
+): string {
+  if (value === undefined || value === '') throw missingParameter(member);
+  const prefix = type === undefined || identity === undefined ? null : arnPrefix(type, identity);
+  const name =
+    prefix !== null && value.toLowerCase().startsWith(prefix) ? value.slice(prefix.length) : value;
+  if (name.length > GROUP_NAME_LENGTH_MAX || !GROUP_NAME.test(name)) {
+    throw invalidValue(
+      `The parameter ${member} is not a valid identifier. It must begin with a letter; must contain only ASCII letters, digits, and hyphens; must not end with a hyphen or contain two consecutive hyphens; and have at most ${GROUP_NAME_LENGTH_MAX} characters. Given: ${quoted(value)}`,
+    );
+  }
+  return name.toLowerCase();
+}
+
 export function arnOf(type: ResourceType, identity: ServiceIdentity, identifier: string): string {
   return arnPrefix(type, identity) + identifier;
 }
@@ -51,7 +91,7 @@ function arnPrefix(type: ResourceType, identity: ServiceIdentity): string {
 }
 
 /** `cluster-`, `cluster-endpoint-` or `db-` and 26 characters, as RDS has them. */
-export function newResourceId(type: ResourceType): string {
+export function newResourceId(type: 'cluster' | 'cluster-endpoint' | 'db'): string {
   return `${type}-${randomResourceSuffix(26)}`;
 }
 

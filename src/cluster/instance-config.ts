@@ -5,6 +5,7 @@ import {BorealisError} from '../base/errors.ts';
 import type {InstanceConfig} from '../instance/messages.ts';
 import {kindOf} from './engine-kinds.ts';
 import {offerFor} from './engine-versions.ts';
+import {startParameters} from './parameter-groups.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
 import type {Place} from './runner.ts';
 import type {World} from './world.ts';
@@ -12,7 +13,10 @@ import type {World} from './world.ts';
 /** Page-table nodes of 32 GB of hot data; an idle clone uses a few hundred kilobytes of it. */
 export const NODE_CACHE_BYTES: number = 32 * 1024 * 1024;
 
-type ConfigWorld = Pick<World, 'offers' | 'zones' | 'instancesDirectory' | 'reserveBytes'>;
+type ConfigWorld = Pick<
+  World,
+  'catalog' | 'offers' | 'hostMemoryBytes' | 'zones' | 'instancesDirectory' | 'reserveBytes'
+>;
 
 /** `readerVerifier`: of a cluster with readers, else null. Throws unavailable/engine-missing. */
 export function instanceConfig(
@@ -51,6 +55,6 @@ export function instanceConfig(
     databaseName: offer.runtime === 'native' && cluster.databaseMade ? null : cluster.databaseName,
     readerVerifier,
     source: place.source,
-    parameters: {},
+    parameters: startParameters(world, cluster, instance),
   };
 }

@@ -18,16 +18,15 @@ export function recordReady(
     if (instance.role === 'writer') recordWriter(world, started, ready);
     world.catalog.instances.update(instance.identifier, record => ({
       ...record,
-      status: record.status === 'deleting' ? record.status : 'available',
+      status: isOnItsWayUp(record.status) ? 'available' : record.status,
       statusReason: null,
       startSteps: ready.steps,
     }));
-    addEvent(
-      world,
-      'db-instance',
-      instance.identifier,
-      instance.status === 'creating' ? 'DB instance created' : 'DB instance started',
-    );
+    const [message, category] =
+      instance.status === 'creating'
+        ? (['DB instance created', 'creation'] as const)
+        : (['DB instance restarted', 'availability'] as const);
+    addEvent(world, 'db-instance', instance.identifier, message, category);
   });
   crashPoint('instance.start.after-available');
 }
@@ -39,10 +38,6 @@ function recordWriter(world: HistoryWorld, started: ClusterRecord, ready: ReadyI
     databaseMade: true,
     masterApplied: Math.max(cluster.masterApplied, started.masterRevision),
     serverVersion: ready.serverVersion,
-    status:
-      cluster.status === 'modifying' && cluster.masterRevision === started.masterRevision
-        ? 'available'
-        : cluster.status,
   }));
 }
 
@@ -53,7 +48,8 @@ export function recordRestart(world: HistoryWorld, identifier: string, why: stri
       ...record,
       status: record.status === 'available' ? 'starting' : record.status,
     }));
-    addEvent(world, 'db-instance', identifier, `DB instance restarted: ${why}`);
+    const message = `Recovery of the DB instance has started: ${why}`;
+    addEvent(world, 'db-instance', identifier, message, 'recovery');
   });
 }
 
@@ -61,16 +57,23 @@ export function recordFailed(world: HistoryWorld, identifier: string, error: Err
   const reason = errorChain(error);
   world.catalog.transaction(() => {
     const record = world.catalog.instances.get(identifier);
-    if (record === undefined || record.status === 'deleting') return;
+    if (record === undefined || !isOnItsWayUp(record.status)) return;
     world.catalog.instances.put(identifier, {...record, status: 'failed', statusReason: reason});
     if (record.status !== 'failed') {
-      addEvent(world, 'db-instance', identifier, `DB instance failed to start: ${reason}`);
+      const message = `DB instance failed to start: ${reason}`;
+      addEvent(world, 'db-instance', identifier, message, 'failure');
     }
   });
 }
 
+/** What was asked for meanwhile (a deletion, a stop, a restart) stands. */
+function isOnItsWayUp(status: InstanceRecord['status']): boolean {
+  return ['creating', 'starting', 'available', 'failed'].includes(status);
+}
+
 export function recordTakenOver(world: HistoryWorld, cluster: string, writer: string): void {
   world.catalog.transaction(() => {
-    addEvent(world, 'db-cluster', cluster, `Completed failover to DB instance: ${writer}`);
+    const message = `Completed failover to DB instance: ${writer}`;
+    addEvent(world, 'db-cluster', cluster, message, 'failover');
   });
 }

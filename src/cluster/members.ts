@@ -65,7 +65,6 @@ function isEmptyList(value: unknown): boolean {
 export const CLUSTER_REFUSALS: Refusals = {
   AllocatedStorage: unsupported('Multi-AZ DB clusters are'),
   AssociatedRoles: unsupported('IAM roles are'),
-  BacktrackWindow: unsupportedIfPositive('backtrack is'),
   CharacterSetName: onlyValue('UTF8'),
   ClusterScalabilityType: onlyValue('standard'),
   CloudwatchLogsExportConfiguration: unsupported('log exports are'),

@@ -4,21 +4,15 @@
  */
 import {crashPoint} from '../base/crash-point.ts';
 import type {Endpoint} from '../endpoint/endpoint.ts';
-import {clusterAlreadyExists, quotaExceeded, storageFull} from './faults.ts';
+import {clusterAlreadyExists, storageFull} from './faults.ts';
 import {listenOnFreePort, listenOnPort} from './ports.ts';
+import {refuseBeyondQuota} from './quotas.ts';
 import type {ClusterRecord} from './records.ts';
 import {addEvent, type World} from './world.ts';
 
-/** As in RDS. */
-const CLUSTERS_MAX = 40;
-/** As in RDS. */
-export const INSTANCES_MAX = 40;
-
 export function refuseTakenCluster(world: World, identifier: string): void {
   if (world.catalog.clusters.get(identifier) !== undefined) throw clusterAlreadyExists(identifier);
-  if (world.catalog.clusters.list().length >= CLUSTERS_MAX) {
-    throw quotaExceeded('DBCluster', CLUSTERS_MAX);
-  }
+  refuseBeyondQuota(world, 'DBClusters', world.catalog.clusters.list().length);
 }
 
 /** A cluster that could not write would only be stuck. */
@@ -62,7 +56,7 @@ export async function recordNewCluster(
       const record = makeRecord();
       refuseTakenCluster(world, record.identifier);
       world.catalog.clusters.put(record.identifier, record);
-      addEvent(world, 'db-cluster', record.identifier, 'DB cluster is being created');
+      addEvent(world, 'db-cluster', record.identifier, 'DB cluster is being created', 'creation');
       return record;
     });
     crashPoint('cluster.new.after-record');

@@ -190,7 +190,7 @@ describe('a failover', () => {
     }
     // The other reader went on; only the two that swapped were started again.
     expect(service.instances.launched.filter(config => config.name === 's')).toHaveLength(1);
-    const events = service.catalog.events().map(event => event.message);
+    const events = service.catalog.events().map(({event}) => event.message);
     expect(events).toContain('Started failover to DB instance: r');
     expect(events).toContain('Completed failover to DB instance: r');
   });

@@ -2,24 +2,58 @@
  * What the catalog keeps of each resource. A record is a plain value: read it, make a changed copy,
  * put it back in a transaction.
  *
- *     cluster   creating ──▶ available ◀──▶ modifying          instance  creating ──▶ available ◀─┐
- *                  │             │                                          │            │        │
- *                  └─▶ failed ───┴──▶ deleting ──▶ gone                     └─▶ failed ──┤    starting
- *                                                                                        ▼
- *                                                                            deleting ──▶ gone
+ *     cluster   creating ──▶ available ◀──▶ modifying, renaming     instance  creating ──▶ available ◀─┐
+ *                  │           │  ▲                                              │           │        │
+ *                  │           │  └─ starting ◀─ stopped ◀─ stopping              │           ├─▶ modifying,
+ *                  └─▶ failed ─┴─▶ deleting ──▶ gone                              └─▶ failed ─┤   rebooting,
+ *                                                                                            │   stopping ─▶ stopped
+ *                                                                                            ▼      └─▶ starting
+ *                                                                                deleting ──▶ gone
  *
  * Secrets: of a password only what the server stores of it is here.
  */
 import type {ProcessIdentity} from '../base/process-identity.ts';
 import type {Tag} from '@aws-sdk/client-rds';
-import type {EngineName} from '../engine/engine.ts';
+import type {EngineName, EngineSetting} from '../engine/engine.ts';
 import type {EngineRuntime, MasterUser, StepReport} from '../instance/messages.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
+import type {ParameterValue} from './parameters.ts';
 
-type ClusterStatus = 'creating' | 'available' | 'modifying' | 'deleting' | 'failed';
+type ClusterStatus =
+  | 'creating'
+  | 'available'
+  | 'modifying'
+  | 'renaming'
+  | 'stopping'
+  | 'stopped'
+  | 'starting'
+  | 'deleting'
+  | 'failed';
 /** What an instance is to its cluster. A failover swaps the roles of two. */
 type InstanceRole = 'writer' | 'reader';
-type InstanceStatus = 'creating' | 'available' | 'starting' | 'deleting' | 'failed';
+type InstanceStatus =
+  | 'creating'
+  | 'available'
+  | 'starting'
+  | 'modifying'
+  | 'rebooting'
+  | 'stopping'
+  | 'stopped'
+  | 'deleting'
+  | 'failed';
+
+/** Changes that wait for the maintenance window; once `due`, they are being made. Null: unchanged. */
+export type PendingClusterChanges = {
+  readonly identifier: string | null;
+  readonly port: number | null;
+  readonly due: boolean;
+};
+/** As `PendingClusterChanges`. The instance restarts with them. */
+export type PendingInstanceChanges = {
+  readonly identifier: string | null;
+  readonly instanceClass: string | null;
+  readonly due: boolean;
+};
 
 /** Where the first root of a cluster's volume comes from. */
 type ClusterOrigin =
@@ -36,7 +70,6 @@ type Ancestor = {readonly identifier: string; readonly volume: VolumeNumber};
 
 /** Settings that are kept and shown back; they change nothing else. */
 export type ClusterSettings = {
-  readonly availabilityZones: readonly string[];
   readonly backupRetentionDays: number;
   readonly preferredBackupWindow: string;
   readonly preferredMaintenanceWindow: string;
@@ -44,6 +77,8 @@ export type ClusterSettings = {
   readonly subnetGroupName: string;
   readonly vpcSecurityGroupIds: readonly string[];
   readonly copyTagsToSnapshot: boolean;
+  /** 0 for none. */
+  readonly backtrackWindowSeconds: number;
   readonly autoMinorVersionUpgrade: boolean;
   readonly deletionProtection: boolean;
   readonly tags: readonly Tag[];
@@ -81,6 +116,7 @@ export type ClusterRecord = {
   readonly cloneSteps: readonly StepReport[];
   readonly bytesCopiedAtBirth: number;
   readonly settings: ClusterSettings;
+  readonly pending: PendingClusterChanges | null;
 };
 
 /** A process, so that no other one that was given the same number is taken for it. */
@@ -101,6 +137,11 @@ export type InstanceRecord = {
   readonly preferredMaintenanceWindow: string;
   readonly autoMinorVersionUpgrade: boolean;
   readonly tags: readonly Tag[];
+  /** Null for the default one of the engine. */
+  readonly parameterGroupName: string | null;
+  /** From parameter groups and class, as the engine has them since its last start or reload; null before its first. */
+  readonly parameters: Readonly<Record<string, string>> | null;
+  readonly pending: PendingInstanceChanges | null;
   /** Of the last start that came to an end. */
   readonly startSteps: readonly StepReport[];
   /** The instance's process while it runs. */
@@ -123,6 +164,31 @@ export type ClusterEndpointRecord = {
   readonly tags: readonly Tag[];
 };
 
+/** Of either scope. Key: its name in lower case. */
+export type ParameterGroupRecord = {
+  readonly name: string;
+  /** As in `aurora-postgresql18`. */
+  readonly family: string;
+  readonly description: string;
+  /** What the group sets, by the parameter's name. */
+  readonly values: Readonly<Record<string, ParameterValue>>;
+  readonly tags: readonly Tag[];
+};
+
+/** Key: its name in lower case. The group `default` has none. */
+export type SubnetGroupRecord = {
+  readonly name: string;
+  readonly description: string;
+  readonly subnets: readonly {readonly id: string; readonly zone: string}[];
+  readonly tags: readonly Tag[];
+};
+
+/** A quota that was changed. Key: its name. `limit` 0: none. */
+export type QuotaRecord = {readonly limit: number};
+
+/** What an engine says of its settings, read when its golden volume was filled. Key: as the golden volume's. */
+export type EngineSettingsRecord = {readonly settings: readonly EngineSetting[]};
+
 /** A volume that initdb filled once; clusters begin as its clones. Key: `goldenKey`. */
 export type GoldenVolumeRecord = {
   readonly engineVersion: string;
@@ -140,11 +206,29 @@ export type ServiceIdentity = {
   readonly createdAtMs: number;
 };
 
-export type EventSource = 'db-cluster' | 'db-instance' | 'service';
+/** `service` is Borealis's own: the store, its zones, engines being prepared. The others are those of RDS. */
+export type EventSource = 'db-cluster' | 'db-instance' | 'db-parameter-group' | 'service';
+
+/** Those of RDS that Borealis uses; events.ts tells which go with which source. */
+export type EventCategory =
+  | 'availability'
+  | 'backup'
+  | 'configuration change'
+  | 'creation'
+  | 'deletion'
+  | 'failover'
+  | 'failure'
+  | 'low storage'
+  | 'maintenance'
+  | 'notification'
+  | 'read replica'
+  | 'recovery'
+  | 'restoration';
 
 export type EventRecord = {
   readonly timeMs: number;
   readonly sourceType: EventSource;
   readonly source: string;
   readonly message: string;
+  readonly categories: readonly EventCategory[];
 };

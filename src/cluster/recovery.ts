@@ -64,7 +64,13 @@ async function settleClone(world: World, cluster: ClusterRecord): Promise<void> 
   }
   world.catalog.transaction(() => {
     world.catalog.clusters.update(identifier, record => ({...record, status: 'deleting'}));
-    addEvent(world, 'db-cluster', identifier, 'A clone that a restart cut off was undone');
+    addEvent(
+      world,
+      'db-cluster',
+      identifier,
+      'A clone that a restart cut off was undone',
+      'failure',
+    );
   });
 }
 
@@ -96,7 +102,13 @@ async function listenAgain(world: World): Promise<void> {
       if (!(error instanceof BorealisError)) throw error;
       world.logger.error({cluster: identifier, port}, errorChain(error));
       world.catalog.transaction(() => {
-        addEvent(world, 'db-cluster', identifier, `The endpoint cannot listen: ${error.message}`);
+        addEvent(
+          world,
+          'db-cluster',
+          identifier,
+          `The endpoint cannot listen: ${error.message}`,
+          'failure',
+        );
       });
     }
   }

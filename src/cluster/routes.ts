@@ -27,6 +27,7 @@ export function routesOf(
   endpoints: readonly ClusterEndpointRecord[],
   servingPort: ServingPort,
 ): Routes {
+  if (cluster.status === 'stopped') return routesAtRest(cluster, endpoints);
   const writer = writerRoute(cluster, instances, servingPort);
   const writerPorts = writer.state === 'ready' ? writer.ports : [];
   const readers = portsOf(
@@ -43,6 +44,17 @@ export function routesOf(
       ] as const,
   );
   return {cluster: writer, reader, custom: new Map(custom)};
+}
+
+/** Clients are told so at once instead of being held. */
+function routesAtRest(
+  {identifier}: ClusterRecord,
+  endpoints: readonly ClusterEndpointRecord[],
+): Routes {
+  const reason = `DB cluster "${identifier}" is stopped; start it with StartDBCluster`;
+  const none: EndpointTarget = {state: 'none', reason};
+  const custom = endpoints.map(endpoint => [endpoint.identifier, none] as const);
+  return {cluster: none, reader: none, custom: new Map(custom)};
 }
 
 function writerRoute(

@@ -164,7 +164,6 @@ test('a member that cannot be honoured is refused by name; one that asks for not
   const refuse = (input: object): unknown => outcome(() => refuseMembers(input, CLUSTER_REFUSALS));
   const harmless = {
     StorageEncrypted: false,
-    BacktrackWindow: 0,
     EngineMode: 'provisioned',
     KmsKeyId: '',
     AssociatedRoles: [],
@@ -174,7 +173,6 @@ test('a member that cannot be honoured is refused by name; one that asks for not
   expect(refuse(harmless)).toBeUndefined();
   for (const member of [
     {StorageEncrypted: true},
-    {BacktrackWindow: 60},
     {EngineMode: 'serverless'},
     {KmsKeyId: 'k'},
     {ServerlessV2ScalingConfiguration: {MinCapacity: 1}},

@@ -4,11 +4,14 @@ import {errorChain} from '../base/errors.ts';
 import type {Logger} from '../base/log.ts';
 import type {InstanceProcess} from '../instance/instance-process.ts';
 import type {InstanceConfig, StepReport} from '../instance/messages.ts';
+import {backoffMs} from './reconciler.ts';
 import type {InstanceRecord} from './records.ts';
 import type {World} from './world.ts';
 
 /** A clean shutdown with a checkpoint of a large buffer pool; what takes longer is ended by force. */
 const STOP_MS_MAX = 20_000;
+/** An instance that serves between its crashes is worth more attempts than one that never does. */
+const CRASH_DELAY_MS_MAX = 2_000;
 
 export type Runner = {
   state: 'starting' | 'ready' | 'resting';
@@ -33,6 +36,7 @@ export type SupervisorWorld = Pick<
   | 'storage'
   | 'passwordVerifier'
   | 'offers'
+  | 'hostMemoryBytes'
   | 'zones'
   | 'reserveBytes'
   | 'instancesDirectory'
@@ -43,8 +47,8 @@ export type SupervisorWorld = Pick<
 >;
 
 export type SupervisorEvents = {
-  /** An instance of this cluster came up. */
-  readonly onReady: (clusterIdentifier: string) => void;
+  /** An instance of this cluster came up, or does not. */
+  readonly onSettled: (clusterIdentifier: string) => void;
   /** The volume of a reader was let go of. */
   readonly onFreed: () => void;
 };
@@ -104,4 +108,10 @@ export async function endProcess({handle, state}: Runner, logger: Logger): Promi
     logger.warn({pid: handle.pid}, `ended by force: ${errorChain(error)}`);
     handle.kill();
   }
+}
+
+/** Clients wait: the first crash of an instance that served is followed by a start at once. */
+export function restartDelayMs(wasReady: boolean, failures: number): number {
+  if (!wasReady) return backoffMs(failures);
+  return failures <= 1 ? 0 : Math.min(backoffMs(failures), CRASH_DELAY_MS_MAX);
 }

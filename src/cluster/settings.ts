@@ -4,6 +4,7 @@ import {invalidValue} from './faults.ts';
 import {quoted} from './identifiers.ts';
 import {parseInteger} from './members.ts';
 import type {ClusterSettings} from './records.ts';
+import type {SettingsRules} from './settings-rules.ts';
 
 /** As in RDS. */
 const TAGS_MAX = 50;
@@ -11,6 +12,7 @@ const TAG_KEY_LENGTH_MAX = 128;
 const TAG_VALUE_LENGTH_MAX = 256;
 const GROUPS_MAX = 50;
 const BACKUP_DAYS_MAX = 35;
+const BACKTRACK_SECONDS_MAX = 72 * 60 * 60;
 
 const TIME = '(?:[01][0-9]|2[0-3]):[0-5][0-9]';
 const DAY = '(?:mon|tue|wed|thu|fri|sat|sun)';
@@ -25,6 +27,7 @@ export type SettingsInput = {
   readonly DBClusterParameterGroupName?: string | undefined;
   readonly DBSubnetGroupName?: string | undefined;
   readonly VpcSecurityGroupIds?: string[] | undefined;
+  readonly BacktrackWindow?: number | undefined;
   readonly CopyTagsToSnapshot?: boolean | undefined;
   readonly AutoMinorVersionUpgrade?: boolean | undefined;
   readonly DeletionProtection?: boolean | undefined;
@@ -36,10 +39,16 @@ export type SettingsInput = {
 export function parseSettings(
   input: SettingsInput,
   absent: ClusterSettings,
-  zoneNames: readonly string[],
+  rules: SettingsRules,
 ): ClusterSettings {
+  const {DBSubnetGroupName: groupName} = input;
+  const group =
+    groupName === undefined || groupName === '' ? undefined : rules.subnetGroup(groupName);
+  // A cluster's pages are in every zone of the store; naming zones is accepted, as RDS adds the others too.
+  for (const zone of input.AvailabilityZones ?? []) {
+    parseZone('AvailabilityZones', zone, group?.zones ?? rules.zones);
+  }
   return {
-    availabilityZones: parseZones(input.AvailabilityZones, absent.availabilityZones, zoneNames),
     backupRetentionDays: parseInteger('BackupRetentionPeriod', input.BackupRetentionPeriod, {
       min: 1,
       max: BACKUP_DAYS_MAX,
@@ -54,17 +63,22 @@ export function parseSettings(
     preferredMaintenanceWindow: parseMaintenanceWindow(
       input.PreferredMaintenanceWindow ?? absent.preferredMaintenanceWindow,
     ),
-    parameterGroupName: parseParameterGroup(
-      input.DBClusterParameterGroupName,
-      absent.parameterGroupName,
-    ),
-    subnetGroupName: input.DBSubnetGroupName ?? absent.subnetGroupName,
+    parameterGroupName:
+      input.DBClusterParameterGroupName === undefined
+        ? absent.parameterGroupName
+        : rules.parameterGroup(input.DBClusterParameterGroupName),
+    subnetGroupName: group?.name ?? absent.subnetGroupName,
     vpcSecurityGroupIds: limited(
       'VpcSecurityGroupIds',
       input.VpcSecurityGroupIds ?? absent.vpcSecurityGroupIds,
       GROUPS_MAX,
     ),
     copyTagsToSnapshot: input.CopyTagsToSnapshot ?? absent.copyTagsToSnapshot,
+    backtrackWindowSeconds: parseInteger('BacktrackWindow', input.BacktrackWindow, {
+      min: 0,
+      max: BACKTRACK_SECONDS_MAX,
+      absent: absent.backtrackWindowSeconds,
+    }),
     autoMinorVersionUpgrade: input.AutoMinorVersionUpgrade ?? absent.autoMinorVersionUpgrade,
     deletionProtection: input.DeletionProtection ?? absent.deletionProtection,
     tags: parseTags(input.Tags ?? tagsFor('cluster', input.TagSpecifications) ?? absent.tags),
@@ -74,6 +88,24 @@ export function parseSettings(
 export function parseMaintenanceWindow(value: string): string {
   const form = 'ddd:hh24:mi-ddd:hh24:mi';
   return parseWindow('PreferredMaintenanceWindow', value, MAINTENANCE_WINDOW, form).toLowerCase();
+}
+
+const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+const MINUTES_A_DAY = 24 * 60;
+const MINUTES_A_WEEK = 7 * MINUTES_A_DAY;
+
+/** Whether a window such as `sun:23:45-mon:00:15` (UTC) is open at that time. */
+export function isWithinWindow(window: string, nowMs: number): boolean {
+  const [begin = 0, end = 0] = window.split('-').map(minuteOfWeek);
+  const now = new Date(nowMs);
+  const minute = now.getUTCDay() * MINUTES_A_DAY + now.getUTCHours() * 60 + now.getUTCMinutes();
+  const length = (end - begin + MINUTES_A_WEEK) % MINUTES_A_WEEK;
+  return (minute - begin + MINUTES_A_WEEK) % MINUTES_A_WEEK < length;
+}
+
+function minuteOfWeek(text: string): number {
+  const [day = '', hour, minute] = text.split(':');
+  return DAYS.indexOf(day) * MINUTES_A_DAY + Number(hour) * 60 + Number(minute);
 }
 
 /** Tags of a TagSpecification for that kind of resource. */
@@ -113,24 +145,6 @@ export function parseZone(
   if (zoneNames.includes(zone)) return zone;
   throw invalidValue(
     `The parameter ${member} names an unknown Availability Zone: ${quoted(zone)}. Here: ${zoneNames.join(', ')}.`,
-  );
-}
-
-/** Every cluster is in every zone; naming some of them is accepted, as RDS adds the others too. */
-function parseZones(
-  value: readonly string[] | undefined,
-  absent: readonly string[],
-  zoneNames: readonly string[],
-): readonly string[] {
-  for (const zone of value ?? []) parseZone('AvailabilityZones', zone, zoneNames);
-  return absent;
-}
-
-/** Only the default group exists until parameter groups do. */
-function parseParameterGroup(value: string | undefined, absent: string): string {
-  if (value === undefined || value === absent) return absent;
-  throw invalidValue(
-    `DBClusterParameterGroupName ${quoted(value)} does not exist. Parameter groups are not supported by Borealis; leave it out or name ${absent}.`,
   );
 }
 

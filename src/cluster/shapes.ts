@@ -1,18 +1,21 @@
 /** Records as RDS shows them. */
 import type {
+  ClusterPendingModifiedValues,
   DBCluster,
   DBInstance,
   DBInstanceStatusInfo,
+  DBSubnetGroup,
   VpcSecurityGroupMembership,
 } from '@aws-sdk/client-rds';
 import {ENDPOINT_ADDRESS} from '../endpoint/endpoint.ts';
 import {writerOf} from './cluster-roles.ts';
 import {readerAddress} from './endpoint-set.ts';
 import {kindOf} from './engine-kinds.ts';
-import {parameterGroupFamily} from './engine-versions.ts';
 import {arnOf} from './identifiers.ts';
 import {instancesOf} from './instances-of.ts';
+import {defaultGroupName, isPendingReboot} from './parameter-groups.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
+import {findSubnetGroup, subnetGroupShape} from './subnet-groups.ts';
 import type {World} from './world.ts';
 
 /** Aurora shows 1 whatever the size; storage grows by itself. */
@@ -20,7 +23,10 @@ const ALLOCATED_STORAGE_GIB = 1;
 /** No DNS zone serves these addresses; tools want the member all the same. */
 const HOSTED_ZONE_ID = 'ZBOREALISLOCAL';
 
-type ShapeWorld = Pick<World, 'catalog' | 'clock' | 'space' | 'zones'>;
+type ShapeWorld = Pick<
+  World,
+  'catalog' | 'clock' | 'space' | 'zones' | 'offers' | 'hostMemoryBytes'
+>;
 
 export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBCluster {
   const {settings, identifier} = cluster;
@@ -42,7 +48,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     LatestRestorableTime: restorable ? now : undefined,
     Endpoint: ENDPOINT_ADDRESS,
     ReaderEndpoint: readerAddress(cluster),
-    MultiAZ: settings.availabilityZones.length > 1 && instances.length > 1,
+    MultiAZ: new Set(instances.map(instance => instance.availabilityZone)).size > 1,
     Engine: cluster.engine,
     EngineVersion: cluster.engineVersion,
     EngineMode: 'provisioned',
@@ -54,7 +60,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     DBClusterMembers: instances.map(instance => ({
       DBInstanceIdentifier: instance.identifier,
       IsClusterWriter: instance.identifier === writer?.identifier,
-      DBClusterParameterGroupStatus: 'in-sync',
+      DBClusterParameterGroupStatus: applyStatus(world, cluster, instance),
       PromotionTier: instance.promotionTier,
     })),
     VpcSecurityGroups: securityGroups(cluster),
@@ -66,8 +72,8 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     IAMDatabaseAuthenticationEnabled: false,
     CloneGroupId: cluster.cloneGroupId,
     ClusterCreateTime: new Date(cluster.createdAtMs),
-    PendingModifiedValues:
-      cluster.status === 'modifying' ? {MasterUserPassword: '****'} : undefined,
+    PendingModifiedValues: pendingCluster(cluster),
+    BacktrackWindow: settings.backtrackWindowSeconds,
     HttpEndpointEnabled: false,
     ActivityStreamStatus: 'stopped',
     AutoMinorVersionUpgrade: settings.autoMinorVersionUpgrade,
@@ -108,13 +114,16 @@ export function instanceShape(
     VpcSecurityGroups: securityGroups(cluster),
     DBParameterGroups: [
       {
-        DBParameterGroupName: `default.${parameterGroupFamily(cluster)}`,
-        ParameterApplyStatus: 'in-sync',
+        DBParameterGroupName: instance.parameterGroupName ?? defaultGroupName(cluster),
+        ParameterApplyStatus: applyStatus(world, cluster, instance),
       },
     ],
     AvailabilityZone: instance.availabilityZone,
-    DBSubnetGroup: {DBSubnetGroupName: settings.subnetGroupName, SubnetGroupStatus: 'Complete'},
-    PendingModifiedValues: {},
+    DBSubnetGroup: shownSubnetGroup(world, settings.subnetGroupName),
+    PendingModifiedValues: {
+      DBInstanceIdentifier: instance.pending?.identifier ?? undefined,
+      DBInstanceClass: instance.pending?.instanceClass ?? undefined,
+    },
     MultiAZ: false,
     AutoMinorVersionUpgrade: instance.autoMinorVersionUpgrade,
     ReadReplicaDBInstanceIdentifiers: [],
@@ -138,6 +147,28 @@ export function instanceShape(
     NetworkType: 'IPV4',
     StatusInfos: statusInfos(instance.statusReason),
   };
+}
+
+function shownSubnetGroup(world: ShapeWorld, name: string): DBSubnetGroup | undefined {
+  const group = findSubnetGroup(world, name);
+  return group === undefined ? undefined : subnetGroupShape(world, group);
+}
+
+function applyStatus(
+  world: ShapeWorld,
+  cluster: ClusterRecord,
+  instance: InstanceRecord,
+): 'in-sync' | 'pending-reboot' {
+  return isPendingReboot(world, cluster, instance) ? 'pending-reboot' : 'in-sync';
+}
+
+/** RDS has no member for a port that is pending. */
+function pendingCluster(cluster: ClusterRecord): ClusterPendingModifiedValues | undefined {
+  const isNewMaster =
+    cluster.status === 'modifying' && cluster.masterApplied < cluster.masterRevision;
+  const name = cluster.pending?.identifier ?? undefined;
+  if (!isNewMaster && name === undefined) return undefined;
+  return {DBClusterIdentifier: name, MasterUserPassword: isNewMaster ? '****' : undefined};
 }
 
 /** RDS tells the state of replication here; we tell why a resource failed. */

@@ -25,13 +25,14 @@ import {instanceConfig} from './instance-config.ts';
 import {recordFailed, recordReady, recordRestart, recordTakenOver} from './instance-history.ts';
 import {instancesOf} from './instances-of.ts';
 import {dropReaderVolume, forkForReader, takeReaderVolume} from './reader-volume.ts';
-import {backoffMs} from './reconciler.ts';
+import {hasLessThanWriter} from './parameter-groups.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
 import {ReplicationSecrets} from './replication-secrets.ts';
 import {
   endProcess,
   isEnding,
   newRunner,
+  restartDelayMs,
   serves,
   type Place,
   type Runner,
@@ -45,8 +46,6 @@ import {recordZoneEvent} from './zone-events.ts';
 const START_FAILURES_MAX = 3;
 /** An instance that served for so long begins with a clean slate after a crash. */
 const STABLE_MS_MIN = 10_000;
-/** An instance that serves between its crashes is worth more attempts than one that never does. */
-const CRASH_DELAY_MS_MAX = 2_000;
 
 export class Supervisor {
   readonly #world: SupervisorWorld;
@@ -162,6 +161,12 @@ export class Supervisor {
 
   #rerouteOf(instance: string): void {
     this.reroute(this.#world.catalog.instances.get(instance)?.clusterIdentifier ?? '');
+  }
+
+  /** The process of an instance that serves, else undefined. */
+  serving(identifier: string): InstanceProcess | undefined {
+    const runner = this.#runners.get(identifier);
+    return runner !== undefined && serves(runner) ? runner.handle : undefined;
   }
 
   /** Resolves at the next change of any runner's state. */
@@ -317,7 +322,8 @@ export class Supervisor {
     const hasReaders = failoverOrder(instancesOf(this.#world, cluster.identifier)).length > 0;
     const verifier = hasReaders ? this.#secrets.of(cluster).verifier : null;
     crashPoint('instance.start.before-spawn');
-    const handle = launch(instanceConfig(this.#world, instance, cluster, place, verifier), {
+    const config = instanceConfig(this.#world, instance, cluster, place, verifier);
+    const handle = launch(config, {
       onZoneEvent: event => recordZoneEvent(this.#world, event, 'instance'),
     });
     runner.handle = handle;
@@ -325,6 +331,7 @@ export class Supervisor {
       catalog.instances.update(instance.identifier, record => ({
         ...record,
         process: processIdentity(handle.pid) ?? null,
+        parameters: config.parameters,
       }));
     });
     crashPoint('instance.start.after-spawn');
@@ -341,7 +348,7 @@ export class Supervisor {
     for (const each of instancesOf(this.#world, clusterIdentifier)) {
       if (each.role === 'reader') void this.#follow(each);
     }
-    this.#events.onReady(clusterIdentifier);
+    this.#events.onSettled(clusterIdentifier);
   }
 
   /** Lets a reader that serves take its changes from who is the writer now: its WAL is a part of the cluster volume's. */
@@ -351,7 +358,12 @@ export class Supervisor {
     const cluster = this.#world.catalog.clusters.get(clusterIdentifier);
     const runner = this.#runners.get(identifier);
     if (port === undefined || cluster === undefined || runner === undefined) return;
-    if (!serves(runner) || runner.role !== 'reader' || runner.follows === port) return;
+    if (!serves(runner) || runner.role !== 'reader') return;
+    if (hasLessThanWriter(this.#world, cluster, reader)) {
+      this.restart(identifier, 'its writer runs with larger settings');
+      return;
+    }
+    if (runner.follows === port) return;
     runner.follows = port;
     const {secret} = this.#secrets.of(cluster);
     try {
@@ -367,6 +379,7 @@ export class Supervisor {
     if (failures < START_FAILURES_MAX) return;
     recordFailed(this.#world, identifier, error);
     this.#rerouteOf(identifier);
+    this.#events.onSettled(this.#world.catalog.instances.get(identifier)?.clusterIdentifier ?? '');
   }
 
   #setState(runner: Runner, state: Runner['state']): void {
@@ -379,10 +392,4 @@ export class Supervisor {
     this.#changes = [];
     for (const wake of waiting) wake();
   }
-}
-
-/** Clients wait: the first crash of an instance that served is followed by a start at once. */
-function restartDelayMs(wasReady: boolean, failures: number): number {
-  if (!wasReady) return backoffMs(failures);
-  return failures <= 1 ? 0 : Math.min(backoffMs(failures), CRASH_DELAY_MS_MAX);
 }

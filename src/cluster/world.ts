@@ -9,7 +9,7 @@ import type {EngineOffers} from './engine-versions.ts';
 import type {KeyedLock} from './keyed-lock.ts';
 import type {InstanceLauncher} from '../instance/instance-process.ts';
 import type {Reconciler} from './reconciler.ts';
-import type {EventSource} from './records.ts';
+import type {EventCategory, EventSource} from './records.ts';
 import type {ClusterStorage} from './storage-types.ts';
 import type {SpaceMonitor} from './space-monitor.ts';
 import type {ReplicaMonitor} from './replica-monitor.ts';
@@ -28,6 +28,8 @@ export type Surroundings = {
   readonly freeBytes: () => Promise<number>;
   /** Free bytes below which engines' writes wait; see attachment/space-guard.ts. */
   readonly reserveBytes: number;
+  /** Instance classes count for a part of it; see instance-classes.ts. */
+  readonly hostMemoryBytes: number;
   /** A password as a server of the engine stores it. */
   readonly passwordVerifier: (engine: EngineName, password: string) => string;
   readonly clock: Clock;
@@ -46,12 +48,19 @@ export type World = Surroundings & {
   readonly reconciler: Reconciler;
 };
 
-/** Call it inside a transaction. */
+/** Call it inside a transaction. Without a category it is a `notification`. */
 export function addEvent(
   world: Pick<World, 'catalog' | 'clock'>,
   sourceType: EventSource,
   source: string,
   message: string,
+  ...categories: readonly EventCategory[]
 ): void {
-  world.catalog.addEvent({timeMs: world.clock.nowMs(), sourceType, source, message});
+  world.catalog.addEvent({
+    timeMs: world.clock.nowMs(),
+    sourceType,
+    source,
+    message,
+    categories: categories.length === 0 ? ['notification'] : categories,
+  });
 }

@@ -1,5 +1,6 @@
 /** What zones report, as events of the service. */
 import type {ZoneEvent} from '../page-store/zone.ts';
+import type {EventCategory} from './records.ts';
 import {addEvent, type World} from './world.ts';
 
 /** Every process that has the store open sees its zones: the service tells of their states, all tell of repairs. */
@@ -12,7 +13,11 @@ export function recordZoneEvent(
   const zone = event.type === 'state' ? event.state.zone : event.zone;
   const message = zoneMessage(event);
   world.logger.warn({zone}, message);
-  world.catalog.transaction(() => addEvent(world, 'service', zone, message));
+  world.catalog.transaction(() => addEvent(world, 'service', zone, message, categoryOf(event)));
+}
+
+function categoryOf(event: ZoneEvent): EventCategory {
+  return event.type === 'state' && event.state.state === 'degraded' ? 'failure' : 'recovery';
 }
 
 function zoneMessage(event: ZoneEvent): string {

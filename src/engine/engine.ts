@@ -20,6 +20,28 @@ export type EngineName = 'aurora-postgresql' | 'aurora-mysql';
 /** A user's name and its password as the server stores it: a SCRAM-SHA-256 verifier or a hash. */
 export type EngineMaster = {readonly name: string; readonly verifier: string};
 
+/** One of the engine's settings, as its own catalogue (`pg_settings`) describes it. */
+export type EngineSetting = {
+  readonly name: string;
+  /** Who may change it, and when: `internal`, `postmaster`, `sighup`, `superuser`, `user`, … */
+  readonly context: string;
+  readonly type: 'bool' | 'integer' | 'real' | 'string' | 'enum';
+  /** Of a number, e.g. `8kB` or `ms`; null for none. */
+  readonly unit: string | null;
+  /** Of a number, in `unit`. */
+  readonly min: string | null;
+  readonly max: string | null;
+  /** Of an enum, else null. */
+  readonly values: readonly string[] | null;
+  /** What it is when nothing sets it, in `unit`. */
+  readonly absent: string | null;
+  readonly category: string;
+  readonly description: string;
+};
+
+/** What is left of an instance that made a golden volume. */
+export type GoldenVolume = {readonly settings: readonly EngineSetting[]};
+
 export type StopMode = 'fast' | 'immediate';
 
 /** Where a reader takes its changes from: the writer's port on loopback and the secret of its replication role. */
@@ -54,6 +76,11 @@ export type RunningEngine = {
   /** Resolves with the reason when the engine ends by itself; never after `stop`. */
   readonly failed: Promise<Error>;
   setMaster(master: EngineMaster): Promise<void>;
+  /**
+   * Takes these settings over its own, in place of those that it has now, as far as they need no restart.
+   * False when it can take none without one.
+   */
+  configure(parameters: Readonly<Record<string, string>>): Promise<boolean>;
   /** Makes recovery of a fork that is taken right after this short. Best effort and bounded in time. */
   prepareFork(report: ReportStep): Promise<void>;
   /** Null for an engine that cannot replicate. */
@@ -79,7 +106,7 @@ export type EngineStartOptions = {
 };
 
 export type Engine = {
-  /** Fills an empty directory with a cluster that has the roles and extensions every cluster has, stopped cleanly. */
-  initialise(report: ReportStep): Promise<void>;
+  /** Fills an empty directory with a cluster that has the roles and extensions every cluster has, stopped cleanly. Returns the engine's settings. */
+  initialise(report: ReportStep): Promise<readonly EngineSetting[]>;
   start(options: EngineStartOptions, report: ReportStep): Promise<RunningEngine>;
 };

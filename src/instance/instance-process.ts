@@ -14,6 +14,7 @@ import {after, withDeadline} from '../base/clock.ts';
 import {entryPoint} from '../base/entry-point.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {Logger} from '../base/log.ts';
+import type {EngineSetting} from '../engine/engine.ts';
 import type {
   FromInstance,
   InstanceConfig,
@@ -30,6 +31,8 @@ export type ReadyInstance = {
   readonly port: number;
   readonly serverVersion: string;
   readonly steps: readonly StepReport[];
+  /** Of a golden volume: all settings that the engine knows; else empty. */
+  readonly settings: readonly EngineSetting[];
 };
 
 export type InstanceProcess = {
@@ -77,6 +80,7 @@ const REQUEST_TIMEOUTS_MS: Readonly<Record<InstanceMethod, number>> = {
   admitReaders: 30_000,
   follow: 10_000,
   replication: 5_000,
+  configure: 30_000,
   stop: 120_000,
 };
 
@@ -229,8 +233,8 @@ class LaunchedProcess implements InstanceProcess {
       case 'zone-event':
         return this.#listener.onZoneEvent?.(message.event);
       case 'ready': {
-        const {port, serverVersion, steps} = message;
-        return this.#resolveReady({port, serverVersion, steps});
+        const {port, serverVersion, steps, settings} = message;
+        return this.#resolveReady({port, serverVersion, steps, settings});
       }
       case 'failed':
         this.#failure = message;

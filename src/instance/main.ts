@@ -16,6 +16,7 @@
 import {assert, unreachable} from '../base/assert.ts';
 import {after} from '../base/clock.ts';
 import {BorealisError, errorChain} from '../base/errors.ts';
+import type {GoldenVolume} from '../engine/engine.ts';
 import type {
   FromInstance,
   InstanceConfig,
@@ -61,25 +62,27 @@ async function start(config: InstanceConfig): Promise<void> {
       send({type: 'step', step});
     },
   };
+  let started: RunningInstance | GoldenVolume;
   try {
-    running = await startEngine(config, reporter);
+    started = await startEngine(config, reporter);
   } catch (error) {
     endWithFailure(error);
     return;
   }
-  if (running === null) {
-    finish({type: 'ready', port: 0, steps, serverVersion: ''}, 0);
+  if ('settings' in started) {
+    finish({type: 'ready', port: 0, steps, serverVersion: '', settings: started.settings}, 0);
     return;
   }
+  running = started;
   void running.failed.then(endWithFailure);
   const {port, serverVersion} = running;
-  send({type: 'ready', port, steps, serverVersion});
+  send({type: 'ready', port, steps, serverVersion, settings: []});
 }
 
 async function startEngine(
   config: InstanceConfig,
   steps: {push(step: StepReport): void},
-): Promise<RunningInstance | null> {
+): Promise<RunningInstance | GoldenVolume> {
   assert(isNative === (config.runtime === 'native'), 'the process was made for this runtime');
   const onLog = (log: LogTail): void => {
     engineLog = log;
@@ -129,6 +132,8 @@ function call({methods}: RunningInstance, request: RequestMessage): Promise<unkn
       return methods.follow(request.params);
     case 'replication':
       return methods.replication(request.params);
+    case 'configure':
+      return methods.configure(request.params);
     case 'stop':
       return methods.stop(request.params);
     default:

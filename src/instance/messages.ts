@@ -11,7 +11,12 @@
  */
 import type {AttachmentStatistics, ForkResult, ZoneConfig} from '../attachment/attachment.ts';
 import type {ErrorKind} from '../base/errors.ts';
-import type {EngineName, ReplicationProgress, ReplicationSource} from '../engine/engine.ts';
+import type {
+  EngineName,
+  EngineSetting,
+  ReplicationProgress,
+  ReplicationSource,
+} from '../engine/engine.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {ZoneEvent} from '../page-store/zone.ts';
 
@@ -74,6 +79,11 @@ export type InstanceMethods = {
   follow: {params: {source: ReplicationSource}; result: Record<string, never>};
   /** Of a reader. */
   replication: {params: Record<string, never>; result: ReplicationProgress};
+  /** See `RunningEngine.configure`. */
+  configure: {
+    params: {parameters: Readonly<Record<string, string>>};
+    result: {isTaken: boolean};
+  };
   /** `fast`: clean shutdown of engine and volume; the process then exits with status 0. */
   stop: {params: {mode: 'fast' | 'immediate'}; result: Record<string, never>};
 };
@@ -101,6 +111,8 @@ export type FromInstance =
       readonly steps: readonly StepReport[];
       /** As the server says it, e.g. `PostgreSQL 18.4`. */
       readonly serverVersion: string;
+      /** Of golden: all settings that the engine knows. */
+      readonly settings: readonly EngineSetting[];
     }
   /** How a zone of the store fares, or that a bad copy was repaired. */
   | {readonly type: 'zone-event'; readonly event: ZoneEvent}

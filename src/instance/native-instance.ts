@@ -19,6 +19,7 @@ import type {Engine, EngineName} from '../engine/engine.ts';
 import type {ZoneEvent} from '../page-store/zone.ts';
 import type {InstanceConfig, StepReport} from './messages.ts';
 import {mountPrivateRoot} from './private-root.ts';
+import type {GoldenVolume} from '../engine/engine.ts';
 import {runningInstance, timed, type LogTail, type RunningInstance} from './running-instance.ts';
 
 export type NativeParts = {
@@ -34,11 +35,11 @@ const workers = startFuseWorkers();
 
 const ENGINE_LOG_NAME = 'engine.log';
 
-/** Returns null when `config.role` was `golden` and all is done. */
+/** Returns the engine's settings when `config.role` was `golden` and all is done. */
 export async function startNative(
   parts: NativeParts,
   onLog: (log: LogTail) => void,
-): Promise<RunningInstance | null> {
+): Promise<RunningInstance | GoldenVolume> {
   const {config, asRoot, steps} = parts;
   assert(config.bin !== null, 'a native engine has programs');
   const log = openEngineLog(join(config.runDirectory, ENGINE_LOG_NAME));
@@ -80,9 +81,9 @@ export async function startNative(
     steps.push(step);
   };
   if (config.role === 'golden') {
-    await orFailure(attachment, engine.initialise(report));
+    const settings = await orFailure(attachment, engine.initialise(report));
     await timed('detach-volume', steps, () => attachment.detach());
-    return null;
+    return {settings};
   }
   await timed('volume-barrier', steps, () => attachment.checkpoint());
   const running = await orFailure(attachment, engine.start(config, report));

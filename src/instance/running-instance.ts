@@ -48,6 +48,7 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
         return {};
       },
       replication: () => replicationOf(engine).progress(),
+      configure: async ({parameters}) => ({isTaken: await engine.configure(parameters)}),
       stop: async ({mode}) => {
         const {waitingWrites} = await attachment.statistics();
         if (waitingWrites > 0) throw withoutSpace();

@@ -1,7 +1,7 @@
 /** CreateDBCluster: a cluster whose volume begins as a clone of the engine's golden volume. */
 import type {CreateDBClusterMessage, CreateDBClusterResult} from '@aws-sdk/client-rds';
 import {kindOf, parseEngine} from '../engine-kinds.ts';
-import {parameterGroupFamily, resolveEngineVersion, type EngineOffer} from '../engine-versions.ts';
+import {resolveEngineVersion, type EngineOffer} from '../engine-versions.ts';
 import {newResourceId, parseIdentifier} from '../identifiers.ts';
 import {parseDatabaseName, parseMasterUserPassword, parseMasterUsername} from '../master-user.ts';
 import {CLUSTER_REFUSALS, refuseMembers} from '../members.ts';
@@ -11,7 +11,10 @@ import {
   refuseTakenCluster,
   refuseWithoutSpace,
 } from '../new-cluster.ts';
+import {defaultGroupName} from '../parameter-groups.ts';
 import {parseSettings} from '../settings.ts';
+import {settingsRules} from '../settings-rules.ts';
+import {DEFAULT_SUBNET_GROUP} from '../subnet-groups.ts';
 import {clusterShape} from '../shapes.ts';
 import type {ClusterSettings} from '../records.ts';
 import type {World} from '../world.ts';
@@ -27,11 +30,7 @@ export async function createDBCluster(
   const username = parseMasterUsername(engine, input.MasterUsername);
   const password = parseMasterUserPassword(engine, input.MasterUserPassword);
   const databaseName = parseDatabaseName(engine, input.DatabaseName);
-  const settings = parseSettings(
-    input,
-    defaultSettings(world, offer),
-    world.zones.map(zone => zone.name),
-  );
+  const settings = parseSettings(input, defaultSettings(offer), settingsRules(world, offer));
   refuseTakenCluster(world, identifier);
   refuseWithoutSpace(world);
   const verifier = world.passwordVerifier(engine, password);
@@ -61,22 +60,23 @@ export async function createDBCluster(
     cloneSteps: [],
     bytesCopiedAtBirth: 0,
     settings,
+    pending: null,
   }));
   world.supervisor.reroute(identifier);
   world.reconciler.enqueue(`cluster/${identifier}`);
   return {DBCluster: clusterShape(world, cluster)};
 }
 
-function defaultSettings(world: World, offer: EngineOffer): ClusterSettings {
+function defaultSettings(offer: EngineOffer): ClusterSettings {
   return {
-    availabilityZones: world.zones.map(zone => zone.name),
     backupRetentionDays: 1,
     preferredBackupWindow: '03:00-03:30',
     preferredMaintenanceWindow: 'sun:04:00-sun:04:30',
-    parameterGroupName: `default.${parameterGroupFamily(offer)}`,
-    subnetGroupName: 'default',
+    parameterGroupName: defaultGroupName(offer),
+    subnetGroupName: DEFAULT_SUBNET_GROUP,
     vpcSecurityGroupIds: [],
     copyTagsToSnapshot: false,
+    backtrackWindowSeconds: 0,
     autoMinorVersionUpgrade: true,
     deletionProtection: false,
     tags: [],

@@ -2,16 +2,16 @@
 import type {CreateDBInstanceMessage, CreateDBInstanceResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
 import type {EngineName} from '../../engine/engine.ts';
-import {READERS_MAX, writerOf} from '../cluster-roles.ts';
+import {writerOf} from '../cluster-roles.ts';
 import {parseEngine} from '../engine-kinds.ts';
 import {
   clusterNotFound,
   instanceAlreadyExists,
   invalidClusterState,
+  refuseUnlessAvailable,
   invalidCombination,
   invalidValue,
   missingParameter,
-  quotaExceeded,
   storageFull,
 } from '../faults.ts';
 import {newResourceId, parseIdentifier, parseReference, quoted} from '../identifiers.ts';
@@ -24,16 +24,19 @@ import {
   unsupportedIfTrue,
   type Refusals,
 } from '../members.ts';
-import {freePortForNew, INSTANCES_MAX} from '../new-cluster.ts';
+import {freePortForNew} from '../new-cluster.ts';
+import {defaultGroupName, usableGroup} from '../parameter-groups.ts';
+import {refuseBeyondQuota} from '../quotas.ts';
 import type {ClusterRecord, InstanceRecord} from '../records.ts';
 import {parseMaintenanceWindow, parseTags, parseZone, tagsFor} from '../settings.ts';
 import {instanceShape} from '../shapes.ts';
+import {emptiestZone, placementZones} from '../subnet-groups.ts';
 import {addEvent, type World} from '../world.ts';
 
-const CLUSTER_LEVEL = (): string => 'it is set on the DB cluster, not on its DB instances';
+export const CLUSTER_LEVEL = (): string => 'it is set on the DB cluster, not on its DB instances';
 
 /** Some of these belong to the cluster in Aurora, the others are not there yet. */
-const REFUSALS: Refusals = {
+export const INSTANCE_REFUSALS: Refusals = {
   ...CLUSTER_REFUSALS,
   AdditionalStorageVolumes: unsupported('additional storage volumes are'),
   AllocatedStorage: CLUSTER_LEVEL,
@@ -43,7 +46,6 @@ const REFUSALS: Refusals = {
   CustomIamInstanceProfile: unsupported('RDS Custom is'),
   DBCapacityReservationIdentifier: unsupported('capacity reservations are'),
   DBName: CLUSTER_LEVEL,
-  DBParameterGroupName: unsupported('parameter groups are'),
   DBSecurityGroups: unsupported('DB security groups are'),
   DedicatedLogVolume: unsupportedIfTrue('a dedicated log volume is'),
   DeletionProtection: value => (value === true ? CLUSTER_LEVEL() : undefined),
@@ -66,7 +68,7 @@ const REFUSALS: Refusals = {
   Timezone: unsupported('Timezone is'),
 };
 
-const PROMOTION_TIER_MAX = 15;
+export const PROMOTION_TIER_MAX = 15;
 
 export async function createDBInstance(
   world: World,
@@ -86,7 +88,7 @@ export async function createDBInstance(
     'cluster',
     world.catalog.identity,
   );
-  refuseMembers(input, REFUSALS);
+  refuseMembers(input, INSTANCE_REFUSALS);
   const cluster = clusterForNew(world, identifier, clusterIdentifier);
   refuseOtherEngine(engine, cluster);
   refuseOtherVersion(input, cluster);
@@ -97,8 +99,8 @@ export async function createDBInstance(
     instanceClass,
     availabilityZone: parseZone(
       'AvailabilityZone',
-      input.AvailabilityZone,
-      world.zones.map(zone => zone.name),
+      input.AvailabilityZone ?? emptiestZone(world, cluster),
+      placementZones(world, cluster),
     ),
     promotionTier: parseInteger('PromotionTier', input.PromotionTier, {
       min: 0,
@@ -123,6 +125,9 @@ export async function createDBInstance(
     statusReason: null,
     createdAtMs: world.clock.nowMs(),
     port: await freePortForNew(world),
+    parameterGroupName: parseInstanceGroup(world, input.DBParameterGroupName, cluster),
+    parameters: null,
+    pending: null,
     startSteps: [],
     process: null,
   });
@@ -137,7 +142,7 @@ function record(world: World, clusterIdentifier: string, parsed: InstanceRecord)
     clusterForNew(world, identifier, clusterIdentifier);
     const current = {...parsed, role: roleForNew(world, clusterIdentifier)};
     world.catalog.instances.put(identifier, current);
-    addEvent(world, 'db-instance', identifier, 'DB instance is being created');
+    addEvent(world, 'db-instance', identifier, 'DB instance is being created', 'creation');
     return current;
   });
   crashPoint('instance.new.after-record');
@@ -154,22 +159,20 @@ function clusterForNew(world: World, identifier: string, clusterIdentifier: stri
   if (world.catalog.instances.get(identifier) !== undefined) {
     throw instanceAlreadyExists(identifier);
   }
-  if (world.catalog.instances.list().length >= INSTANCES_MAX) {
-    throw quotaExceeded('Instance', INSTANCES_MAX);
-  }
+  refuseBeyondQuota(world, 'DBInstances', world.catalog.instances.list().length);
   const cluster = world.catalog.clusters.get(clusterIdentifier);
   if (cluster === undefined) throw clusterNotFound(clusterIdentifier);
-  if (cluster.status === 'deleting' || cluster.status === 'failed') {
-    throw invalidClusterState(
-      `DB cluster ${clusterIdentifier} is not in the available state: it is ${cluster.status}.`,
-    );
-  }
-  refuseReader(cluster, instancesOf(world, clusterIdentifier));
+  refuseUnlessAvailable(cluster, 'creating', 'modifying');
+  refuseReader(world, cluster, instancesOf(world, clusterIdentifier));
   return cluster;
 }
 
 /** A first instance is always welcome. */
-function refuseReader(cluster: ClusterRecord, instances: readonly InstanceRecord[]): void {
+function refuseReader(
+  world: World,
+  cluster: ClusterRecord,
+  instances: readonly InstanceRecord[],
+): void {
   const {identifier, runtime} = cluster;
   const writer = writerOf(instances);
   if (writer === undefined) return;
@@ -184,14 +187,21 @@ function refuseReader(cluster: ClusterRecord, instances: readonly InstanceRecord
     );
   }
   const readers = instances.filter(instance => instance.role === 'reader');
-  if (readers.length >= READERS_MAX) {
-    throw invalidClusterState(
-      `DB cluster ${identifier} has ${readers.length} Aurora Replicas; at most ${READERS_MAX} are allowed. Delete one first.`,
-    );
-  }
+  refuseBeyondQuota(world, 'ReadReplicasPerMaster', readers.length);
 }
 
-function parseInstanceClass(value: string | undefined): string {
+/** Null for the default group. */
+export function parseInstanceGroup(
+  world: World,
+  value: string | undefined,
+  cluster: ClusterRecord,
+): string | null {
+  if (value === undefined || value === '') return null;
+  const name = usableGroup(world, 'instance', value, cluster);
+  return name === defaultGroupName(cluster) ? null : name;
+}
+
+export function parseInstanceClass(value: string | undefined): string {
   if (value === undefined || value === '') throw missingParameter('DBInstanceClass');
   if (!/^db\.[a-z0-9-]{1,30}(?:\.[a-z0-9-]{1,30})?$/.test(value)) {
     throw invalidValue(
@@ -213,7 +223,10 @@ function refuseOtherEngine(engine: EngineName, cluster: ClusterRecord): void {
   );
 }
 
-function refuseOtherVersion(input: CreateDBInstanceMessage, cluster: ClusterRecord): void {
+export function refuseOtherVersion(
+  input: {EngineVersion?: string | undefined},
+  cluster: ClusterRecord,
+): void {
   const {EngineVersion: version} = input;
   if (version === undefined || version === '' || version === cluster.engineVersion) return;
   throw invalidCombination(

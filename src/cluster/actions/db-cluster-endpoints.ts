@@ -6,28 +6,27 @@ import type {
   ModifyDBClusterEndpointMessage,
 } from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
+import {BorealisError} from '../../base/errors.ts';
 import {Endpoint} from '../../endpoint/endpoint.ts';
 import {customEndpointsOf, customKey, freeCustomAddress} from '../endpoint-set.ts';
 import {
   clusterNotFound,
   endpointAlreadyExists,
   endpointNotFound,
-  endpointQuotaExceeded,
   instanceNotFound,
   invalidClusterState,
   invalidCombination,
   invalidInstanceState,
   invalidValue,
   missingParameter,
+  refuseUnlessAvailable,
 } from '../faults.ts';
 import {newResourceId, parseIdentifier, parseReference, quoted} from '../identifiers.ts';
+import {refuseBeyondQuota} from '../quotas.ts';
 import type {ClusterEndpointRecord, ClusterRecord} from '../records.ts';
 import {parseTags} from '../settings.ts';
 import {customEndpointShape} from '../shapes-of-endpoints.ts';
 import {addEvent, type World} from '../world.ts';
-
-/** As in Aurora. */
-const CUSTOM_ENDPOINTS_MAX = 5;
 
 type Members = Pick<ClusterEndpointRecord, 'staticMembers' | 'excludedMembers'>;
 
@@ -62,9 +61,16 @@ export async function createDBClusterEndpoint(
   try {
     crashPoint('endpoint.new.before-record');
     world.catalog.transaction(() => {
-      placeForNew(world, clusterIdentifier, identifier);
+      const {cluster: current} = placeForNew(world, clusterIdentifier, identifier);
+      refuseMoved(cluster, current);
       world.catalog.clusterEndpoints.put(identifier, record);
-      addEvent(world, 'db-cluster', clusterIdentifier, `Custom endpoint ${identifier} created`);
+      addEvent(
+        world,
+        'db-cluster',
+        clusterIdentifier,
+        `Custom endpoint ${identifier} created`,
+        'configuration change',
+      );
     });
     crashPoint('endpoint.new.after-record');
   } catch (error) {
@@ -86,13 +92,20 @@ export function modifyDBClusterEndpoint(
   const members = parseMembers(world, clusterIdentifier, input);
   const changed = world.catalog.transaction(() => {
     const current = endpointNamed(world, identifier);
+    refuseStopped(world, current.clusterIdentifier);
     const record = {
       ...current,
       type: type ?? current.type,
       ...changedMembers(current, input, members),
     };
     world.catalog.clusterEndpoints.put(identifier, record);
-    addEvent(world, 'db-cluster', clusterIdentifier, `Custom endpoint ${identifier} modified`);
+    addEvent(
+      world,
+      'db-cluster',
+      clusterIdentifier,
+      `Custom endpoint ${identifier} modified`,
+      'configuration change',
+    );
     return record;
   });
   world.supervisor.reroute(clusterIdentifier);
@@ -106,12 +119,14 @@ export async function deleteDBClusterEndpoint(
   const {identifier} = endpointNamed(world, input.DBClusterEndpointIdentifier);
   const deleted = world.catalog.transaction(() => {
     const current = endpointNamed(world, identifier);
+    refuseStopped(world, current.clusterIdentifier);
     world.catalog.clusterEndpoints.remove(identifier);
     addEvent(
       world,
       'db-cluster',
       current.clusterIdentifier,
       `Custom endpoint ${identifier} deleted`,
+      'configuration change',
     );
     return current;
   });
@@ -139,20 +154,36 @@ function placeForNew(
 ): {cluster: ClusterRecord; address: string} {
   const cluster = world.catalog.clusters.get(clusterIdentifier);
   if (cluster === undefined) throw clusterNotFound(clusterIdentifier);
-  if (cluster.status === 'deleting' || cluster.status === 'failed') {
-    throw invalidClusterState(
-      `DB cluster ${clusterIdentifier} is not in the available state: it is ${cluster.status}.`,
-    );
-  }
+  refuseUnlessAvailable(cluster, 'creating', 'modifying', 'starting');
   if (world.catalog.clusterEndpoints.get(identifier) !== undefined) {
     throw endpointAlreadyExists(identifier);
   }
   const others = customEndpointsOf(world, clusterIdentifier);
   const address = freeCustomAddress(others);
-  if (others.length >= CUSTOM_ENDPOINTS_MAX || address === undefined) {
-    throw endpointQuotaExceeded(clusterIdentifier, CUSTOM_ENDPOINTS_MAX);
+  refuseBeyondQuota(world, 'CustomEndpointsPerDBCluster', others.length);
+  if (address === undefined) {
+    throw new BorealisError(
+      'quota',
+      'DBClusterEndpointQuotaExceededFault',
+      `DB cluster ${clusterIdentifier} has ${others.length} custom endpoints, and so every address there is for one. Delete one first.`,
+    );
   }
   return {cluster, address};
+}
+
+/** The endpoint listens on the port that the cluster had. */
+function refuseMoved(seen: ClusterRecord, {identifier, port, pending}: ClusterRecord): void {
+  if (port === seen.port && (pending?.due !== true || pending.port === null)) return;
+  throw invalidClusterState(
+    `DB cluster ${identifier} is moving to another port. Try again when it is available.`,
+  );
+}
+
+/** Nothing of a stopped cluster can be changed. */
+function refuseStopped(world: World, clusterIdentifier: string): void {
+  const cluster = world.catalog.clusters.get(clusterIdentifier);
+  if (cluster === undefined) throw clusterNotFound(clusterIdentifier);
+  refuseUnlessAvailable(cluster, 'creating', 'modifying', 'renaming', 'starting', 'failed');
 }
 
 function parseType(value: string | undefined): ClusterEndpointRecord['type'] {

@@ -1,7 +1,13 @@
 /** DeleteDBCluster: lets go of the volume. Pages that a clone reaches stay. */
 import type {DeleteDBClusterMessage, DeleteDBClusterResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
-import {clusterNotFound, invalidClusterState, invalidCombination, invalidValue} from '../faults.ts';
+import {
+  clusterNotFound,
+  invalidClusterState,
+  invalidCombination,
+  invalidValue,
+  refuseUnlessAvailable,
+} from '../faults.ts';
 import {parseReference} from '../identifiers.ts';
 import {instancesOf} from '../instances-of.ts';
 import type {ClusterRecord} from '../records.ts';
@@ -26,7 +32,7 @@ export function deleteDBCluster(
     const current = deletable(world, identifier);
     const deleting: ClusterRecord = {...current, status: 'deleting'};
     world.catalog.clusters.put(identifier, deleting);
-    addEvent(world, 'db-cluster', identifier, 'DB cluster is being deleted');
+    addEvent(world, 'db-cluster', identifier, 'DB cluster is being deleted', 'deletion');
     return deleting;
   });
   crashPoint('cluster.delete.after-intent');
@@ -40,6 +46,7 @@ function deletable(world: World, identifier: string): ClusterRecord {
   if (cluster.status === 'deleting') {
     throw invalidClusterState(`DB cluster ${identifier} is already being deleted.`);
   }
+  refuseUnlessAvailable(cluster, 'creating', 'modifying', 'failed', 'stopped');
   if (cluster.settings.deletionProtection) {
     throw invalidCombination(
       'Cannot delete protected Cluster, please disable deletion protection and try again.',

@@ -7,7 +7,12 @@ import {assert} from '../../base/assert.ts';
 import {crashPoint} from '../../base/crash-point.ts';
 import {failoverOrder} from '../cluster-roles.ts';
 import {swapWriter} from '../failover.ts';
-import {instanceNotFound, invalidCombination, invalidInstanceState} from '../faults.ts';
+import {
+  instanceNotFound,
+  invalidCombination,
+  invalidInstanceState,
+  refuseUnlessAvailable,
+} from '../faults.ts';
 import {parseReference} from '../identifiers.ts';
 import {instancesOf} from '../instances-of.ts';
 import type {InstanceRecord} from '../records.ts';
@@ -36,8 +41,11 @@ export function deleteDBInstance(
     if (found.status === 'deleting') {
       throw invalidInstanceState(`Instance ${identifier} is already being deleted.`);
     }
+    const cluster = world.catalog.clusters.get(found.clusterIdentifier);
+    assert(cluster !== undefined, 'a cluster outlives its instances');
+    refuseUnlessAvailable(cluster, 'creating', 'modifying', 'failed', 'starting');
     world.catalog.instances.put(identifier, {...found, status: 'deleting'});
-    addEvent(world, 'db-instance', identifier, 'DB instance is being deleted');
+    addEvent(world, 'db-instance', identifier, 'DB instance is being deleted', 'deletion');
     const next = found.role === 'writer' ? successorOf(world, found) : undefined;
     if (next !== undefined) swapWriter(world, found.clusterIdentifier, next);
     const deleting = world.catalog.instances.get(identifier);

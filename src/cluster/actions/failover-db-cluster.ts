@@ -8,6 +8,7 @@ import {
   instanceNotFound,
   invalidClusterState,
   invalidInstanceState,
+  refuseUnlessAvailable,
 } from '../faults.ts';
 import {parseReference} from '../identifiers.ts';
 import {instancesOf} from '../instances-of.ts';
@@ -48,11 +49,7 @@ export function failoverDBCluster(
 function availableCluster(world: World, identifier: string): ClusterRecord {
   const cluster = world.catalog.clusters.get(identifier);
   if (cluster === undefined) throw clusterNotFound(identifier);
-  if (cluster.status !== 'available' && cluster.status !== 'modifying') {
-    throw invalidClusterState(
-      `DB cluster ${identifier} is not in the available state: it is ${cluster.status}.`,
-    );
-  }
+  refuseUnlessAvailable(cluster, 'modifying');
   return cluster;
 }
 
@@ -78,7 +75,7 @@ function namedTarget(world: World, {identifier}: ClusterRecord, name: string): I
       `DB instance ${name} is the writer of DB cluster ${identifier} already.`,
     );
   }
-  if (target.status === 'deleting' || !world.supervisor.isServing(target)) {
+  if (target.status !== 'available' || !world.supervisor.isServing(target)) {
     throw invalidInstanceState(
       `DB instance ${name} is not in the available state: it is ${target.status}.`,
     );

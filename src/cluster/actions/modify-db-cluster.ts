@@ -1,12 +1,23 @@
-/** ModifyDBCluster: master password, deletion protection, and settings that are only kept. */
+/**
+ * ModifyDBCluster. The password, protection and other settings change at once; another identifier or
+ * port with ApplyImmediately, else in the maintenance window.
+ */
 import type {ModifyDBClusterMessage, ModifyDBClusterResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
-import {clusterNotFound, invalidClusterState, invalidCombination} from '../faults.ts';
-import {parseReference} from '../identifiers.ts';
+import {
+  clusterAlreadyExists,
+  clusterNotFound,
+  invalidCombination,
+  refuseUnlessAvailable,
+} from '../faults.ts';
+import {parseIdentifier, parseReference} from '../identifiers.ts';
+import {instancesOf} from '../instances-of.ts';
 import {parseMasterUserPassword} from '../master-user.ts';
 import {CLUSTER_REFUSALS, refuseMembers, unsupported, type Refusals} from '../members.ts';
+import {listenForNew} from '../new-cluster.ts';
 import type {ClusterRecord} from '../records.ts';
 import {parseSettings} from '../settings.ts';
+import {settingsRules} from '../settings-rules.ts';
 import {clusterShape} from '../shapes.ts';
 import {addEvent, type World} from '../world.ts';
 
@@ -15,14 +26,13 @@ const REFUSALS: Refusals = {
   AllowEngineModeChange: unsupported('changing the engine mode is'),
   AwsBackupRecoveryPointArn: unsupported('AWS Backup is'),
   CACertificateIdentifier: unsupported('TLS is'),
-  NewDBClusterIdentifier: unsupported('renaming a DB cluster is'),
   RotateMasterUserPassword: unsupported('passwords in Secrets Manager are'),
 };
 
-export function modifyDBCluster(
+export async function modifyDBCluster(
   world: World,
   input: ModifyDBClusterMessage,
-): ModifyDBClusterResult {
+): Promise<ModifyDBClusterResult> {
   const {identity} = world.catalog;
   const identifier = parseReference(
     'DBClusterIdentifier',
@@ -34,35 +44,86 @@ export function modifyDBCluster(
   if (found === undefined) throw clusterNotFound(identifier);
   refuseMembers(input, REFUSALS);
   refuseUnchangeable(input, found);
-  const zoneNames = world.zones.map(zone => zone.name);
-  parseSettings(input, found.settings, zoneNames);
+  const rules = settingsRules(world, found);
+  parseSettings(input, found.settings, rules);
   const password = input.MasterUserPassword;
   const verifier =
     password === undefined
       ? undefined
       : world.passwordVerifier(found.engine, parseMasterUserPassword(found.engine, password));
+  const name = parseNewName(input.NewDBClusterIdentifier, found);
+  if (input.Port !== undefined && input.Port !== found.port) await tryPort(world, input.Port);
   const cluster = world.catalog.transaction((): ClusterRecord => {
     const current = modifiable(world, identifier);
-    const settings = parseSettings(input, current.settings, zoneNames);
-    const changed: ClusterRecord = {...current, settings, ...newMaster(current, verifier)};
+    refuseTakenName(world, name);
+    const settings = parseSettings(input, current.settings, rules);
+    const changed = withChanges(
+      {...current, settings, ...newMaster(current, verifier)},
+      name,
+      input,
+    );
     world.catalog.clusters.put(identifier, changed);
-    addEvent(world, 'db-cluster', identifier, 'DB cluster modified');
+    addEvent(world, 'db-cluster', identifier, 'DB cluster modified', 'configuration change');
     return changed;
   });
   crashPoint('cluster.modify.after-intent');
   world.reconciler.enqueue(`cluster/${identifier}`);
+  // Their engines take what another parameter group brings.
+  for (const instance of instancesOf(world, identifier)) {
+    world.reconciler.enqueue(`instance/${instance.identifier}`);
+  }
   return {DBCluster: clusterShape(world, cluster)};
 }
 
 function modifiable(world: World, identifier: string): ClusterRecord {
   const cluster = world.catalog.clusters.get(identifier);
   if (cluster === undefined) throw clusterNotFound(identifier);
-  if (cluster.status !== 'available' && cluster.status !== 'modifying') {
-    throw invalidClusterState(
-      `DB cluster ${identifier} is not in the available state: it is ${cluster.status}.`,
-    );
-  }
+  refuseUnlessAvailable(cluster, 'modifying');
   return cluster;
+}
+
+function parseNewName(value: string | undefined, cluster: ClusterRecord): string | null {
+  if (value === undefined || value === '') return null;
+  const name = parseIdentifier('NewDBClusterIdentifier', value);
+  return name === cluster.identifier ? null : name;
+}
+
+function refuseTakenName(world: World, name: string | null): void {
+  if (name !== null && world.catalog.clusters.get(name) !== undefined) {
+    throw clusterAlreadyExists(name);
+  }
+}
+
+/** It may be taken by another program until the change is made; events tell then. */
+async function tryPort(world: World, port: number): Promise<void> {
+  const endpoint = await listenForNew(world, port);
+  await endpoint.close();
+}
+
+/** What waits is made with what is asked for to be made at once, as in RDS. */
+function withChanges(
+  cluster: ClusterRecord,
+  name: string | null,
+  {Port: port, ApplyImmediately: isNow = false}: ModifyDBClusterMessage,
+): ClusterRecord {
+  const pending = {
+    identifier: name ?? cluster.pending?.identifier ?? null,
+    port: port ?? cluster.pending?.port ?? null,
+    due: isNow || cluster.pending?.due === true,
+  };
+  if (pending.identifier === null && pending.port === null) return cluster;
+  return pending.due ? due({...cluster, pending}) : {...cluster, pending};
+}
+
+/** Its pending changes are to be made now. */
+export function due(cluster: ClusterRecord): ClusterRecord {
+  const {pending} = cluster;
+  if (pending === null) return cluster;
+  return {
+    ...cluster,
+    pending: {...pending, due: true},
+    status: pending.identifier === null ? 'modifying' : 'renaming',
+  };
 }
 
 function newMaster(cluster: ClusterRecord, verifier: string | undefined): Partial<ClusterRecord> {
@@ -75,11 +136,6 @@ function newMaster(cluster: ClusterRecord, verifier: string | undefined): Partia
 }
 
 function refuseUnchangeable(input: ModifyDBClusterMessage, cluster: ClusterRecord): void {
-  if (input.Port !== undefined && input.Port !== cluster.port) {
-    throw invalidCombination(
-      `The parameter Port cannot be changed: DB cluster ${cluster.identifier} keeps port ${cluster.port}. A clone can have another one.`,
-    );
-  }
   const version = input.EngineVersion;
   if (version !== undefined && version !== '' && version !== cluster.engineVersion) {
     throw invalidCombination(

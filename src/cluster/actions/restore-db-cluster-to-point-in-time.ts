@@ -15,9 +15,10 @@ import {assert} from '../../base/assert.ts';
 import {crashPoint} from '../../base/crash-point.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
 import {becomeAvailable} from '../cluster-lifecycle.ts';
+import {clusterOfResource} from '../instances-of.ts';
 import {
   clusterNotFound,
-  invalidClusterState,
+  refuseUnlessAvailable,
   invalidCombination,
   invalidValue,
   missingParameter,
@@ -32,7 +33,10 @@ import {
   refuseWithoutSpace,
 } from '../new-cluster.ts';
 import type {ClusterRecord, ClusterSettings} from '../records.ts';
+import {clonesBeside, refuseBeyondQuota} from '../quotas.ts';
 import {parseSettings} from '../settings.ts';
+import {settingsRules} from '../settings-rules.ts';
+import {refuseOtherZones} from '../subnet-groups.ts';
 import {clusterShape} from '../shapes.ts';
 import {addEvent, type World} from '../world.ts';
 
@@ -47,8 +51,11 @@ export async function restoreDBClusterToPointInTime(
   const settings = parseSettings(
     input,
     inheritedSettings(source.settings),
-    world.zones.map(zone => zone.name),
+    settingsRules(world, source),
   );
+  if (settings.subnetGroupName !== source.settings.subnetGroupName) {
+    refuseOtherZones(world, settings.subnetGroupName, source);
+  }
   refuseTakenCluster(world, identifier);
   refuseWithoutSpace(world);
   const endpoint = await listenForNew(world, input.Port);
@@ -101,23 +108,29 @@ function clonableSource(world: World, input: RestoreDBClusterToPointInTimeMessag
   if (name === undefined && resourceId === undefined) {
     throw missingParameter('SourceDBClusterIdentifier');
   }
+  refuseOtherRegion(name, world.catalog.identity.region);
   const source =
     resourceId === undefined
       ? world.catalog.clusters.get(
           parseReference('SourceDBClusterIdentifier', name, 'cluster', world.catalog.identity),
         )
-      : world.catalog.clusters.list().find(cluster => cluster.resourceId === resourceId);
+      : clusterOfResource(world, resourceId);
   if (source === undefined) throw clusterNotFound(name ?? resourceId ?? '');
   refuseUnclonable(source);
   return source;
 }
 
+function refuseOtherRegion(name: string | undefined, region: string): void {
+  const other = /^arn:aws[a-z-]*:rds:([a-z0-9-]+):/i.exec(name ?? '')?.[1];
+  if (other === undefined || other === region) return;
+  throw invalidValue(
+    `The source DB cluster is in the region ${other}. A clone must be created in the AWS Region of its source: it shares the source's pages.`,
+  );
+}
+
+/** A stopped cluster's volume can be cloned like any other. */
 function refuseUnclonable(source: ClusterRecord): void {
-  if (source.status !== 'available' && source.status !== 'modifying') {
-    throw invalidClusterState(
-      `DB cluster ${source.identifier} is not in the available state: it is ${source.status}.`,
-    );
-  }
+  refuseUnlessAvailable(source, 'modifying', 'stopped');
 }
 
 /** Settings of the source that a clone has too; protection and tags are the clone's own. */
@@ -131,11 +144,10 @@ type CloneIdentity = Pick<ClusterRecord, 'identifier' | 'port' | 'settings'> & {
 
 /** Runs inside the transaction, so the source is as it is now. */
 function cloneRecord(world: World, clone: CloneIdentity, seen: ClusterRecord): ClusterRecord {
-  const source = world.catalog.clusters.get(seen.identifier);
-  if (source === undefined || source.resourceId !== seen.resourceId) {
-    throw clusterNotFound(seen.identifier);
-  }
+  const source = clusterOfResource(world, seen.resourceId);
+  if (source === undefined) throw clusterNotFound(seen.identifier);
   refuseUnclonable(source);
+  refuseBeyondQuota(world, 'CopyOnWriteClonesPerCopy', clonesBeside(world, source));
   assert(source.volume !== null && source.volumeReady, 'an available cluster has a volume');
   return {
     ...source,
@@ -154,6 +166,7 @@ function cloneRecord(world: World, clone: CloneIdentity, seen: ClusterRecord): C
       {identifier: source.identifier, volume: source.volume},
       ...(source.ancestors ?? []),
     ],
+    pending: null,
     volumeReady: false,
     firstStart: true,
     cloneSteps: [],
@@ -189,7 +202,13 @@ async function forkOrUndo(
         ...record,
         status: 'deleting',
       }));
-      addEvent(world, 'db-cluster', cluster.identifier, 'The clone failed and is undone');
+      addEvent(
+        world,
+        'db-cluster',
+        cluster.identifier,
+        'The clone failed and is undone',
+        'failure',
+      );
     });
     world.reconciler.enqueue(`cluster/${cluster.identifier}`);
     throw error;
@@ -205,8 +224,8 @@ function masterAfterFork(
   clone: ClusterRecord,
   source: ClusterRecord,
 ): Partial<ClusterRecord> {
-  const now = world.catalog.clusters.get(source.identifier);
-  if (now === undefined || now.resourceId !== source.resourceId) return {};
+  const now = clusterOfResource(world, source.resourceId);
+  if (now === undefined) return {};
   const settled =
     now.masterRevision === clone.masterRevision && now.masterApplied === clone.masterApplied;
   if (settled) return {};

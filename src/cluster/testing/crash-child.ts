@@ -13,6 +13,7 @@ import {
   createWriter,
   openTestService,
   settle,
+  until,
   type TestService,
 } from './test-service.ts';
 
@@ -22,6 +23,8 @@ export type CrashReport = {
   /** Volumes of readers. */
   scratch: number[];
   endpoints: string[];
+  /** What each instance was started or reloaded with. */
+  parameters: Record<string, Readonly<Record<string, string>> | null>;
   golden: number[];
   volumes: number[];
   /** What each cluster's volume holds. */
@@ -102,6 +105,66 @@ const SCENARIOS: Record<string, (service: TestService) => Promise<void>> = {
     });
     await service.plane.deleteDBClusterEndpoint(endpoint);
   },
+  stop: async service => {
+    await settle(service);
+    await service.plane.stopDBCluster({DBClusterIdentifier: 'orders'});
+    await settle(service);
+  },
+  start: async service => {
+    await settle(service);
+    await service.plane.startDBCluster({DBClusterIdentifier: 'orders'});
+    await settle(service);
+  },
+  configure: async service => {
+    await settle(service);
+    const group = {DBClusterParameterGroupName: 'tuned'};
+    await service.plane.createDBClusterParameterGroup({
+      ...group,
+      DBParameterGroupFamily: 'aurora-postgresql18',
+      Description: 'tuned',
+    });
+    await service.plane.modifyDBClusterParameterGroup({
+      ...group,
+      Parameters: [{ParameterName: 'work_mem', ParameterValue: '8192'}],
+    });
+    await service.plane.modifyDBCluster({DBClusterIdentifier: 'orders', ...group});
+    await until(
+      () => service.catalog.instances.get('orders-writer')?.parameters?.['work_mem'] === '8192',
+    );
+  },
+  reboot: async service => {
+    await settle(service);
+    await service.plane.rebootDBInstance({DBInstanceIdentifier: 'orders-writer'});
+    await settle(service);
+  },
+  resize: async service => {
+    await settle(service);
+    await service.plane.modifyDBInstance({
+      DBInstanceIdentifier: 'orders-writer',
+      NewDBInstanceIdentifier: 'renamed-writer',
+      DBInstanceClass: 'db.r6g.xlarge',
+      ApplyImmediately: true,
+    });
+    await settle(service);
+  },
+  rename: async service => {
+    await settle(service);
+    await service.plane.modifyDBCluster({
+      DBClusterIdentifier: 'orders',
+      NewDBClusterIdentifier: 'renamed',
+      ApplyImmediately: true,
+    });
+    await settle(service);
+  },
+  port: async service => {
+    await settle(service);
+    await service.plane.modifyDBCluster({
+      DBClusterIdentifier: 'orders',
+      Port: Number(process.env['ANOTHER_PORT']),
+      ApplyImmediately: true,
+    });
+    await settle(service);
+  },
   look: settle,
 };
 
@@ -134,6 +197,9 @@ function report(service: TestService): CrashReport {
       .map(({identifier, role, status, port}) => ({identifier, role, status, port})),
     scratch: service.catalog.instances.list().flatMap(instance => instance.scratchVolume ?? []),
     endpoints: service.catalog.clusterEndpoints.list().map(endpoint => endpoint.identifier),
+    parameters: Object.fromEntries(
+      service.catalog.instances.list().map(each => [each.identifier, each.parameters]),
+    ),
     golden: service.catalog.goldenVolumes.list().map(golden => golden.volume),
     volumes: service.storage.listVolumes(),
     words: Object.fromEntries(

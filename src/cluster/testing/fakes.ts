@@ -27,6 +27,7 @@ import {createInterface} from 'node:readline';
 import {crashPoint} from '../../base/crash-point.ts';
 import {sleep} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
+import type {EngineSetting} from '../../engine/engine.ts';
 import type {ForkResult} from '../../attachment/attachment.ts';
 import type {ReplicationProgress} from '../../engine/engine.ts';
 import type {InstanceConfig, InstanceMethod, InstanceMethods} from '../../instance/messages.ts';
@@ -51,6 +52,38 @@ const CAUGHT_UP: ReplicationProgress = {
   transitMs: 0.4,
   replayedAgeMs: 5_000,
 };
+const SETTING: EngineSetting = {
+  name: '',
+  context: 'user',
+  type: 'integer',
+  unit: null,
+  min: null,
+  max: null,
+  values: null,
+  absent: null,
+  category: 'Some',
+  description: 'A setting',
+};
+/** One of each kind. */
+const FAKE_SETTINGS: readonly EngineSetting[] = [
+  {...SETTING, name: 'autovacuum', context: 'sighup', type: 'bool', absent: 'on'},
+  {...SETTING, name: 'block_size', context: 'internal', absent: '8192'},
+  {...SETTING, name: 'fsync', context: 'sighup', type: 'bool', absent: 'on'},
+  {...SETTING, name: 'log_statement', type: 'enum', values: ['none', 'ddl', 'all'], absent: 'none'},
+  {...SETTING, name: 'max_connections', context: 'postmaster', min: '1', max: '262143'},
+  {...SETTING, name: 'random_page_cost', type: 'real', min: '0', max: '1000', absent: '4'},
+  {...SETTING, name: 'search_path', type: 'string', absent: '"$user", public'},
+  {
+    ...SETTING,
+    name: 'shared_buffers',
+    context: 'postmaster',
+    unit: '8kB',
+    min: '16',
+    max: '999999',
+  },
+  {...SETTING, name: 'work_mem', unit: 'kB', min: '64', max: '2147483647', absent: '4096'},
+  {...SETTING, name: 'zero_damaged_pages', type: 'bool', category: 'Developer Options'},
+];
 
 export class FakeStorage implements ClusterStorage {
   readonly directory: string;
@@ -181,6 +214,8 @@ export type FakeInstances = {
   readonly writers: Map<number, number>;
   /** Verifiers of the readers' secrets, as writers took them, oldest first. */
   readonly admitted: string[];
+  /** Parameters that were handed to running instances. */
+  readonly configured: Readonly<Record<string, string>>[];
   /** Verifiers that were handed to running instances. */
   readonly masters: string[];
 };
@@ -194,6 +229,7 @@ export function fakeInstances(storage: FakeStorage): FakeInstances {
     progress: new Map(),
     writers: new Map(),
     admitted: [],
+    configured: [],
     masters: [],
     checkpoints: 0,
     launch: config => {
@@ -243,7 +279,7 @@ function launchFake(
       storage.write(volume, ['golden']);
       crashPoint('fake.golden.after-write');
       child.kill('SIGTERM');
-      return {port: 0, serverVersion: 'Fake 18.4', steps};
+      return {port: 0, serverVersion: 'Fake 18.4', steps, settings: FAKE_SETTINGS};
     }
     if (config.databaseName !== null) {
       storage.write(volume, [...storage.read(volume), `database:${config.databaseName}`]);
@@ -253,7 +289,7 @@ function launchFake(
     server.listen(config.port, '127.0.0.1');
     await once(server, 'listening');
     if (source === null) fake.writers.set(config.port, volume);
-    return {port: config.port, serverVersion: 'Fake 18.4', steps};
+    return {port: config.port, serverVersion: 'Fake 18.4', steps, settings: []};
   };
   return {
     pid: child.pid ?? 0,
@@ -287,6 +323,10 @@ function launchFake(
     }
     if (method === 'follow' && 'source' in params) ({source} = params as {source: typeof source});
     if (method === 'replication') return fake.progress.get(config.name) ?? CAUGHT_UP;
+    if (method === 'configure' && 'parameters' in params) {
+      fake.configured.push(params.parameters as Record<string, string>);
+      return {isTaken: config.runtime === 'native'};
+    }
     if (method === 'stop') child.kill('SIGTERM');
     return {};
   }
@@ -309,17 +349,33 @@ function reply(
 
 /** Sends one line to an endpoint and resolves with the answer, or rejects when the connection breaks. */
 export async function ask(port: number, line: string): Promise<string> {
-  const socket = createConnection({host: '127.0.0.1', port});
+  return await askAt('127.0.0.1', port, line);
+}
+
+/** The same at another address than the cluster endpoint's. */
+export async function askAt(host: string, port: number, line: string): Promise<string> {
+  const socket = createConnection({host, port});
   try {
     return await new Promise<string>((resolve, reject) => {
       socket.on('error', reject);
       socket.on('close', () => reject(new Error('closed without an answer')));
-      createInterface({input: socket}).once('line', resolve);
+      // It tells the socket's errors once more.
+      createInterface({input: socket}).once('line', resolve).on('error', reject);
       socket.write(`${line}\n`);
     });
   } finally {
     socket.destroy();
   }
+}
+
+/** A port of loopback that nobody has now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  return typeof address === 'object' ? (address?.port ?? 0) : 0;
 }
 
 function writeWhole(path: string, text: string): void {

@@ -1,4 +1,8 @@
-/** A control plane over the fakes, on a directory that a later one can open again. */
+/**
+ * A control plane over the fakes, on a directory that a later one can open again. The ports that it
+ * chooses follow from the account: test files that run side by side and open their services again
+ * have each its own, or one would take the ports that another has just let go of.
+ */
 import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {pino} from 'pino';
@@ -19,7 +23,6 @@ export type TestService = {
 export async function openTestService(
   directory: string,
   prepare: (instances: FakeInstances) => void = () => undefined,
-  /** Services that run side by side look for ports from different places. */
   accountId = '123456789012',
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
@@ -55,6 +58,7 @@ export async function openTestService(
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
     passwordVerifier: (_, password) => `verifier of ${password.length} characters`,
+    hostMemoryBytes: 2 ** 34,
     clock: systemClock,
     logger: pino({level: 'silent'}),
   });
@@ -117,10 +121,27 @@ export async function settle(service: TestService): Promise<void> {
     const clusters = service.catalog.clusters.list();
     const instances = service.catalog.instances.list();
     const onTheirWay = [...clusters, ...instances].filter(
-      ({status}) => status !== 'available' && status !== 'failed',
+      ({status}) => status !== 'available' && status !== 'failed' && status !== 'stopped',
     );
     if (onTheirWay.length === 0) return;
     await sleep(10);
   }
   throw new Error('resources did not come to rest within ten seconds');
+}
+
+/** The code and words of the fault that a call ends with. */
+export async function faultOf(call: Promise<unknown>): Promise<{code: string; message: string}> {
+  return await call.then(
+    () => ({code: 'none', message: 'the call succeeded'}),
+    (error: {code: string; message: string}) => ({code: error.code, message: error.message}),
+  );
+}
+
+/** Waits until something is so. */
+export async function until(fact: () => Promise<boolean> | boolean): Promise<void> {
+  for (let i = 0; i < 1_000; i++) {
+    if (await fact()) return;
+    await sleep(10);
+  }
+  throw new Error('it did not become so within ten seconds');
 }

@@ -14,14 +14,27 @@
  */
 import {sleep, systemClock} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
-import type {Engine, EngineStartOptions, ReportStep, RunningEngine} from '../engine.ts';
+import type {
+  Engine,
+  EngineSetting,
+  EngineStartOptions,
+  ReportStep,
+  RunningEngine,
+} from '../engine.ts';
 import {endedUnasked, exitText, runProgram} from '../server-process.ts';
 import {inspectMariadb, installProgram} from './binaries.ts';
+import {configure} from './configure.ts';
 import {removeLeftovers, removeReplicaFiles, serverId} from './leftovers.ts';
 import {prepareFork} from './prepare-fork.ts';
+import {readSettings} from './read-settings.ts';
 import {engineReplication, startFollowing} from './replication.ts';
 import {lastComplaint, startOnPort, type MysqlServer} from './server.ts';
-import {configurationFiles, writeConfiguration} from './settings.ts';
+import {
+  configurationFiles,
+  fixedSettings,
+  writeConfiguration,
+  type SettingsInput,
+} from './settings.ts';
 import {
   createDatabase,
   DROP_INSTALLED_USERS,
@@ -39,13 +52,15 @@ export async function createMysqlEngine(config: MysqlEngineConfig): Promise<Engi
   };
 }
 
-async function initialise(place: Workplace, report: ReportStep): Promise<void> {
+async function initialise(place: Workplace, report: ReportStep): Promise<readonly EngineSetting[]> {
   await inspectMariadb(place.bin);
   await timed('install-db', report, () => install(place));
-  await timed('create-users', report, async () => {
+  return timed('create-users', report, async () => {
     const settings = {serverId: 1, role: 'writer', parameters: {}} as const;
     const server = await startOnPort(place, settings, 0, DROP_INSTALLED_USERS);
+    const catalogue = await readSettings(server.session);
     await server.stop('fast');
+    return catalogue;
   });
 }
 
@@ -96,7 +111,7 @@ async function start(
     }
     const [row] = await server.session.query('SELECT VERSION() AS version');
     const version = String(row?.['version']).replace(/-.*$/, '');
-    return runningEngine(server, `MariaDB ${version}`);
+    return runningEngine(place, server, {...settings, port: server.port}, `MariaDB ${version}`);
   } catch (error) {
     await server.stop('immediate');
     throw error;
@@ -113,8 +128,15 @@ function initialStatements(options: EngineStartOptions): string[] {
   ];
 }
 
-function runningEngine(server: MysqlServer, serverVersion: string): RunningEngine {
+function runningEngine(
+  place: Workplace,
+  server: MysqlServer,
+  settings: SettingsInput,
+  serverVersion: string,
+): RunningEngine {
   const {session, port} = server;
+  const fixed = new Set(Object.keys(fixedSettings(place, settings)));
+  let {parameters} = settings;
   let isStopping = false;
   const ended = endedUnasked('MariaDB', server, () => isStopping);
   return {
@@ -122,6 +144,11 @@ function runningEngine(server: MysqlServer, serverVersion: string): RunningEngin
     serverVersion,
     failed: Promise.race([ended, sessionLost(server, () => isStopping)]),
     setMaster: master => session.run(masterStatements(master)),
+    configure: async wanted => {
+      await configure(session, parameters, wanted, fixed);
+      parameters = wanted;
+      return true;
+    },
     prepareFork: report => prepareFork(session, report),
     replication: engineReplication(session),
     stop: async mode => {

@@ -2,7 +2,7 @@ import {readdir} from 'node:fs/promises';
 import {join} from 'node:path';
 import {afterAll, afterEach, beforeAll, describe, expect, test} from 'vitest';
 import {sleep} from '../../base/clock.ts';
-import type {EngineStartOptions, RunningEngine} from '../engine.ts';
+import type {EngineSetting, EngineStartOptions, RunningEngine} from '../engine.ts';
 import {installedMariadbBin, inspectMariadb} from './binaries.ts';
 import {nativePasswordHash} from './native-password.ts';
 import {
@@ -23,12 +23,13 @@ describe.skipIf(bin === null)(
   () => {
     let bench: TestBench;
     let count = 0;
+    let settings: readonly EngineSetting[];
     const running: RunningEngine[] = [];
 
     beforeAll(async () => {
       bench = await createTestBench();
       const engine = await bench.engine('golden', bin ?? '');
-      await engine.initialise(step => bench.steps.push(step));
+      settings = await engine.initialise(step => bench.steps.push(step));
     });
     afterEach(async () => {
       await Promise.all(running.splice(0).map(engine => engine.stop('immediate')));
@@ -230,6 +231,36 @@ describe.skipIf(bin === null)(
       const files = await readdir(join(bench.directory, `${name}.private`, 'config'));
       expect(files).not.toContain('init.sql');
       expect(bench.log.tail()).not.toContain(MASTER_USER.verifier);
+    });
+
+    test('variables are known with their types and limits', () => {
+      const known = new Map(settings.map(setting => [setting.name, setting]));
+      expect(known.size).toBeGreaterThan(500);
+      expect(known.get('max_connections')).toMatchObject({
+        type: 'integer',
+        context: 'superuser',
+        min: '10',
+        max: '100000',
+        absent: '151',
+      });
+      expect(known.get('general_log')).toMatchObject({type: 'bool', absent: 'OFF'});
+      expect(known.get('event_scheduler')?.values).toContain('on');
+      expect(known.get('performance_schema')?.context).toBe('postmaster');
+      expect(known.get('version')?.context).toBe('internal');
+    });
+
+    test('parameters are taken at the start and while it runs', async () => {
+      const name = `cluster-${++count}`;
+      await bench.copy('golden', name);
+      const parameters = {max_connections: '40', long_query_time: '2.5'};
+      const engine = await start(name, {firstStart: true, master: MASTER_USER, parameters});
+      const values =
+        'SELECT @@max_connections AS max, @@GLOBAL.long_query_time AS slow, @@GLOBAL.sql_mode AS mode';
+      expect(await queryAs(engine, values)).toMatchObject([{max: 40, slow: 2.5}]);
+      await engine.configure({long_query_time: '7', sql_mode: 'ANSI_QUOTES', sync_binlog: '0'});
+      expect(await queryAs(engine, values)).toEqual([{max: 150, slow: 7, mode: 'ANSI_QUOTES'}]);
+      expect(await queryAs(engine, 'SELECT @@sync_binlog AS n')).toEqual([{n: 1}]);
+      await expect(engine.configure({sql_mode: 'NO_SUCH'})).rejects.toThrow(/sql_mode|NO_SUCH/);
     });
 
     test('a setting that the server does not know is told', async () => {

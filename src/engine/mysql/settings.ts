@@ -43,39 +43,41 @@ export async function writePrivately(place: Workplace, path: string, text: strin
   await chown(path, place.user.owner.uid, place.user.owner.gid);
 }
 
+/** Options that go by another name than their variable. */
+const OPTION_NAMES: Readonly<Record<string, string>> = {time_zone: 'default_time_zone'};
+
 type SettingsPlace = Pick<Workplace, 'files' | 'temporary' | 'configDirectory' | 'socket'>;
 
 /** The text of my.cnf: ours, then the parameter group's, which win, then what rests on the volume. */
 export function settingsText(place: SettingsPlace, input: SettingsInput): string {
   const settings: Record<string, string> = {
-    ...ownSettings(),
+    ...OWN_SETTINGS,
     ...checkedParameters(input.parameters),
     ...fixedSettings(place, input),
   };
   const lines = Object.entries(settings).map(
-    ([name, value]) => `${name} = ${optionValue(value)}\n`,
+    ([name, value]) => `${OPTION_NAMES[name] ?? name} = ${optionValue(value)}\n`,
   );
   return `[server]\n${lines.join('')}`;
 }
 
-function ownSettings(): Record<string, string> {
-  return {
-    max_connections: '150',
-    // MariaDB's own default. An idle clone has touched little of it, so it costs little.
-    innodb_buffer_pool_size: '128M',
-    // Only system and temporary tables are of the engines that these are for.
-    key_buffer_size: '8M',
-    aria_pagecache_buffer_size: '16M',
-    character_set_server: 'utf8mb4',
-    collation_server: 'utf8mb4_general_ci',
-    binlog_expire_logs_seconds: BINLOG_SECONDS,
-    max_binlog_size: BINLOG_FILE_SIZE,
-    default_time_zone: '+00:00',
-  };
-}
+/** What a server begins with; a parameter group may change it. */
+export const OWN_SETTINGS: Readonly<Record<string, string>> = {
+  max_connections: '150',
+  // MariaDB's own default. An idle clone has touched little of it, so it costs little.
+  innodb_buffer_pool_size: '128M',
+  // Only system and temporary tables are of the engines that these are for.
+  key_buffer_size: '8M',
+  aria_pagecache_buffer_size: '16M',
+  character_set_server: 'utf8mb4',
+  collation_server: 'utf8mb4_general_ci',
+  binlog_expire_logs_seconds: BINLOG_SECONDS,
+  max_binlog_size: BINLOG_FILE_SIZE,
+  time_zone: '+00:00',
+};
 
-/** What a parameter group may not change, because the volume or the instance rests on it. */
-function fixedSettings(place: SettingsPlace, input: SettingsInput): Record<string, string> {
+/** What a parameter group may not change; managed-settings.ts tells users why. */
+export function fixedSettings(place: SettingsPlace, input: SettingsInput): Record<string, string> {
   return {
     datadir: place.files,
     tmpdir: place.temporary,

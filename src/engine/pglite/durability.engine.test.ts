@@ -173,7 +173,7 @@ test(
       const steps: string[] = [];
       const running = await startPglite(config, ({name}) => steps.push(name));
       expect(steps.some(name => name.startsWith('create-database'))).toBe(expected === 'created');
-      if (running === null) throw new Error('a writer serves');
+      if ('settings' in running) throw new Error('a writer serves');
       const client = await connect(running.port, {database: 'Orders 1'});
       await client.query('CREATE TABLE IF NOT EXISTS public.mine (n int)');
       await client.end();

@@ -4,7 +4,8 @@
  */
 import {ADMIN_ROLE, MASTER_GROUP_ROLE} from '../postgres/names.ts';
 import type {Session} from '../postgres/session.ts';
-import type {ReportStep} from '../engine.ts';
+import {readSettings} from '../postgres/read-settings.ts';
+import type {EngineSetting, ReportStep} from '../engine.ts';
 import {adminSession} from './admin-session.ts';
 import {EngineLink} from './engine-link.ts';
 import type {EngineLinkOptions} from './engine-link.ts';
@@ -21,14 +22,17 @@ const PREDEFINED_ROLES: readonly string[] = [
 export async function makeGoldenVolume(
   options: Omit<EngineLinkOptions, 'database' | 'initialise'>,
   report: ReportStep,
-): Promise<void> {
+): Promise<readonly EngineSetting[]> {
+  let catalogue: readonly EngineSetting[] = [];
   await withEngine({...options, database: 'postgres', initialise: true}, report, async session => {
     await createRoles(session);
     await createChecks(session);
+    catalogue = await readSettings(session);
   });
   const attachment = {...options.attachment, format: false};
   const again = {...options, attachment, database: 'template1', initialise: false};
   await withEngine(again, report, createChecks);
+  return catalogue;
 }
 
 /** Opens the engine, works as the bootstrap superuser, and stops it cleanly. */

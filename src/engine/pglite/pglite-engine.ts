@@ -16,7 +16,7 @@ import {systemClock, withDeadline} from '../../base/clock.ts';
 import {BorealisError, errorMessage} from '../../base/errors.ts';
 import {createLogger} from '../../base/log.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
-import type {EngineMaster, ReportStep, RunningEngine, StopMode} from '../engine.ts';
+import type {GoldenVolume, EngineMaster, ReportStep, RunningEngine, StopMode} from '../engine.ts';
 import {openEngineLog, type EngineLog} from '../engine-log.ts';
 import {createDatabase, setMaster} from '../postgres/roles.ts';
 import type {Session} from '../postgres/session.ts';
@@ -76,14 +76,14 @@ const CRASH: Report = {
 };
 
 /**
- * Null when `config.role` is `golden`: the volume is made, and closed cleanly. `onLog` gets the engine's
+ * The engine's settings when `config.role` is `golden`: the volume is made, and closed cleanly. `onLog` gets the engine's
  * log before anything can fail. Throws a BorealisError when the engine does not start.
  */
 export async function startPglite(
   config: PgliteConfig,
   report: ReportStep,
   onLog: (log: EngineLog) => void = () => undefined,
-): Promise<RunningPglite | null> {
+): Promise<RunningPglite | GoldenVolume> {
   const log = openEngineLog(join(config.runDirectory, ENGINE_LOG_NAME));
   onLog(log);
   const options: EngineLinkOptions = {
@@ -104,8 +104,7 @@ export async function startPglite(
   if (config.role === 'writer') {
     return {...(await serve(config, options, report)), logTail: () => log.tail()};
   }
-  await makeGoldenVolume(options, report);
-  return null;
+  return {settings: await makeGoldenVolume(options, report)};
 }
 
 async function serve(
@@ -152,6 +151,8 @@ async function serve(
     serverVersion: `PostgreSQL ${version} (PGlite)`,
     failed,
     setMaster: master => asAdmin(session => setMaster(session, master)),
+    // Its one backend takes settings from its command line alone.
+    configure: async () => false,
     prepareFork: report_ => prepareFork(housekeeping, report_),
     replication: null,
     stop,

@@ -18,7 +18,7 @@ import {sleep, systemClock} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
 import type {
   Engine,
-  EngineReplication,
+  EngineSetting,
   EngineStartOptions,
   ReportStep,
   RunningEngine,
@@ -26,11 +26,13 @@ import type {
 import {endedUnasked, exitText, runProgram} from '../server-process.ts';
 import {inspectPostgres} from './binaries.ts';
 import {dropSubscriptions, removeReplicationSlots} from './forget-source.ts';
+import {LiveSettings} from './live-settings.ts';
 import {ADMIN_ROLE} from './names.ts';
 import {lastComplaint, type Postmaster} from './postmaster.ts';
 import {prepareFork} from './prepare-fork.ts';
 import {engineReplication, prepareReader} from './replication.ts';
 import {createClusterRoles, createDatabase, setMaster, setReplicationRole} from './roles.ts';
+import {readSettingsAndLibraries} from './read-settings.ts';
 import {withSession, type Session, type SocketAddress} from './session.ts';
 import {
   OPEN_LIBRARY_PATH,
@@ -52,23 +54,26 @@ export async function createPostgresEngine(config: PostgresEngineConfig): Promis
   };
 }
 
-async function initialise(place: Workplace, report: ReportStep): Promise<void> {
+async function initialise(place: Workplace, report: ReportStep): Promise<readonly EngineSetting[]> {
   const {major} = await inspectPostgres(place.bin);
   await timed('initdb', report, () => runInitdb(place, major));
-  await timed('create-roles', report, async () => {
+  return timed('create-roles', report, async () => {
     const {postmaster, port} = await startOnPort(
       place,
       // No role with a password is there yet, and extensions need their libraries.
       {...settingsOf(place, {}), doors: 'open', replication: {role: 'alone'}},
       0,
     );
+    const address = {directory: place.socketDirectory, port};
     try {
-      await createClusterRoles({directory: place.socketDirectory, port}, major);
+      await createClusterRoles(address, major);
+      const catalogue = await withSession(address, readSettingsAndLibraries);
+      await postmaster.stop('fast');
+      return catalogue;
     } catch (error) {
       await postmaster.stop('immediate');
       throw error;
     }
-    await postmaster.stop('fast');
   });
 }
 
@@ -156,12 +161,8 @@ async function start(
         return `PostgreSQL ${String(row?.['version']).replace(/ .*$/, '')}`;
       });
     });
-    const control = engineReplication(place, postmaster, address, {
-      ...settings,
-      port,
-      doors: 'open',
-    });
-    return runningEngine(postmaster, address, serverVersion, control);
+    const live = new LiveSettings(place, postmaster, address, {...settings, port, doors: 'open'});
+    return runningEngine(place, postmaster, address, serverVersion, live);
   } catch (error) {
     await postmaster.stop('immediate');
     throw error;
@@ -195,10 +196,11 @@ async function untilReloaded(session: Session): Promise<void> {
 }
 
 function runningEngine(
+  place: Workplace,
   postmaster: Postmaster,
   address: SocketAddress,
   serverVersion: string,
-  replication: EngineReplication,
+  live: LiveSettings,
 ): RunningEngine {
   let stopping = false;
   const failed = endedUnasked('PostgreSQL', postmaster, () => stopping);
@@ -207,8 +209,12 @@ function runningEngine(
     serverVersion,
     failed,
     setMaster: master => withSession(address, session => setMaster(session, master)),
+    configure: async parameters => {
+      await live.change({parameters});
+      return true;
+    },
     prepareFork: report => prepareFork(address, report),
-    replication,
+    replication: engineReplication(place, address, live),
     stop: async mode => {
       stopping = true;
       await postmaster.stop(mode);

@@ -3,7 +3,7 @@ import {createServer, type Server} from 'node:net';
 import {join} from 'node:path';
 import * as fc from 'fast-check';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
-import type {RunningEngine} from '../engine.ts';
+import type {EngineSetting, RunningEngine} from '../engine.ts';
 import {parseScramVerifier, scramVerifier} from './scram.ts';
 import {
   createTestBench,
@@ -32,11 +32,12 @@ test('a PostgreSQL server to test with is installed', () => {
 
 describe.each(servers)('PostgreSQL $major on a directory', ({bin, major}) => {
   let bench: TestBench;
+  let settings: readonly EngineSetting[];
 
   beforeAll(async () => {
     bench = await createTestBench();
     const golden = await bench.engine('golden', bin);
-    await golden.initialise(step => bench.steps.push(step));
+    settings = await golden.initialise(step => bench.steps.push(step));
   });
   afterAll(async () => {
     console.log(
@@ -55,6 +56,41 @@ describe.each(servers)('PostgreSQL $major on a directory', ({bin, major}) => {
     const engine = await bench.engine(name, bin);
     return engine.start({...START, ...more}, step => bench.steps.push(step));
   }
+
+  test('the catalogue of settings has each with its type and limits', () => {
+    const named = (name: string): EngineSetting | undefined =>
+      settings.find(setting => setting.name === name);
+    expect(settings.length).toBeGreaterThan(300);
+    expect(named('work_mem')).toMatchObject({
+      context: 'user',
+      type: 'integer',
+      unit: 'kB',
+      min: '64',
+      max: '2147483647',
+      absent: '4096',
+    });
+    expect(named('wal_level')).toMatchObject({
+      context: 'postmaster',
+      values: ['minimal', 'replica', 'logical'],
+    });
+    expect(named('shared_preload_libraries')?.values).toContain('pg_stat_statements');
+  });
+
+  test('new settings come by a reload, and are gone by the next one', async () => {
+    const running = await startClone('configure');
+    const shown = async (): Promise<unknown> =>
+      (await queryAs(running, 'SHOW work_mem'))[0]?.['work_mem'];
+    try {
+      const began = await queryAs(running, 'SELECT pg_postmaster_start_time() AS at');
+      expect(await running.configure({work_mem: '8192'})).toBe(true);
+      expect(await shown()).toBe('8MB');
+      await running.configure({});
+      expect(await shown()).toBe('4MB');
+      expect(await queryAs(running, 'SELECT pg_postmaster_start_time() AS at')).toEqual(began);
+    } finally {
+      await running.stop('immediate');
+    }
+  });
 
   test('the master user logs in with its password and nobody else does', async () => {
     const running = await startClone('login', {databaseName: 'Orders'});

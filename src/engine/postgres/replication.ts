@@ -13,11 +13,11 @@
 import {chown, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import type {EngineReplication, ReplicationProgress, ReplicationSource} from '../engine.ts';
+import type {LiveSettings} from './live-settings.ts';
 import {REPLICATION_ROLE} from './names.ts';
-import type {Postmaster} from './postmaster.ts';
 import {setReplicationRole} from './roles.ts';
 import {withSession, type SocketAddress} from './session.ts';
-import {writeConfiguration, type ReplicationSettings, type SettingsInput} from './settings.ts';
+import type {ReplicationSettings} from './settings.ts';
 import type {Workplace} from './workplace.ts';
 
 /**
@@ -55,21 +55,15 @@ async function writeSource(
 
 export function engineReplication(
   place: Workplace,
-  postmaster: Postmaster,
   address: SocketAddress,
-  settings: Omit<SettingsInput, 'replication'>,
+  live: LiveSettings,
 ): EngineReplication {
-  const reconfigure = async (replication: ReplicationSettings): Promise<void> => {
-    const input = {...settings, replication};
-    await writeConfiguration(place.configDirectory, input, place.user.owner);
-    postmaster.reload();
-  };
   return {
     admitReaders: async verifier => {
       await withSession(address, session => setReplicationRole(session, verifier));
-      await reconfigure({role: 'source'});
+      await live.change({replication: {role: 'source'}});
     },
-    follow: async source => reconfigure(await writeSource(place, source)),
+    follow: async source => live.change({replication: await writeSource(place, source)}),
     progress: () =>
       withSession(address, async session => {
         const [row] = await session.query(PROGRESS_SQL);

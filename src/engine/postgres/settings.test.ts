@@ -1,5 +1,6 @@
 import {describe, expect, test} from 'vitest';
-import {hbaText, settingsText, type SettingsInput} from './settings.ts';
+import {MANAGED_SETTINGS} from './managed-settings.ts';
+import {hbaText, OWN_SETTINGS, settingsText, type SettingsInput} from './settings.ts';
 
 const INPUT: SettingsInput = {
   port: 5433,
@@ -70,6 +71,13 @@ describe('the settings', () => {
     expect(settings({doors: 'closed'}).get('dynamic_library_path')).toBe("'/nonexistent'");
     expect(settings({doors: 'open'}).get('dynamic_library_path')).toBe("'$libdir'");
   });
+});
+
+test('every setting that is fixed is refused to parameter groups with a reason', () => {
+  const own = Object.keys(OWN_SETTINGS);
+  const fixed = [...settings({}).keys()].filter(name => !own.includes(name));
+  expect(fixed.length).toBeGreaterThan(10);
+  expect(fixed.filter(name => !(name in MANAGED_SETTINGS))).toEqual([]);
 });
 
 test('closed doors let in nobody but our own role, over the socket', () => {

@@ -27,7 +27,7 @@ export type ReplicationSettings =
   | {readonly role: 'reader'; readonly port: number; readonly passFile: string};
 
 /** Fifteen readers, and as many consumers of the user's own. */
-const WAL_SENDERS_MAX = 30;
+export const WAL_SENDERS_MAX = 30;
 /**
  * What a reader may miss while its connection is broken. Not more, because one that is further behind
  * is forked anew in a moment, and every fork of the volume holds on to what is kept.
@@ -68,7 +68,7 @@ export async function writeConfiguration(
 /** The text of postgresql.conf: ours, then the parameter group's, which win. */
 export function settingsText(input: SettingsInput): string {
   const settings: Record<string, string> = {
-    ...ownSettings(),
+    ...OWN_SETTINGS,
     ...checkedParameters(input.parameters),
     ...fixedSettings(input),
   };
@@ -90,32 +90,31 @@ export function hbaText(doors: 'closed' | 'open'): string {
   ].join('');
 }
 
-function ownSettings(): Record<string, string> {
-  return {
-    max_connections: '100',
-    // PostgreSQL's own default. An idle clone has touched little of it, so it costs little.
-    shared_buffers: '128MB',
-    password_encryption: 'scram-sha-256',
-    // A checkpoint begins at about half of this, and redo takes about 10 ms a MiB: a crash restart
-    // takes a second or so. Less would have the server write whole pages more often.
-    max_wal_size: '256MB',
-    checkpoint_timeout: '60s',
-    // Loopback only: TLS would cost and protect nothing.
-    ssl: 'off',
-    // What initdb would have written into the volume's own postgresql.conf.
-    timezone: 'UTC',
-    log_timezone: 'UTC',
-    datestyle: 'iso, mdy',
-    lc_messages: 'C',
-    lc_monetary: 'C',
-    lc_numeric: 'C',
-    lc_time: 'C',
-    default_text_search_config: 'pg_catalog.english',
-    log_line_prefix: '%m [%p] %q%u@%d ',
-  };
-}
+/** What a server begins with; a parameter group may change it. */
+export const OWN_SETTINGS: Readonly<Record<string, string>> = {
+  max_connections: '100',
+  // PostgreSQL's own default. An idle clone has touched little of it, so it costs little.
+  shared_buffers: '128MB',
+  password_encryption: 'scram-sha-256',
+  // A checkpoint begins at about half of this, and redo takes about 10 ms a MiB: a crash restart
+  // takes a second or so. Less would have the server write whole pages more often.
+  max_wal_size: '256MB',
+  checkpoint_timeout: '60s',
+  // Loopback only: TLS would cost and protect nothing.
+  ssl: 'off',
+  // What initdb would have written into the volume's own postgresql.conf.
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  datestyle: 'iso, mdy',
+  lc_messages: 'C',
+  lc_monetary: 'C',
+  lc_numeric: 'C',
+  lc_time: 'C',
+  default_text_search_config: 'pg_catalog.english',
+  log_line_prefix: '%m [%p] %q%u@%d ',
+};
 
-/** What a parameter group may not change, because the volume or the instance rests on it. */
+/** What a parameter group may not change; managed-settings.ts tells users why. */
 function fixedSettings(input: SettingsInput): Record<string, string> {
   return {
     listen_addresses: '127.0.0.1',

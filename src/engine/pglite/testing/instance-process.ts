@@ -7,7 +7,7 @@ import {startPglite, type PgliteConfig} from '../pglite-engine.ts';
 
 const config = JSON.parse(process.argv[2] ?? '') as PgliteConfig;
 const running = await startPglite(config, () => undefined);
-if (running === null || process.send === undefined) throw new Error('a writer with a channel');
+if ('settings' in running || process.send === undefined) throw new Error('a writer with a channel');
 process.on('disconnect', () => process.exit(1));
 process.on('message', (message: {fork: VolumeNumber}) => {
   void running.attachment.fork(message.fork).then(() => process.send?.({forked: message.fork}));

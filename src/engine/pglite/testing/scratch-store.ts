@@ -73,7 +73,7 @@ export async function makeScratchStore(): Promise<ScratchStore> {
     },
     start: async volume => {
       const running = await startPglite(config(volume), () => undefined);
-      if (running === null) throw new Error('a writer serves');
+      if ('settings' in running) throw new Error('a writer serves');
       return running;
     },
     remove: () => rmSync(directory, {recursive: true, force: true}),
