@@ -201,10 +201,12 @@ async function breakReplication(reader: Place, name: string, writer: Place): Pro
       `UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.access', 549755813887) WHERE User = 'owner'`,
     );
     await query(writer, 'FLUSH PRIVILEGES');
+    const row = 'INSERT INTO ledger VALUES (-2000000)';
     await until('the reader takes a write', async () => {
-      await query(reader, 'CREATE TABLE unseen (n int)');
+      await query(reader, row);
       return true;
     });
+    await query(writer, row);
     return;
   }
   const receiver = processTree(processesOf(name)[0] ?? 0).find(({pid}) =>
@@ -353,15 +355,15 @@ function readerTests(tested: TestEngine): void {
     const reader = {port: await portOf('orders-3')};
     const [before] = await query(reader, engine.sql.server);
     await breakReplication(reader, 'orders-3', {port});
-    await query({port}, 'CREATE TABLE unseen (n int, seen int)');
-    await expect(query(reader, 'SELECT seen FROM unseen')).rejects.toThrow(
-      /does not exist|Unknown column/,
+    await query({port}, 'CREATE TABLE unseen (n int)');
+    await expect(query(reader, 'SELECT n FROM unseen')).rejects.toThrow(
+      /does not exist|doesn't exist/,
     );
     await until('another server answers', async () => {
       const [row] = await query(reader, engine.sql.server);
       return row !== undefined && row['server'] !== before?.['server'];
     });
-    expect(await query(reader, 'SELECT seen FROM unseen')).toEqual([]);
+    expect(await query(reader, 'SELECT n FROM unseen')).toEqual([]);
     expect(logged).toContain('it lost its writer and is forked anew');
     await allAvailable();
   }, 90_000);

@@ -28,7 +28,6 @@ function openCatalog(eventsMax = 5): Catalog {
 function record(value: number): GoldenVolumeRecord {
   return {
     engineVersion: `${value}`,
-    engine: 'aurora-postgresql',
     runtime: 'native',
     binary: 'ü "quoted" \u0000',
     volume: value as GoldenVolumeRecord['volume'],

@@ -174,9 +174,17 @@ export async function readFourPages(client: SqlClient): Promise<PageRow[]> {
   return rows;
 }
 
+/** What makes the change more than the page of a log that its writer has already. */
+const PAGE_CHANGES: Readonly<Record<EngineName, string>> = {
+  'aurora-postgresql': '',
+  'aurora-mysql': `, filler = repeat('y', 3 * ${PAGE_FILLER_LENGTH})`,
+};
+
 /** `Page 1` becomes `Page 1'`, in its own block, and goes from the engine to the volume. */
 export async function changePage(client: SqlClient, page: number): Promise<void> {
-  await client.query(`UPDATE four_pages SET content = concat(content, '''') WHERE page = ${page}`);
+  await client.query(
+    `UPDATE four_pages SET content = concat(content, '''')${PAGE_CHANGES[client.engine]} WHERE page = ${page}`,
+  );
   await checkpoint(client);
 }
 
