@@ -94,6 +94,7 @@ export function checkPglite(options: ListOptions): Subject {
       root,
       barrier: () => void volume.barrier(),
       betweenCalls: () => undefined,
+      onUnreadable: () => undefined,
       beforeWrite: () => undefined,
       onWalWrite: () => undefined,
     });

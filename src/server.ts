@@ -19,6 +19,7 @@ import {systemClock} from './base/clock.ts';
 import {BorealisError, systemErrorCode} from './base/errors.ts';
 import {createLogger, type Logger} from './base/log.ts';
 import {Catalog} from './cluster/catalog.ts';
+import {zonesOf} from './cluster/check.ts';
 import {createClusterService, type ClusterService} from './cluster/cluster-service.ts';
 import {
   openCredentials,
@@ -29,6 +30,7 @@ import {
 } from './cluster/data-directory.ts';
 import {findEngines, type Engines, type EngineRuntimeChoice} from './cluster/find-engines.ts';
 import {newAccountId} from './cluster/identifiers.ts';
+import {isCatalogMissing, refuseLostCatalog, refuseLostStore} from './cluster/lost-parts.ts';
 import {acquireServiceLock} from './cluster/service-lock.ts';
 import {openClusterStorage} from './cluster/storage.ts';
 import {NODE_CACHE_BYTES} from './cluster/instance-config.ts';
@@ -55,6 +57,10 @@ export type ServiceOptions = {
   readonly logger?: Logger;
   /** Free bytes of the store below which engines' writes wait. */
   readonly reserveBytes?: number;
+  /** Between two scrubs by schedule, null for none; a week when left out. */
+  readonly scrubEveryMs?: number | null;
+  /** Volumes that the catalog does not know are deleted, even if it is new or older than they are. */
+  readonly discardUnknown?: boolean;
 };
 
 export type Service = {
@@ -70,6 +76,8 @@ export type Service = {
 
 /** Last checkpoints and records of 40 instances, and the catalog. */
 export const RESERVE_BYTES: number = 128 * 2 ** 20;
+/** A disk that rots does so over months; ZFS is scrubbed once a month, or once a week. */
+const SCRUB_EVERY_MS: number = 7 * 24 * 3_600_000;
 const API_ADDRESS = '127.0.0.1';
 /** A clone call in flight finishes within it; longer ones are finished or undone at the next start. */
 const API_CLOSE_GRACE_MS = 5_000;
@@ -146,15 +154,23 @@ function openControl(
   logger: Logger,
   closers: Closer[],
 ): ClusterService {
-  const {region} = options;
+  const {region, discardUnknown = false} = options;
+  const refuseNew = (): void => {
+    if (!discardUnknown) refuseLostCatalog(dataDirectory, zonesOf(dataDirectory));
+  };
+  if (isCatalogMissing(dataDirectory)) refuseNew();
   const catalog = Catalog.open({
     directory: dataDirectory,
     region,
-    newIdentity: () => ({accountId: newAccountId(), region, createdAtMs: systemClock.nowMs()}),
+    newIdentity: () => {
+      refuseNew();
+      return {accountId: newAccountId(), region, createdAtMs: systemClock.nowMs()};
+    },
   });
   closers.push(() => catalog.close());
   refuseOtherRegion(catalog, region, dataDirectory);
   const zones = openZoneList(dataDirectory, region, options.zones ?? []);
+  refuseLostStore(catalog, zones);
   for (const {directory} of zones) mkdirSync(directory, {recursive: true, mode: 0o700});
   const instancesDirectory = join(dataDirectory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true, mode: 0o700});
@@ -177,6 +193,8 @@ function openControl(
     instancesDirectory,
     freeBytes: () => freeBytesOf(zones),
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
+    discardUnknown,
+    scrubEveryMs: options.scrubEveryMs === undefined ? SCRUB_EVERY_MS : options.scrubEveryMs,
     hostMemoryBytes: hostMemoryBytes(),
     passwordVerifier,
     clock: systemClock,

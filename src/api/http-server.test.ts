@@ -26,13 +26,17 @@ afterEach(async () => {
 const describeClusters = (client: RDSClient): Promise<object> =>
   client.send(new DescribeDBClustersCommand({}));
 
-/** GET signed by the SDK's signer. */
-async function signedGet(path: string, query: Record<string, string> = {}): Promise<Response> {
+/** Signed by the SDK's signer. */
+async function signed(
+  method: string,
+  path: string,
+  query: Record<string, string> = {},
+): Promise<Response> {
   const url = new URL(path, api.url);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
   const signer = await api.client().config.signer();
   const {headers} = await signer.sign({
-    method: 'GET',
+    method,
     protocol: 'http:',
     hostname: url.hostname,
     port: api.port,
@@ -40,8 +44,30 @@ async function signedGet(path: string, query: Record<string, string> = {}): Prom
     query,
     headers: {host: url.host},
   });
-  return fetch(url, {headers});
+  return fetch(url, {method, headers});
 }
+
+const signedGet = (path: string, query: Record<string, string> = {}): Promise<Response> =>
+  signed('GET', path, query);
+
+it('begins, tells of and stops a scrub', async () => {
+  const path = '/borealis/v1/scrub';
+  api.stub.on('beginScrub', async () => ({id: '1f', joined: false}));
+  const begun = await signed('POST', path, {cluster: 'orders', rate: '1048576'});
+  expect(await begun.json()).toEqual({id: '1f', joined: false});
+  await signed('POST', path);
+  await signed('GET', path);
+  await signed('DELETE', path, {id: '1f'});
+  expect(api.stub.calls).toEqual([
+    {method: 'beginScrub', input: {cluster: 'orders', bytesPerSecond: 1_048_576}},
+    {method: 'beginScrub', input: {cluster: null, bytesPerSecond: null}},
+    {method: 'scrubStatus', input: {}},
+    {method: 'stopScrub', input: {id: '1f'}},
+  ]);
+  const odd = await signed('POST', path, {rate: '-1'});
+  expect(odd.status).toBe(400);
+  expect((await fetch(new URL(path, api.url), {method: 'POST'})).status).toBe(403);
+});
 
 it('carries an input to the control plane and its result back', async () => {
   const created = new Date('2026-11-22T19:45:00Z');

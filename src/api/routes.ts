@@ -70,6 +70,7 @@ export function createRoutes({
         withinCallDuration(controlPlane.storageReport({fresh: readFresh(target)})),
       ),
     ],
+    ['/borealis/v1/scrub', scrubRoute(controlPlane)],
     [
       '/borealis/v1/quotas',
       {
@@ -106,6 +107,35 @@ function jsonRoute(
     signed,
     handle: async request => jsonAnswer(200, await read(request)),
   };
+}
+
+/** POST `?cluster=NAME&rate=BYTES_PER_SECOND` begins or joins a scrub, GET tells of it, DELETE `?id=ID` stops it. */
+function scrubRoute(controlPlane: ControlPlane): Route {
+  const answer = async ({method, target}: SignedRequest): Promise<object> => {
+    const query = new URLSearchParams(splitTarget(target).query);
+    if (method === 'GET') return await controlPlane.scrubStatus({});
+    if (method === 'DELETE') return await controlPlane.stopScrub({id: query.get('id') ?? ''});
+    return await controlPlane.beginScrub({
+      cluster: query.get('cluster'),
+      bytesPerSecond: readRate(query.get('rate')),
+    });
+  };
+  return {
+    methods: ['GET', 'POST', 'DELETE'],
+    type: 'application/json',
+    signed: true,
+    handle: async request => jsonAnswer(200, await withinCallDuration(answer(request))),
+  };
+}
+
+function readRate(text: string | null): number | null {
+  if (text === null) return null;
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new BorealisError(
+    'invalid',
+    'ValidationError',
+    `The rate ${JSON.stringify(text)} is not a whole number of bytes a second from 1.`,
+  );
 }
 
 function withinCallDuration<T>(call: Promise<T>): Promise<T> {

@@ -273,6 +273,21 @@ describe.each(['native', 'pglite'] as const)('the command on the %s runtime', ru
       expect((await borealis(['storage', 'nope'])).status).toBe(3);
     });
 
+    test('scrub reads everything on the running service, and status remembers it', async () => {
+      const one = await json('scrub', 'orders-dev', '--rate', '0');
+      expect(one).toMatchObject({outcome: 'clean', cluster: 'orders-dev', report: {volumes: 1}});
+      const all = await json('scrub');
+      expect(all).toMatchObject({outcome: 'clean', cluster: null});
+      const {report} = all as {report: {volumes: number; zones: {units: number}[]}};
+      expect(report.volumes).toBeGreaterThan(1);
+      expect(report.zones[0]?.units).toBeGreaterThan(1_000);
+      expect((await borealis(['status'])).out).toMatch(
+        /last scrub +.*nothing is wrong; next one due/,
+      );
+      expect((await borealis(['scrub', 'nope'])).status).toBe(3);
+      expect((await borealis(['scrub', '--rate', 'fast'])).status).toBe(2);
+    });
+
     test('check is refused while a service runs, exit status 4', async () => {
       const {status, err} = await borealis(['check']);
       expect(err).toContain('is in use by the Borealis service');

@@ -16,6 +16,7 @@ import {failoverCommand} from './commands/failover.ts';
 import {listCommand} from './commands/list.ts';
 import {mysqlCommand} from './commands/mysql.ts';
 import {psqlCommand} from './commands/psql.ts';
+import {scrubCommand} from './commands/scrub.ts';
 import {quotaCommand} from './commands/quota.ts';
 import {showCommand} from './commands/show.ts';
 import {statusCommand} from './commands/status.ts';
@@ -58,6 +59,7 @@ export function borealisProgram(): Command {
     psqlCommand(),
     mysqlCommand(),
     deleteCommand(),
+    scrubCommand(),
     checkCommand(),
     quotaCommand(),
     envCommand(),

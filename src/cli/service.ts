@@ -8,6 +8,7 @@
 import {RDS, RDSServiceException} from '@aws-sdk/client-rds';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {ClusterReport, ClusterReports, StorageReport} from '../cluster/control-plane.ts';
+import type {BegunScrub, ScrubRequest, ScrubStatus} from '../cluster/scrubber.ts';
 import type {Quota} from '../cluster/quotas.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
 import {dataOption, readCredentials, readServiceFile} from './data-directory.ts';
@@ -25,11 +26,18 @@ export type Service = {
   report(identifier: string, options?: {fresh: boolean}): Promise<ClusterReport>;
   storage(options?: {fresh: boolean}): Promise<StorageReport>;
   status(): Promise<Record<string, unknown>>;
+  /** Begins a scrub, of one cluster or of the whole store, or joins the one that runs. */
+  beginScrub(request: ScrubRequest): Promise<BegunScrub>;
+  scrub(): Promise<ScrubStatus>;
+  stopScrub(id: string): Promise<void>;
   quotas(): Promise<readonly Quota[]>;
   setQuota(name: string, limit: number): Promise<Quota>;
   close(): void;
 };
 
+type PageMethod = 'GET' | 'POST' | 'DELETE';
+
+const SCRUB_PATH = '/borealis/v1/scrub';
 /** No request of this API takes long: long work goes on after the answer. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
@@ -56,10 +64,10 @@ export async function openService(dataDirectory: string): Promise<Service> {
   const page = async (
     path: string,
     query: Record<string, string>,
-    method: 'GET' | 'POST' = 'GET',
+    method: PageMethod = 'GET',
   ): Promise<unknown> => {
     try {
-      return await signedCall(rds, record, {method, path, query});
+      return await signedPage(rds, record, {method, path, query});
     } catch (error) {
       throw serviceError(error, dataDirectory, record);
     }
@@ -87,6 +95,19 @@ export async function openService(dataDirectory: string): Promise<Service> {
     status: async () => {
       const answer = await page('/borealis/v1/status', {});
       return typeof answer === 'object' ? {...answer} : {};
+    },
+    beginScrub: async ({cluster, bytesPerSecond}) =>
+      (await page(
+        SCRUB_PATH,
+        {
+          ...(cluster === null ? {} : {cluster}),
+          ...(bytesPerSecond === null ? {} : {rate: String(bytesPerSecond)}),
+        },
+        'POST',
+      )) as BegunScrub,
+    scrub: async () => (await page(SCRUB_PATH, {})) as ScrubStatus,
+    stopScrub: async id => {
+      await page(SCRUB_PATH, {id}, 'DELETE');
     },
     quotas: async () => {
       const answer = await page('/borealis/v1/quotas', {});
@@ -145,12 +166,10 @@ export function findReport<T extends {readonly identifier: string}>(
   );
 }
 
-type PageCall = {method: 'GET' | 'POST'; path: string; query: Record<string, string>};
-
-async function signedCall(
+async function signedPage(
   rds: RDS,
   record: ServiceFile,
-  {method, path, query}: PageCall,
+  {method, path, query}: {method: PageMethod; path: string; query: Record<string, string>},
 ): Promise<unknown> {
   const url = new URL(path, record.url);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
@@ -183,7 +202,7 @@ function pageError(path: string, httpStatus: number, text: string): BorealisErro
   return new BorealisError(
     faultKind(name, httpStatus),
     name,
-    words ?? `GET ${path} was answered with HTTP status ${httpStatus}`,
+    words ?? `${path} was answered with HTTP status ${httpStatus}`,
   );
 }
 

@@ -6,6 +6,7 @@
  *     instances       [region, identifier]  → InstanceRecord
  *     cluster-endpoints  [region, identifier]  → ClusterEndpointRecord
  *     golden-volumes  [region, golden key]  → GoldenVolumeRecord
+ *     scrubs          [region, `store`]     → ScrubRecord
  *     engine-settings [region, golden key]  → EngineSettingsRecord
  *     subnet-groups   [region, name]        → SubnetGroupRecord
  *     quotas          [region, name]        → QuotaRecord, of quotas that were changed
@@ -37,6 +38,7 @@ import type {
   EventRecord,
   GoldenVolumeRecord,
   InstanceRecord,
+  ScrubRecord,
   ParameterGroupRecord,
   QuotaRecord,
   ServiceIdentity,
@@ -47,6 +49,8 @@ import type {
 export const EVENT_AGE_MS_MAX: number = 14 * 24 * 60 * 60 * 1_000;
 /** So that a loop of calls cannot fill the disk: five thousand clones in a fortnight; 10 MB. */
 const EVENTS_MAX = 50_000;
+
+const HIGHEST_VOLUME = 'highest-volume';
 
 /** mdb.c: a meta page is a page header, then the magic number. */
 const LMDB_MAGIC = 0xbeefc0de;
@@ -69,16 +73,18 @@ export type CatalogOptions = {
   readonly eventsMax?: number;
 };
 
+type TableHooks = {readonly inTransaction: () => boolean; readonly onPut: (record: object) => void};
+
 /** One kind of record. Reads see the last transaction, and inside a transaction its own writes. */
 export class CatalogTable<T extends object> {
   readonly #store: Store<T>;
   readonly #region: string;
-  readonly #inTransaction: () => boolean;
+  readonly #hooks: TableHooks;
 
-  constructor(store: Store<T>, region: string, inTransaction: () => boolean) {
+  constructor(store: Store<T>, region: string, hooks: TableHooks) {
     this.#store = store;
     this.#region = region;
-    this.#inTransaction = inTransaction;
+    this.#hooks = hooks;
   }
 
   get(name: string): T | undefined {
@@ -96,6 +102,7 @@ export class CatalogTable<T extends object> {
 
   put(name: string, record: T): void {
     this.#assertTransaction();
+    this.#hooks.onPut(record);
     this.#store.putSync(this.#key(name), record);
   }
 
@@ -119,7 +126,7 @@ export class CatalogTable<T extends object> {
   }
 
   #assertTransaction(): void {
-    assert(this.#inTransaction(), 'the catalog is written inside a transaction');
+    assert(this.#hooks.inTransaction(), 'the catalog is written inside a transaction');
   }
 }
 
@@ -133,6 +140,7 @@ export class Catalog {
   readonly quotas: CatalogTable<QuotaRecord>;
   readonly engineSettings: CatalogTable<EngineSettingsRecord>;
   readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
+  readonly scrubs: CatalogTable<ScrubRecord>;
   readonly identity: ServiceIdentity;
   readonly #root: RootDatabase;
   readonly #format: Store<Format>;
@@ -152,7 +160,10 @@ export class Catalog {
       return store;
     };
     const table = <T extends object>(name: string): CatalogTable<T> =>
-      new CatalogTable<T>(opened<T>(name), options.region, () => this.#depth > 0);
+      new CatalogTable<T>(opened<T>(name), options.region, {
+        inTransaction: () => this.#depth > 0,
+        onPut: record => this.#noteVolumes(record),
+      });
     this.#root = root;
     this.#region = options.region;
     this.#eventsMax = options.eventsMax ?? EVENTS_MAX;
@@ -169,6 +180,7 @@ export class Catalog {
     this.quotas = table('quotas');
     this.engineSettings = table('engine-settings');
     this.goldenVolumes = table('golden-volumes');
+    this.scrubs = table('scrubs');
     this.identity = this.#openIdentity(options);
   }
 
@@ -196,6 +208,19 @@ export class Catalog {
         this.#depth--;
       }
     });
+  }
+
+  /**
+   * The highest volume number that any record has ever named: a volume above it was made by nobody who
+   * wrote to this catalog, which is then older than the store. Null in a catalog from before this was kept.
+   */
+  get highestVolume(): number | null {
+    return this.#counters.get(HIGHEST_VOLUME) ?? null;
+  }
+
+  /** Call it inside a transaction. */
+  noteVolume(volume: number): void {
+    if (volume > (this.highestVolume ?? -1)) this.#counters.putSync(HIGHEST_VOLUME, volume);
   }
 
   /** Appends an event and drops what is too old or too many. Call it inside a transaction. */
@@ -243,6 +268,13 @@ export class Catalog {
     await this.#root.close();
   }
 
+  #noteVolumes(record: object): void {
+    const {volume, scratchVolume}: {volume?: unknown; scratchVolume?: unknown} = record;
+    for (const number of [volume, scratchVolume]) {
+      if (typeof number === 'number') this.noteVolume(number);
+    }
+  }
+
   #openIdentity(options: CatalogOptions): ServiceIdentity {
     const format = this.#format.get('catalog');
     if (format === undefined) {
@@ -250,6 +282,7 @@ export class Catalog {
       this.transaction(() => {
         this.#format.putSync('catalog', {product: 'borealis-catalog', version: CATALOG_FORMAT});
         this.#identity.putSync('service', identity);
+        this.noteVolume(0);
       });
       return identity;
     }

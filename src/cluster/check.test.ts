@@ -105,11 +105,13 @@ test('a data directory in use is refused, and so is one that is not ours', async
 });
 
 describe('left over', () => {
-  beforeEach(() => {
+  beforeEach(async () => {
     const folder = join(directory, 'store/local-1a/volumes');
     writeFileSync(join(folder, '00000001/00000001.seg.tmp'), 'half');
     writeFileSync(join(folder, '00000001/record.77.tmp'), 'half');
     const orphan = allocateVolume(zone);
+    // Of a fork that was given up.
+    await withCatalog(catalog => catalog.noteVolume(orphan));
     const source = open(orders);
     source.fork(orphan);
     source.close();

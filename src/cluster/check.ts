@@ -3,23 +3,34 @@
  *
  *     service lock ▸ each zone by itself ▸ catalog against store ▸ repair
  *
- * Repair is for leftovers alone: temporary files, volumes that nothing in the catalog names (a start
- * of the service removes them too), and then a sweep. It begins only when nothing is damaged, for
- * what a damaged record or node would have reached must not be taken for unreachable.
+ * Repair first puts right what another zone holds as it should be. Then it removes leftovers: temporary
+ * files, volumes that nothing in the catalog names (a start of the service removes them too), and then a
+ * sweep. That begins only when nothing is damaged any more, for what a damaged record or node would have
+ * reached must not be taken for unreachable.
  */
 import {existsSync, readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import type {ZoneConfig} from '../attachment/attachment.ts';
+import {assert} from '../base/assert.ts';
+import {sleep, systemClock} from '../base/clock.ts';
 import {BorealisError} from '../base/errors.ts';
 import {openDirectoryZone} from '../page-store/directory-zone.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
-import type {Zone} from '../page-store/zone.ts';
+import {openZones} from '../page-store/open-zones.ts';
+import type {Mirror, Zone} from '../page-store/zone.ts';
 import {Census} from '../volume/census.ts';
 import {checkZone, type Finding, type ZoneCheck} from '../volume/checker.ts';
+import {scrubSteps} from '../volume/scrub.ts';
 import {sweep} from '../volume/sweeper.ts';
 import {Catalog} from './catalog.ts';
+import {isCatalogMissing} from './lost-parts.ts';
 import {readZoneList} from './zone-list.ts';
 import {acquireServiceLock} from './service-lock.ts';
+
+const TICK_MS = 1_000;
+const STEP_MS = 2;
+/** A zone that does not come up to date in that time stays as it is. */
+const CATCH_UP_MS_MAX = 600_000;
 
 export type CheckFinding = Finding & {
   /** Null for what is not in a zone. */
@@ -78,25 +89,34 @@ type Checked = {
 async function check({directory, zones, repair}: CheckOptions): Promise<CheckReport> {
   const isThere = ({directory: place}: ZoneConfig): boolean => existsSync(join(place, 'volumes'));
   const catalog = await readCatalog(directory);
-  const general: Finding[] = [
-    ...catalog.findings,
-    ...zones.filter(each => !isThere(each)).map(missing),
-  ];
-  const checked = zones
-    .filter(isThere)
-    .map(({name, directory: place}) => checkOne(openDirectoryZone(name, place), catalog));
-  if (!catalog.exists && checked.some(({check: {records}}) => records.length > 0)) {
+  const missingZones = zones.filter(each => !isThere(each)).map(missing);
+  const look = (): Checked[] =>
+    zones
+      .filter(isThere)
+      .map(({name, directory: place}) => checkOne(openDirectoryZone(name, place), catalog));
+  const first = look();
+  const general: Finding[] = [...catalog.findings, ...missingZones];
+  if (!catalog.exists && first.some(({check: {records}}) => records.length > 0)) {
     general.push(CATALOG_MISSING);
+  }
+  let checked = first;
+  const isDamaged = first.some(({findings}) => findings.some(({kind}) => kind === 'damage'));
+  if (repair && isDamaged && first.length > 1 && missingZones.length === 0) {
+    await repairFromOtherZones(zones);
+    checked = look();
   }
   const all = [...general, ...checked.flatMap(each => each.findings)];
   const isSound = all.every(finding => finding.kind === 'leftover');
   return {
     findings: [
       ...general.map(finding => ({...finding, zone: null, repaired: false})),
-      ...checked.flatMap(each => {
+      ...checked.flatMap((each, index) => {
         const left = repair && isSound ? repairZone(each, catalog) : each.findings;
         const messages = new Set(left.map(({message}) => message));
-        return each.findings.map(finding => ({
+        const before = first[index]?.findings ?? [];
+        const known = new Set(before.map(({message}) => message));
+        const found = [...before, ...each.findings.filter(({message}) => !known.has(message))];
+        return found.map(finding => ({
           ...finding,
           zone: each.zone.name,
           repaired: !messages.has(finding.message),
@@ -116,7 +136,9 @@ async function check({directory, zones, repair}: CheckOptions): Promise<CheckRep
 function checkOne(zone: Zone, catalog: Known): Checked {
   const result = checkZone(zone);
   const there = new Set(result.records.map(record => record.volume));
-  const orphans = catalog.exists ? [...there].filter(volume => !catalog.named.has(volume)) : [];
+  const unnamed = catalog.exists ? [...there].filter(volume => !catalog.named.has(volume)) : [];
+  const orphans = unnamed.filter(volume => volume <= catalog.highest);
+  const newer = unnamed.filter(volume => volume > catalog.highest);
   const dangling = [...catalog.needed].filter(([volume]) => !there.has(volume));
   return {
     zone,
@@ -129,6 +151,11 @@ function checkOne(zone: Zone, catalog: Known): Checked {
         code: 'dangling-volume',
         message: `${what} has volume ${volume}, which zone ${zone.name} does not`,
       })),
+      ...newer.map(volume => ({
+        kind: 'damage' as const,
+        code: 'volume-unknown',
+        message: `volume ${volume} is there, and the catalog, which is older than the store, has never named it: put the newest catalog.mdb back; \`borealis up --discard-unknown\` deletes it`,
+      })),
       ...orphans.map(volume => ({
         kind: 'leftover' as const,
         code: 'orphan-volume',
@@ -136,6 +163,35 @@ function checkOne(zone: Zone, catalog: Known): Checked {
       })),
     ],
   };
+}
+
+/** Puts right what another zone holds as it should be: records and segments by catching up, pages by a scrub. */
+async function repairFromOtherZones(zones: readonly ZoneConfig[]): Promise<void> {
+  const zone = openZones({zones}, {role: 'keeper'});
+  const {mirror} = zone;
+  assert(mirror !== null, 'several zones are a mirror');
+  try {
+    zone.readStoreRecord();
+    const untilMs = systemClock.monotonicMs() + CATCH_UP_MS_MAX;
+    do {
+      mirror.tick();
+      while (mirror.step()) await sleep(STEP_MS);
+      await sleep(TICK_MS);
+    } while (!isWhole(mirror) && systemClock.monotonicMs() < untilMs);
+    const steps = scrubSteps(zone);
+    for (let step = steps.next(); step.done !== true; step = steps.next()) {
+      if (step.value.pauseMs > 0) await sleep(step.value.pauseMs);
+    }
+  } catch (error) {
+    // What it could not do is found by the check that follows.
+    if (!(error instanceof BorealisError) || error.kind === 'internal') throw error;
+  } finally {
+    zone.close();
+  }
+}
+
+function isWhole(mirror: Mirror): boolean {
+  return mirror.states().every(({state}) => state === 'healthy');
 }
 
 /** Returns what is found afterwards. Nobody opens a volume meanwhile: the locks are held. */
@@ -165,7 +221,7 @@ const CATALOG_MISSING: Finding = {
   kind: 'damage',
   code: 'catalog-missing',
   message:
-    'there are volumes, and no catalog that could be read says whose they are; do not start the service: it would take them for left over',
+    'there are volumes, and no catalog that could be read says whose they are: put catalog.mdb back from a copy of the data directory; `borealis up --discard-unknown` would begin anew and delete them',
 };
 
 /** What the catalog says of volumes. */
@@ -173,14 +229,19 @@ type Known = {
   /** False when it is missing or cannot be read; then nothing is an orphan. */
   readonly exists: boolean;
   readonly named: ReadonlySet<VolumeNumber>;
+  /** The highest number that it has ever named. */
+  readonly highest: number;
   /** Volumes that must be there, and what needs them. */
   readonly needed: ReadonlyMap<VolumeNumber, string>;
   readonly findings: readonly Finding[];
 };
 
 async function readCatalog(directory: string): Promise<Known> {
-  const nothing = {exists: false, named: new Set<never>(), needed: new Map<never, never>()};
-  if (!existsSync(join(directory, 'catalog.mdb'))) return {...nothing, findings: []};
+  const nothing = {
+    ...{exists: false, named: new Set<never>(), needed: new Map<never, never>()},
+    highest: Infinity,
+  };
+  if (isCatalogMissing(directory)) return {...nothing, findings: []};
   const newIdentity = (): never => {
     throw new BorealisError('corrupt', 'catalog-empty', 'The catalog holds nothing.');
   };
@@ -225,5 +286,5 @@ function knownOf(catalog: Catalog): Known {
       code: 'dangling-instance',
       message: `DB instance ${identifier} belongs to DB cluster ${clusterIdentifier}, which is not there`,
     }));
-  return {exists: true, named, needed, findings};
+  return {exists: true, named, needed, findings, highest: catalog.highestVolume ?? Infinity};
 }

@@ -9,7 +9,7 @@ const CHECKPOINT_MS_MAX = 20_000;
 
 /** A cluster whose writer cannot answer now stays as of its last checkpoint. */
 export async function checkpointWriters(
-  world: World,
+  world: Pick<World, 'catalog' | 'supervisor' | 'logger'>,
   isWanted: (cluster: ClusterRecord) => boolean = () => true,
 ): Promise<void> {
   const wanted = world.catalog.clusters.list().filter(isWanted);

@@ -22,6 +22,7 @@ import {
 import {describeEventCategories, describeEvents} from './actions/describe-events.ts';
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
+import {beginScrub, scrubStatus, stopScrub} from './actions/scrub.ts';
 import {storageReport} from './actions/storage-report.ts';
 import {modifyDBInstance, rebootDBInstance} from './actions/modify-db-instance.ts';
 import {
@@ -64,6 +65,7 @@ import {every} from '../base/clock.ts';
 import {errorChain} from '../base/errors.ts';
 import {reconcileCluster} from './cluster-lifecycle.ts';
 import type {ControlPlane} from './control-plane.ts';
+import {DamageList} from './damage.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
 import {instancesOf} from './instances-of.ts';
@@ -73,6 +75,7 @@ import {beginMaintenance, MAINTENANCE_PERIOD_MS} from './maintenance.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
 import {ReplicaMonitor} from './replica-monitor.ts';
+import {Scrubber} from './scrubber.ts';
 import {SpaceMonitor} from './space-monitor.ts';
 import {Supervisor} from './supervisor.ts';
 import {addEvent, type Surroundings, type World} from './world.ts';
@@ -92,6 +95,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     endpoints: new EndpointSet(),
     volumeLocks: new KeyedLock(),
     resourceLocks: new KeyedLock(),
+    damage: new DamageList(),
   };
   const reconciler = new Reconciler(
     (key, attempt) => reconcile(world, key, attempt),
@@ -121,7 +125,8 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       );
     },
   });
-  const world: World = {...base, reconciler, supervisor, space, replicas};
+  const scrubber = new Scrubber({...base, supervisor});
+  const world: World = {...base, reconciler, supervisor, space, replicas, scrubber};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
   let stopMaintenance = (): void => undefined;
@@ -132,6 +137,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.start();
       await recover(world);
       replicas.start();
+      scrubber.start();
       stopMaintenance = every(MAINTENANCE_PERIOD_MS, () => maintain(world));
       recovered.abort();
     },
@@ -143,6 +149,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       const reconcilerStopped = world.reconciler.stop();
       await Promise.all([
         world.storage.endReclaim(),
+        scrubber.close(),
         reconcilerStopped,
         world.supervisor.stopAll(),
       ]);
@@ -227,5 +234,8 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     setQuota: afterRecovery(setQuota),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
+    beginScrub: afterRecovery(beginScrub),
+    scrubStatus: afterRecovery(scrubStatus),
+    stopScrub: afterRecovery(stopScrub),
   };
 }

@@ -95,8 +95,10 @@ import type {
 import type {EngineName} from '../engine/engine.ts';
 import type {StepReport} from '../instance/messages.ts';
 import type {ZoneState} from '../page-store/zone.ts';
+import type {BegunScrub, ScrubRequest, ScrubStatus} from './scrubber.ts';
 import type {Quota} from './quotas.ts';
 import type {VolumeUsage} from './storage-types.ts';
+import type {ZoneSpace} from './zone-space.ts';
 
 export type ControlPlane = {
   createDBCluster(input: CreateDBClusterMessage): Promise<CreateDBClusterResult>;
@@ -177,6 +179,10 @@ export type ControlPlane = {
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
   /** Likewise, at `GET /borealis/v1/storage`. */
   storageReport(options: {fresh: boolean}): Promise<StorageReport>;
+  /** Likewise, at `/borealis/v1/scrub`: POST begins or joins one, GET tells, DELETE stops it. */
+  beginScrub(request: ScrubRequest): Promise<BegunScrub>;
+  scrubStatus(options: Record<string, never>): Promise<ScrubStatus>;
+  stopScrub(options: {readonly id: string}): Promise<object>;
   /** `GET /borealis/v1/quotas`. */
   quotas(input: Record<string, never>): Promise<{quotas: readonly Quota[]}>;
   /** `POST /borealis/v1/quotas?name=…&limit=…`. Throws InvalidParameterValue. */
@@ -234,7 +240,17 @@ export type ClusterReports = {
     readonly bytesOnDisk: number;
     readonly bytesFree: number;
     readonly zones: readonly ZoneState[];
+    readonly scrub: ScrubStatus;
+    /** What no zone holds as it should be: reads of it fail. */
+    readonly damage: readonly DamageReport[];
   };
+};
+
+export type DamageReport = {
+  /** Which page, of which file and volume, where it lies, and the zones that were tried. */
+  readonly message: string;
+  /** Clusters that reach it. */
+  readonly clusters: readonly string[];
 };
 
 /** Bytes of pages and page-table nodes, as of each volume's last checkpoint. */
@@ -274,6 +290,9 @@ export type StorageReport = {
     readonly bytesFree: number;
     /** On disk for each byte reachable, or null when nothing is. */
     readonly amplification: number | null;
+    /** Each zone by itself. */
+    readonly zones: readonly ZoneSpace[];
+    readonly scrub: ScrubStatus;
   };
   readonly clusters: readonly ClusterStorageReport[];
   /** What new clusters are cloned from; stays when all clusters are deleted. */

@@ -29,10 +29,14 @@ const GROWTH_BYTES_MIN: number = 32 * 2 ** 20;
 const GROWTH_SHARE_MIN: number = 1 / 16;
 
 const {zones} = workerData as StorageWorkerData;
-const zone = openZones({zones}, {role: 'sweeper'});
+const zone = openZones(
+  {zones},
+  {role: 'sweeper', onZoneEvent: event => parentPort?.postMessage({event})},
+);
 const {mirror} = zone;
 if (mirror !== null) every(TICK_MS, () => mirror.tick());
-const census = new Census(zone);
+// A lost node must not hide what all else takes; a sweep stops at it by itself.
+const census = new Census(zone, {toleratesLoss: true});
 let last: SweepReport | null = null;
 
 function run(call: ReclaimCall): unknown {

@@ -17,6 +17,8 @@ import type {Tag} from '@aws-sdk/client-rds';
 import type {EngineName, EngineSetting} from '../engine/engine.ts';
 import type {EngineRuntime, MasterUser, StepReport} from '../instance/messages.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
+import type {ScrubReport} from '../volume/scrub-report.ts';
+import type {ScrubOutcome} from './scrub-result.ts';
 import type {ParameterValue} from './parameters.ts';
 
 type ClusterStatus =
@@ -231,4 +233,27 @@ export type EventRecord = {
   readonly source: string;
   readonly message: string;
   readonly categories: readonly EventCategory[];
+};
+
+export type ScrubResult = {
+  readonly id: string;
+  /** Null for the whole store. */
+  readonly cluster: string | null;
+  readonly trigger: 'request' | 'schedule';
+  readonly startedAtMs: number;
+  readonly endedAtMs: number;
+  readonly durationMs: number;
+  readonly outcome: ScrubOutcome;
+  /** Why it failed or was stopped; then there is no report. */
+  readonly reason: string | null;
+  readonly report: ScrubReport | null;
+};
+
+/** Of the scrubs of the whole store. Key: `store`. */
+export type ScrubRecord = {
+  /** One was begun and has not ended. */
+  readonly begunAtMs: number | null;
+  /** One was stopped on request: the next one is due as if it had ended then. */
+  readonly stoppedAtMs: number | null;
+  readonly last: ScrubResult | null;
 };

@@ -6,7 +6,8 @@
  *     3  finish a clone whose volume the store has recorded; undo one that it has not, for its caller
  *        never got an answer
  *     4  remove the volumes of readers, which take new ones
- *     5  remove volumes that nothing in the catalog names: of a fork that ended after it was given up
+ *     5  remove volumes that nothing in the catalog names: of a fork that ended after it was given up; but
+ *        keep those that the catalog is too old to know
  *     6  say `starting` of every instance, listen on every endpoint, and enqueue every resource
  */
 import {BorealisError, errorChain} from '../base/errors.ts';
@@ -80,14 +81,31 @@ async function removeReaderVolumes(world: World): Promise<void> {
   }
 }
 
+/**
+ * Volumes above what the catalog has ever named are not left over: the catalog is older than the store,
+ * as one is that was restored from a backup. They are kept until somebody says otherwise.
+ */
 async function removeUnknownVolumes(world: World): Promise<void> {
-  const {clusters, goldenVolumes} = world.catalog;
-  const known = new Set([...clusters.list(), ...goldenVolumes.list()].map(({volume}) => volume));
-  for (const volume of await world.storage.volumes()) {
-    if (known.has(volume)) continue;
-    world.logger.warn({volume}, 'removed a volume that no cluster has');
-    await world.storage.remove(volume);
+  const {catalog, logger, storage, discardUnknown} = world;
+  const known = new Set(
+    [...catalog.clusters.list(), ...catalog.goldenVolumes.list()].map(({volume}) => volume),
+  );
+  const volumes = await storage.volumes();
+  const highest = catalog.highestVolume ?? Infinity;
+  const unknown = volumes.filter(volume => !known.has(volume));
+  const kept = discardUnknown ? [] : unknown.filter(volume => volume > highest);
+  for (const volume of unknown) {
+    if (kept.includes(volume)) continue;
+    logger.warn({volume}, 'removed a volume that no cluster has');
+    await storage.remove(volume);
   }
+  if (kept.length > 0) {
+    const message = `The catalog is older than the store: it never named ${kept.length === 1 ? `volume ${kept[0]}` : `volumes ${kept.join(', ')}`}. They are kept. Restore the newest catalog.mdb, or start once with --discard-unknown to delete them.`;
+    logger.error(message);
+    catalog.transaction(() => addEvent(world, 'service', 'storage', message, 'failure'));
+    return;
+  }
+  catalog.transaction(() => catalog.noteVolume(Math.max(0, ...volumes)));
 }
 
 /** Binds every endpoint at once, so that clients are held instead of refused while engines recover. */

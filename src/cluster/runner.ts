@@ -44,6 +44,7 @@ export type SupervisorWorld = Pick<
   | 'logger'
   | 'endpoints'
   | 'volumeLocks'
+  | 'damage'
 >;
 
 export type SupervisorEvents = {

@@ -1,7 +1,8 @@
 import type {ForkResult} from '../attachment/attachment.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
-import type {ZoneState} from '../page-store/zone.ts';
+import type {ZoneEvent, ZoneState} from '../page-store/zone.ts';
 import type {Share} from '../volume/census.ts';
+import type {ScrubReport} from '../volume/scrub-report.ts';
 import type {SweepReport} from '../volume/sweeper.ts';
 
 /**
@@ -37,6 +38,25 @@ export type SweepNeed = {
   readonly unsettled: readonly VolumeNumber[];
 };
 
+export type ScrubOrder = {
+  /** Volumes whose roots are followed; null for all. */
+  readonly volumes: readonly VolumeNumber[] | null;
+  /** Read at most so much in a second, in all zones together; null for no limit. */
+  readonly bytesPerSecond: number | null;
+  readonly onProgress: (progress: ScrubProgress) => void;
+  readonly onZoneEvent: (event: ZoneEvent) => void;
+};
+
+/** Bytes of all zones. */
+export type ScrubProgress = {readonly bytesDone: number; readonly bytesTotal: number};
+
+export type ScrubRun = {
+  /** Rejects with kind `closed` when it was stopped. */
+  readonly done: Promise<ScrubReport>;
+  /** Cuts it off at once. Nothing is left behind. */
+  stop(): Promise<void>;
+};
+
 /**
  * The store as the control plane sees it: volumes come and go. Runs in worker threads, because the
  * volume's own calls are synchronous; none of the others waits for a sweep or for usage. Every call is idempotent, so that a step that a crash cut off
@@ -59,6 +79,8 @@ export type ClusterStorage = {
   sweepNeed(): Promise<SweepNeed>;
   /** Of all volumes except these, whose pages count as if they were not there. `bytesOnDisk` is of all. */
   usage(options: {readonly except: readonly VolumeNumber[]}): Promise<StoreUsage>;
+  /** Verifies everything in every zone, on a thread of its own: nobody waits for it. */
+  scrub(order: ScrubOrder): ScrubRun;
   /** Cuts off a sweep that is under way, and allows no other: before the store is closed. */
   endReclaim(): Promise<void>;
   close(): Promise<void>;

@@ -1,15 +1,18 @@
 /**
- * The store as the control plane sees it: `ClusterStorage` over two worker threads.
+ * The store as the control plane sees it: `ClusterStorage` over worker threads.
  *
  *     storage    volume numbers, idle forks, removal: short calls that a clone waits for
  *     reclaim    usage and sweep: as long as the store is large
+ *     scrub      as long as a scrub runs: it reads all there is
  */
 import type {ForkResult, ZoneConfig} from '../attachment/attachment.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import type {ZoneEvent, ZoneState} from '../page-store/zone.ts';
+import type {ScrubReport} from '../volume/scrub-report.ts';
 import type {SweepReport} from '../volume/sweeper.ts';
 import type {ReclaimCall} from './reclaim-worker.ts';
-import type {ClusterStorage, StoreUsage, SweepNeed} from './storage-types.ts';
+import type {ScrubCall, ScrubWorkerEvent} from './scrub-worker.ts';
+import type {ClusterStorage, ScrubOrder, ScrubRun, StoreUsage, SweepNeed} from './storage-types.ts';
 import {WorkerCalls} from './worker-calls.ts';
 
 export type StorageWorkerData = {
@@ -31,6 +34,7 @@ export function openClusterStorage(
 }
 
 class WorkerStorage implements ClusterStorage {
+  readonly #data: StorageWorkerData;
   readonly #storage: WorkerCalls<StorageCall>;
   readonly #reclaim: WorkerCalls<ReclaimCall>;
 
@@ -38,7 +42,11 @@ class WorkerStorage implements ClusterStorage {
     this.#storage = new WorkerCalls('cluster/storage-worker', data, event =>
       onZoneEvent(event as ZoneEvent),
     );
-    this.#reclaim = new WorkerCalls('cluster/reclaim-worker', data);
+    this.#data = data;
+    // Of its zones' states the storage thread tells.
+    this.#reclaim = new WorkerCalls('cluster/reclaim-worker', data, event => {
+      if ((event as ZoneEvent).type !== 'state') onZoneEvent(event as ZoneEvent);
+    });
   }
 
   allocateVolume(): Promise<VolumeNumber> {
@@ -75,6 +83,22 @@ class WorkerStorage implements ClusterStorage {
 
   usage({except}: {readonly except: readonly VolumeNumber[]}): Promise<StoreUsage> {
     return this.#reclaim.call({method: 'usage', except});
+  }
+
+  scrub({volumes, bytesPerSecond, onProgress, onZoneEvent}: ScrubOrder): ScrubRun {
+    const worker = new WorkerCalls<ScrubCall>('cluster/scrub-worker', this.#data, event => {
+      const {progress, zoneEvent} = event as ScrubWorkerEvent;
+      if (progress !== undefined) onProgress(progress);
+      if (zoneEvent !== undefined) onZoneEvent(zoneEvent);
+    });
+    const read = async (): Promise<ScrubReport> => {
+      try {
+        return await worker.call({method: 'scrub', volumes, bytesPerSecond});
+      } finally {
+        await worker.end();
+      }
+    };
+    return {done: read(), stop: () => worker.end()};
   }
 
   async endReclaim(): Promise<void> {

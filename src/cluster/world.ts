@@ -4,6 +4,7 @@ import type {Logger} from '../base/log.ts';
 import type {ZoneConfig} from '../attachment/attachment.ts';
 import type {EngineName} from '../engine/engine.ts';
 import type {Catalog} from './catalog.ts';
+import type {DamageList} from './damage.ts';
 import type {EndpointSet} from './endpoint-set.ts';
 import type {EngineOffers} from './engine-versions.ts';
 import type {KeyedLock} from './keyed-lock.ts';
@@ -13,6 +14,7 @@ import type {EventCategory, EventSource} from './records.ts';
 import type {ClusterStorage} from './storage-types.ts';
 import type {SpaceMonitor} from './space-monitor.ts';
 import type {ReplicaMonitor} from './replica-monitor.ts';
+import type {Scrubber} from './scrubber.ts';
 import type {Supervisor} from './supervisor.ts';
 
 /** What the service gives. */
@@ -28,6 +30,10 @@ export type Surroundings = {
   readonly freeBytes: () => Promise<number>;
   /** Free bytes below which engines' writes wait; see attachment/space-guard.ts. */
   readonly reserveBytes: number;
+  /** Between two scrubs by schedule; null for none. */
+  readonly scrubEveryMs: number | null;
+  /** Volumes that the catalog is too old to know are deleted. */
+  readonly discardUnknown: boolean;
   /** Instance classes count for a part of it; see instance-classes.ts. */
   readonly hostMemoryBytes: number;
   /** A password as a server of the engine stores it. */
@@ -42,7 +48,9 @@ export type World = Surroundings & {
   readonly volumeLocks: KeyedLock;
   /** Held while a resource is driven. Key: as the reconciler's. */
   readonly resourceLocks: KeyedLock;
+  readonly damage: DamageList;
   readonly supervisor: Supervisor;
+  readonly scrubber: Scrubber;
   readonly space: SpaceMonitor;
   readonly replicas: ReplicaMonitor;
   readonly reconciler: Reconciler;

@@ -87,13 +87,13 @@ async function startEngine(
   const onLog = (log: LogTail): void => {
     engineLog = log;
   };
+  const onZoneEvent = (event: ZoneEvent): void => send({type: 'zone-event', event});
   if (native === null) {
     const {startPgliteInstance} = await import('./pglite-instance.ts');
-    return startPgliteInstance(config, steps, onLog);
+    return startPgliteInstance(config, steps, onLog, onZoneEvent);
   }
   await client;
   const {startNative} = await native;
-  const onZoneEvent = (event: ZoneEvent): void => send({type: 'zone-event', event});
   return startNative({config, asRoot: privileges === 'root', steps, onZoneEvent}, onLog);
 }
 

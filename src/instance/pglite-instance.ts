@@ -2,6 +2,7 @@
 import {assert} from '../base/assert.ts';
 import type {GoldenVolume} from '../engine/engine.ts';
 import {startPglite} from '../engine/pglite/pglite-engine.ts';
+import type {ZoneEvent} from '../page-store/zone.ts';
 import type {InstanceConfig, StepReport} from './messages.ts';
 import {runningInstance, type LogTail, type RunningInstance} from './running-instance.ts';
 
@@ -10,12 +11,13 @@ export async function startPgliteInstance(
   config: InstanceConfig,
   steps: {push(step: StepReport): unknown},
   onLog: (log: LogTail) => void,
+  onZoneEvent: (event: ZoneEvent) => void,
 ): Promise<RunningInstance | GoldenVolume> {
   const {role} = config;
   assert(role !== 'reader', 'a PGlite cluster has no readers');
   const report = (step: StepReport): void => {
     steps.push(step);
   };
-  const running = await startPglite({...config, role}, report, onLog);
+  const running = await startPglite({...config, role, onZoneEvent}, report, onLog);
   return 'settings' in running ? running : runningInstance(running, running.attachment);
 }

@@ -161,9 +161,12 @@ class CompactSegment implements SegmentFile {
   write(buffers: readonly Uint8Array[], position: number): void {
     const length = buffers.reduce((sum, buffer) => sum + buffer.length, 0);
     const index = this.#rangeAt(position);
-    assert(index !== null, `position ${position} is held by the compact segment`);
-    const {start, end} = this.ranges[index] as SegmentRange;
-    assert(position + length <= end, 'a repair stays within one range');
+    const {start, end} = this.ranges[index ?? -1] ?? {start: 0, end: 0};
+    if (index === null || position + length > end) {
+      // A sweep came between: nothing needs it any more.
+      const text = `bytes ${position} to ${position + length} were dropped by a compaction`;
+      throw new BorealisError('conflict', 'range-dropped', text);
+    }
     this.#file.write(buffers, (this.#positions[index] as number) + position - start);
   }
 

@@ -96,7 +96,7 @@ export class MirrorReads {
         const {name: zone} = member;
         const where = {volume, segment, offset: position, bytes: bytes.length};
         this.#members.report({type: 'repaired', zone, ...where, what});
-      } else if (outcome.kind === 'not-found') {
+      } else if (outcome.kind === 'not-found' || outcome.kind === 'corrupt') {
         const source = this.#members.good().find(other => other !== member);
         if (source !== undefined) this.#heal(place, [member], source);
       }

@@ -20,6 +20,8 @@ import {
 } from './zone-operation.ts';
 import type {RecordHold, SegmentFile, SegmentRange, VolumeClaim, Zone} from './zone.ts';
 
+/** A segment is not compacted, or deleted and made again, more often than that while it is repaired. */
+const REPAIR_TRIES = 3;
 /** How much of a segment is copied at a time. */
 const COPY_CHUNK_BYTES = 2 ** 20;
 
@@ -71,12 +73,9 @@ export class ZoneExecutor {
       case 'sync':
         this.sync([operation]);
         return DONE;
-      case 'repair': {
-        const file = this.#segments.get(operation.volume, operation.segment);
-        file.write([bytes], operation.position);
-        file.sync();
+      case 'repair':
+        this.#repair(operation, bytes);
         return DONE;
-      }
       case 'create-segment':
         this.#zone.createSegment(operation.volume, operation.segment).close();
         return DONE;
@@ -230,6 +229,22 @@ export class ZoneExecutor {
     }
   }
 
+  /** A file that a compaction has replaced takes no repair: the bad bytes went into the new one. */
+  #repair(
+    {volume, segment, position}: Extract<ZoneOperation, {kind: 'repair'}>,
+    bytes: Buffer,
+  ): void {
+    for (let tries = 0; tries < REPAIR_TRIES; tries++) {
+      const file = this.#segments.get(volume, segment);
+      if (!file.isDeleted()) {
+        file.write([bytes], position);
+        file.sync();
+        if (!file.isDeleted()) return;
+      }
+      this.#segments.closeDeleted();
+    }
+  }
+
   #compact({volume, segment, live}: Extract<ZoneOperation, {kind: 'compact-segment'}>): number {
     try {
       return this.#zone.compactSegment(volume, segment, live);
@@ -239,6 +254,17 @@ export class ZoneExecutor {
       if (!isLacking) throw error;
       const found = this.#zone.listSegments(volume).find(listing => listing.segment === segment);
       return found?.bytesOnDisk ?? 0;
+    }
+  }
+
+  /** A copy whose index does not hold cannot be read anywhere: it begins anew. */
+  #target(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
+    try {
+      return this.#zone.ensureSegment(volume, segment);
+    } catch (error) {
+      if (!(error instanceof BorealisError && error.kind === 'corrupt')) throw error;
+      this.#zone.deleteSegment(volume, segment);
+      return this.#zone.ensureSegment(volume, segment);
     }
   }
 
@@ -253,7 +279,7 @@ export class ZoneExecutor {
       this.#zone.deleteSegment(volume, segment);
       return 0;
     }
-    const output = this.#zone.ensureSegment(volume, segment);
+    const output = this.#target(volume, segment);
     try {
       // A compacted copy is taken whole, and holds all that is needed where the other one is not compacted.
       if (input.ranges !== null) {

@@ -100,7 +100,22 @@ export type ZoneEvent =
       readonly offset: number;
       readonly bytes: number;
       readonly what: string;
-    };
+    }
+  /** No copy holds a page as its checksum says. */
+  | ({readonly type: 'damaged'; readonly atMs: number} & Damage);
+
+export type Damage = {
+  /** Names the page, or what else it is. */
+  readonly what: string;
+  /** Volumes that reach it. */
+  readonly readBy: readonly VolumeNumber[];
+  /** Where it lies. */
+  readonly volume: VolumeNumber;
+  readonly segment: SegmentNumber;
+  readonly offset: number;
+  /** The zones whose copies were tried. */
+  readonly zones: readonly string[];
+};
 
 /** What a zone that is made of several can do on top. */
 export type Mirror = {

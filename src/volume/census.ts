@@ -11,9 +11,11 @@
 import type {VolumeNumber} from '../page-store/ids.ts';
 import type {Zone} from '../page-store/zone.ts';
 import {PageReader} from './page-reader.ts';
+import {FANOUT, forEachPointer} from './page-tree.ts';
 import type {Pointer} from './pointer.ts';
 import {walkShared, type Holders} from './shared-walk.ts';
 import {SubtreeCounter, UnitCount, type Levels} from './subtree.ts';
+import type {UnitPlace} from './unit-names.ts';
 import type {VolumeRecord} from './volume-record.ts';
 
 export type Share = {
@@ -38,16 +40,34 @@ export type Counts = {
   readonly heldOfRemoved: ReadonlyMap<VolumeNumber, ReadonlyMap<VolumeNumber, number>>;
 };
 
+/** Segments by volume. */
+export type SegmentSet = ReadonlyMap<number, {has(segment: number): boolean}>;
+
 /** Sectors at which a live unit begins, by volume and segment. */
 export type LiveSectors = Map<number, Map<number, number[]>>;
+
+export type CensusOptions = {
+  /** False leaves bad copies of nodes as they are. */
+  readonly repairs?: boolean;
+  readonly toleratesLoss?: boolean;
+};
 
 export class Census {
   readonly #reader: PageReader;
   readonly #subtrees: SubtreeCounter;
 
-  constructor(zone: Zone) {
-    this.#reader = new PageReader(zone);
-    this.#subtrees = new SubtreeCounter(this.#reader);
+  /**
+   * A node of which no copy is good is an error, or, with `toleratesLoss`, counts as one without
+   * children: see `nodesLost`.
+   */
+  constructor(zone: Zone, {repairs = true, toleratesLoss = false}: CensusOptions = {}) {
+    this.#reader = new PageReader(zone, {repairs});
+    this.#subtrees = new SubtreeCounter(this.#reader, toleratesLoss);
+  }
+
+  /** Lost nodes that the last count met: it lacks what they led to. */
+  get nodesLost(): number {
+    return this.#subtrees.nodesLost;
   }
 
   /** Page-table nodes read so far, 8 KiB each. */
@@ -56,6 +76,7 @@ export class Census {
   }
 
   count(records: readonly VolumeRecord[]): Counts {
+    this.#subtrees.forgetLost();
     const tally = new Tally(records);
     walkShared(records, {
       load: pointer => this.#subtrees.load(pointer),
@@ -74,44 +95,81 @@ export class Census {
 
   /** Fills in where in the wanted segments live units begin; `wanted` holds an empty list for each. */
   locate(records: readonly VolumeRecord[], wanted: LiveSectors): void {
-    const note = ({volume, segment, sector}: Pointer): void => {
+    this.visit(records, wanted, ({volume, segment, sector}) => {
       wanted.get(volume)?.get(segment)?.push(sector);
-    };
+    });
+  }
+
+  /** Visits each unit that lies in a wanted segment once. */
+  visit(
+    records: readonly VolumeRecord[],
+    wanted: SegmentSet,
+    visit: (pointer: Pointer, holders: Holders) => void,
+  ): void {
     walkShared(records, {
       load: pointer => this.#subtrees.load(pointer),
-      unit: note,
-      subtree: (pointer, level, levels) => this.#locateBelow(pointer, level, levels, wanted, note),
+      unit: (pointer, _level, holders) => {
+        if (isIn(pointer, wanted)) visit(pointer, holders);
+      },
+      subtree: (pointer, level, levels, holders) =>
+        this.#visitBelow(pointer, level, levels, wanted, found => visit(found, holders)),
     });
     this.#reader.closeDeleted();
+  }
+
+  /** Visits each unit of one volume that lies in a wanted segment, with what it is. */
+  visitNamed(
+    {checkpoint: {root}}: VolumeRecord,
+    wanted: SegmentSet,
+    visit: (pointer: Pointer, place: UnitPlace) => void,
+  ): void {
+    const below = (pointer: Pointer, place: UnitPlace): void => {
+      const {level, file, first} = place;
+      if (isIn(pointer, wanted)) visit(pointer, place);
+      if (level === 0) return;
+      const levels = file === null ? 'table' : 'file';
+      if (!touches(this.#subtrees.count(pointer, level, levels).segments, wanted)) return;
+      const span = FANOUT ** (level - 1);
+      forEachPointer(this.#subtrees.load(pointer), (child, index) => {
+        const at = first + index * span;
+        if (file === null && level === 1) below(child, {level: child.height, file: at, first: 0});
+        else below(child, {level: level - 1, file, first: at});
+      });
+    };
+    if (root !== null) below(root, {level: root.height, file: null, first: 0});
   }
 
   close(): void {
     this.#reader.close();
   }
 
-  #locateBelow(
+  #visitBelow(
     pointer: Pointer,
     level: number,
     levels: Levels,
-    wanted: LiveSectors,
-    note: (pointer: Pointer) => void,
+    wanted: SegmentSet,
+    visit: (pointer: Pointer) => void,
   ): void {
     if (level === 0) {
-      note(pointer);
+      if (isIn(pointer, wanted)) visit(pointer);
       return;
     }
     const {segments} = this.#subtrees.count(pointer, level, levels);
     if (!touches(segments, wanted)) return;
-    note(pointer);
+    if (isIn(pointer, wanted)) visit(pointer);
     const isTable = levels === 'table' && level === 1;
     this.#subtrees.forEachChild(pointer, child => {
-      if (isTable) this.#locateBelow(child, child.height, 'file', wanted, note);
-      else this.#locateBelow(child, level - 1, levels, wanted, note);
+      if (isTable) this.#visitBelow(child, child.height, 'file', wanted, visit);
+      else this.#visitBelow(child, level - 1, levels, wanted, visit);
     });
   }
 }
 
-function touches(segments: Uint32Array, wanted: LiveSectors): boolean {
+function isIn({volume, segment}: Pointer, wanted: SegmentSet): boolean {
+  return wanted.get(volume)?.has(segment) === true;
+}
+
+function touches(segments: Uint32Array, wanted: SegmentSet): boolean {
   for (let at = 0; at < segments.length; at += 3) {
     const ofVolume = wanted.get(segments[at] as number);
     if (ofVolume?.has(segments[at + 1] as number) === true) return true;

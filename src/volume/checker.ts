@@ -16,6 +16,7 @@ import {FANOUT, forEachPointer} from './page-tree.ts';
 import {PAGE_SIZE_BYTES, type Pointer} from './pointer.ts';
 import {recoverLog} from './recovery.ts';
 import {decodeSegmentHeader, SEGMENT_HEADER_BYTES} from './segment-header.ts';
+import {unitName} from './unit-names.ts';
 import {readVolumeRecord, type VolumeRecord} from './volume-record.ts';
 
 /** `damage`: something is lost or wrong. `leftover`: something means nothing and can go. */
@@ -126,7 +127,7 @@ class ZoneChecker {
   ): void {
     this.#reached.add(`${pointer.volume}:${pointer.segment}`);
     if (level === 0) {
-      const name = `page ${first} of file ${file} in volume ${volume}`;
+      const name = unitName(volume, {level, file, first});
       this.#attempt(name, () => this.#reader.readPage(pointer, this.#page, 0, () => name));
       this.#pagesVerified++;
       return;
@@ -136,8 +137,7 @@ class ZoneChecker {
     const key = `${kind}${level}:${pointer.volume}:${segment}:${sector}:${crc}`;
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
-    const where = file === null ? 'the table of files' : `file ${file}`;
-    const name = `page-table node of ${where}, level ${level} from ${first}, in volume ${volume}`;
+    const name = unitName(volume, {level, file, first});
     const words = this.#attempt(name, () => this.#reader.loadNode(pointer, () => name));
     if (words === null) return;
     const span = FANOUT ** (level - 1);

@@ -14,7 +14,7 @@ import {BorealisError} from '../base/errors.ts';
 import {openZones, type StoreConfig} from '../page-store/open-zones.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import type {ZoneBoard} from '../page-store/zone-board.ts';
-import type {VolumeClaim, Zone, ZoneEvent} from '../page-store/zone.ts';
+import type {Damage, VolumeClaim, Zone, ZoneEvent} from '../page-store/zone.ts';
 import type {BatchHeader} from './batch.ts';
 import {FileTable} from './file-table.ts';
 import {LogWriter, SEGMENT_BYTES} from './log-writer.ts';
@@ -36,12 +36,14 @@ export type OpenVolumeOptions = {
   readonly segmentBytes?: number;
   /** Closes the zone with the volume, or when it cannot be opened. */
   readonly ownsZone?: boolean;
+  /** Hears of pages that no copy holds. */
+  readonly onDamage?: (damage: Damage) => void;
 };
 
-/** What else a volume on several zones is told. */
 export type ZoneHooks = {
-  /** Where the zones publish what they hold, if another thread is to wait for it. */
+  /** Where several zones publish what they hold, if another thread is to wait for it. */
   readonly board?: ZoneBoard;
+  /** Hears how several zones fare, what was repaired, and what is damaged. */
   readonly onZoneEvent?: (event: ZoneEvent) => void;
 };
 
@@ -76,6 +78,8 @@ export function openVolume(
     create: config.format,
     nodeCacheBytes: config.nodeCacheBytes,
     ownsZone: true,
+    onDamage: damage =>
+      hooks.onZoneEvent?.({type: 'damaged', atMs: systemClock.nowMs(), ...damage}),
   });
 }
 
@@ -131,12 +135,14 @@ function recoverAndOpen(options: OpenVolumeOptions, clock: Clock, claim: VolumeC
   }
   claim.recovered();
 
-  const reader = new PageReader(zone);
+  const {onDamage} = options;
+  const reader = new PageReader(zone, {volume, ...(onDamage === undefined ? {} : {onDamage})});
   const source: NodeSource = {
     load: pointer =>
       reader.loadNode(
         pointer,
-        () => `page-table node at ${pointer.segment}:${pointer.sector} of volume ${pointer.volume}`,
+        () =>
+          `page-table node of volume ${volume}, at sector ${pointer.sector} of segment ${pointer.segment} of volume ${pointer.volume}`,
       ),
     nodesLoaded: 0,
     nodesDirty: 0,

@@ -1,41 +1,63 @@
 /**
  * Reads pages of the log by pointer and verifies each against the checksum that its parent holds. A
  * page that is not what its parent says is taken from another zone's copy, and the bad one is repaired.
- * Errors: corrupt, naming volume, file, page and the zones tried, when no copy is good.
+ * Errors: corrupt, naming volume, file, page, place and the zones tried, when no copy is good. Nothing
+ *         else fails with it, and `onDamage` hears of each such page once.
  */
 import {crc32} from 'node:zlib';
 import {BorealisError, errorMessage} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {SegmentCache} from '../page-store/segment-cache.ts';
-import type {SegmentFile, Zone} from '../page-store/zone.ts';
+import type {Damage, SegmentFile, Zone} from '../page-store/zone.ts';
 import {fromAnyCopy, zonesTried} from './segment-copies.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, SECTOR_MAX, word, type Pointer} from './pointer.ts';
+import {unitName} from './unit-names.ts';
 
 /** Pages that follow each other in the log as they do in the file: read with one call. */
 type Run = {volume: number; segment: number; sector: number; firstPage: number; count: number};
 
+export type PageReaderOptions = {
+  /** The volume whose pages are read: they may lie in another one's segments. */
+  readonly volume?: VolumeNumber;
+  /** False leaves bad copies as they are. */
+  readonly repairs?: boolean;
+  readonly onDamage?: (damage: Damage) => void;
+};
+
+type Place = {
+  readonly volume: VolumeNumber;
+  readonly segment: SegmentNumber;
+  readonly offset: number;
+};
+
+/** A page that is read again and again is told once; a rotten disk must not fill the memory. */
+const DAMAGES_TOLD_MAX = 1_000;
+
 export class PageReader {
   readonly #zone: Zone;
+  readonly #options: PageReaderOptions;
+  readonly #told = new Set<string>();
   readonly #segments: SegmentCache;
   readonly #run: Run = {volume: 0, segment: 0, sector: 0, firstPage: 0, count: 0};
   readonly #crcs: number[] = [];
   pagesRead = 0;
 
-  constructor(zone: Zone) {
+  constructor(zone: Zone, options: PageReaderOptions = {}) {
     this.#zone = zone;
+    this.#options = options;
     this.#segments = new SegmentCache(zone);
   }
 
   /** Reads one page into `into` at `at`; `what` names it in an error. */
   readPage(pointer: Pointer, into: Uint8Array, at: number, what: () => string): void {
-    const file = this.#open(pointer.volume, pointer.segment, what);
+    const {volume, segment, sector, crc} = pointer;
+    const place = {volume, segment, offset: sector * SECTOR_SIZE_BYTES};
+    const file = this.#open(place, what);
     this.pagesRead++;
-    const position = pointer.sector * SECTOR_SIZE_BYTES;
-    const got = this.#read(file, position, into, at, PAGE_SIZE_BYTES, what);
+    const got = this.#read(file, place, into, at, PAGE_SIZE_BYTES, what);
     const page = into.subarray(at, at + PAGE_SIZE_BYTES);
-    if (got !== PAGE_SIZE_BYTES || crc32(page) !== pointer.crc) {
-      repairPage(file, position, pointer.crc, page, what());
-    }
+    if (got !== PAGE_SIZE_BYTES || crc32(page) !== crc)
+      this.#rescue(file, place, crc, page, what());
   }
 
   /** Loads a page-table node. */
@@ -90,18 +112,24 @@ export class PageReader {
     this.#run.count = 0;
     this.pagesRead += count;
     const start = at + (firstPage - base) * PAGE_SIZE_BYTES;
+    const owner = this.#options.volume ?? (volume as VolumeNumber);
     const name = (index: number): string =>
-      `page ${firstPage + index} of file ${file} in volume ${volume}`;
-    const source = this.#open(volume as VolumeNumber, segment as SegmentNumber, () => name(0));
-    const position = sector * SECTOR_SIZE_BYTES;
-    const got = this.#read(source, position, into, start, count * PAGE_SIZE_BYTES, () => name(0));
+      unitName(owner, {level: 0, file, first: firstPage + index});
+    const place = (index: number): Place => ({
+      volume: volume as VolumeNumber,
+      segment: segment as SegmentNumber,
+      offset: sector * SECTOR_SIZE_BYTES + index * PAGE_SIZE_BYTES,
+    });
+    const source = this.#open(place(0), () => name(0));
+    const bytes = count * PAGE_SIZE_BYTES;
+    const got = this.#read(source, place(0), into, start, bytes, () => name(0));
     for (let index = 0; index < count; index++) {
       const from = start + index * PAGE_SIZE_BYTES;
       const whole = got >= (index + 1) * PAGE_SIZE_BYTES;
       const page = into.subarray(from, from + PAGE_SIZE_BYTES);
       const crc = this.#crcs[index] as number;
       if (!whole || crc32(page) !== crc) {
-        repairPage(source, position + index * PAGE_SIZE_BYTES, crc, page, name(index));
+        this.#rescue(source, place(index), crc, page, name(index));
       }
     }
   }
@@ -114,27 +142,31 @@ export class PageReader {
     this.#segments.close();
   }
 
-  #open(volume: VolumeNumber, segment: SegmentNumber, what: () => string): SegmentFile {
-    return this.#orLost(what, () => this.#segments.get(volume, segment));
+  #open(place: Place, what: () => string): SegmentFile {
+    return this.#orLost(place, what, () => this.#segments.get(place.volume, place.segment));
   }
 
   #read(
     file: SegmentFile,
-    position: number,
+    place: Place,
     into: Uint8Array,
     at: number,
     length: number,
     what: () => string,
   ): number {
-    return this.#orLost(what, () => file.read(position, into, at, length));
+    return this.#orLost(place, what, () => file.read(place.offset, into, at, length));
   }
 
-  #orLost<T>(what: () => string, run: () => T): T {
+  #orLost<T>(place: Place, what: () => string, run: () => T): T {
     try {
       return run();
     } catch (error) {
       // Anything else, such as no descriptor to be had, says nothing of the page.
-      if (!(error instanceof BorealisError && error.kind === 'not-found')) throw error;
+      const isLost =
+        error instanceof BorealisError && (error.kind === 'not-found' || error.kind === 'corrupt');
+      if (!isLost) throw error;
+      const zones = this.#zone.name.split(', ');
+      this.#tell(place, what(), zones);
       throw new BorealisError(
         'corrupt',
         'page-lost',
@@ -143,33 +175,39 @@ export class PageReader {
       );
     }
   }
-}
 
-/**
- * Fills `into` with the page from the first copy that holds it as its checksum says, and puts it over
- * the bad ones before that.
- */
-function repairPage(
-  file: SegmentFile,
-  position: number,
-  crc: number,
-  into: Uint8Array,
-  what: string,
-): void {
-  const bad: number[] = [];
-  const good = fromAnyCopy(file, (read, copy) => {
-    const page = read(position, PAGE_SIZE_BYTES);
-    if (page.length === PAGE_SIZE_BYTES && crc32(page) === crc) return page;
-    bad.push(copy);
-    return null;
-  });
-  if (good === null) {
-    throw new BorealisError(
-      'corrupt',
-      'page-corrupt',
-      `${what}: its checksum does not hold (${zonesTried(file)})`,
-    );
+  /**
+   * Fills `into` with the page from the first copy that holds it as its checksum says, and puts it
+   * over the bad ones before that.
+   */
+  #rescue(file: SegmentFile, place: Place, crc: number, into: Uint8Array, what: string): void {
+    const {volume, segment, offset} = place;
+    const bad: number[] = [];
+    const good = fromAnyCopy(file, (read, copy) => {
+      const page = read(offset, PAGE_SIZE_BYTES);
+      if (page.length === PAGE_SIZE_BYTES && crc32(page) === crc) return page;
+      bad.push(copy);
+      return null;
+    });
+    if (good === null) {
+      this.#tell(place, what, file.copies);
+      throw new BorealisError(
+        'corrupt',
+        'page-corrupt',
+        `${what}: its checksum does not hold, at offset ${offset} of segment ${segment} of volume ${volume} (${zonesTried(file)})`,
+      );
+    }
+    into.set(good);
+    if (this.#options.repairs === false) return;
+    for (const copy of bad) file.repairCopy(copy, offset, good, what);
   }
-  into.set(good);
-  for (const copy of bad) file.repairCopy(copy, position, good, what);
+
+  #tell(place: Place, what: string, zones: readonly string[]): void {
+    const {onDamage, volume = place.volume} = this.#options;
+    const key = `${place.volume}:${place.segment}:${place.offset}`;
+    if (onDamage === undefined || this.#told.has(key) || this.#told.size >= DAMAGES_TOLD_MAX)
+      return;
+    this.#told.add(key);
+    onDamage({...place, what, zones, readBy: [volume]});
+  }
 }

@@ -2,13 +2,17 @@
  * Reads a range of a file's pages: from the open batch what is there, from the log the rest, with one
  * call for pages that lie in the log as they do in the file.
  */
+import type {VolumeNumber} from '../page-store/ids.ts';
 import type {FileTable} from './file-table.ts';
 import type {OpenBatch} from './open-batch.ts';
 import type {PageReader} from './page-reader.ts';
 import {FANOUT} from './page-tree.ts';
 import {PAGE_SIZE_BYTES, POINTER_WORDS} from './pointer.ts';
+import {unitName} from './unit-names.ts';
 
 export type PageSources = {
+  /** For errors. */
+  readonly volume: VolumeNumber;
   readonly files: FileTable;
   readonly batch: OpenBatch;
   readonly reader: PageReader;
@@ -16,13 +20,14 @@ export type PageSources = {
 
 /** Fills `into[at …]` with `count` pages of `file` from `first`. Holes are zeros. */
 export function readPages(
-  {files, batch, reader}: PageSources,
+  {volume, files, batch, reader}: PageSources,
   file: number,
   first: number,
   count: number,
   into: Uint8Array,
   at: number,
 ): void {
+  const name = (page: number): string => unitName(volume, {level: 0, file, first: page});
   reader.begin();
   const tree = files.tree(file);
   const pending = batch.hasFile(file);
@@ -38,7 +43,7 @@ export function readPages(
     if (tree.height === 0) {
       const pointer = tree.find(page);
       if (pointer === null) into.fill(0, target, target + PAGE_SIZE_BYTES);
-      else reader.readPage(pointer, into, target, () => `page ${page} of file ${file}`);
+      else reader.readPage(pointer, into, target, () => name(page));
       continue;
     }
     const index = Math.floor(page / FANOUT);

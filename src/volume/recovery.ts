@@ -234,7 +234,7 @@ function highestDurable(batches: readonly BatchHeader[]): number {
  * fenced off may have begun a segment of the same number in a zone that its successor did not see.
  * Null when there is none, or none that was meant for this place.
  */
-function bestHeader(
+export function bestHeader(
   volume: VolumeNumber,
   segment: SegmentNumber,
   file: SegmentFile,

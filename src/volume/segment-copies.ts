@@ -40,7 +40,9 @@ export function copyReader(file: SegmentFile, copy: number): ReadBytes {
 export function isMissing(error: unknown): boolean {
   return (
     error instanceof BorealisError &&
-    (error.kind === 'not-found' || (error.kind === 'unavailable' && error.code !== 'zone-quorum'))
+    (error.kind === 'not-found' ||
+      error.kind === 'corrupt' ||
+      (error.kind === 'unavailable' && error.code !== 'zone-quorum'))
   );
 }
 

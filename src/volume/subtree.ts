@@ -3,10 +3,11 @@
  *
  * Units: a *unit* is 8 KiB of the log, a page or a node.
  */
+import {BorealisError} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import type {PageReader} from './page-reader.ts';
 import {FANOUT, forEachPointer} from './page-tree.ts';
-import {POINTER_WORDS, word, type Pointer} from './pointer.ts';
+import {PAGE_SIZE_BYTES, POINTER_WORDS, word, type Pointer} from './pointer.ts';
 
 /** Whether a node belongs to the table of files or to a file's tree. */
 export type Levels = 'table' | 'file';
@@ -25,20 +26,39 @@ const ENTRY_WORDS = 40;
 
 export class SubtreeCounter {
   readonly #reader: PageReader;
+  readonly #toleratesLoss: boolean;
   readonly #known = new Map<string, Subtree>();
   #words = 0;
   nodesLoaded = 0;
+  /** Nodes of which no copy was good, and which were taken for nodes without children. */
+  nodesLost = 0;
 
-  constructor(reader: PageReader) {
+  constructor(reader: PageReader, toleratesLoss: boolean) {
     this.#reader = reader;
+    this.#toleratesLoss = toleratesLoss;
+  }
+
+  /** What was counted above a lost node is counted anew: the node may have come back. */
+  forgetLost(): void {
+    if (this.nodesLost === 0) return;
+    this.nodesLost = 0;
+    this.#known.clear();
+    this.#words = 0;
   }
 
   load(pointer: Pointer): Uint32Array {
     this.nodesLoaded++;
-    return this.#reader.loadNode(
-      pointer,
-      () => `page-table node ${pointer.volume}:${pointer.segment}:${pointer.sector}`,
-    );
+    try {
+      return this.#reader.loadNode(
+        pointer,
+        () => `page-table node ${pointer.volume}:${pointer.segment}:${pointer.sector}`,
+      );
+    } catch (error) {
+      const isLost = error instanceof BorealisError && error.kind === 'corrupt';
+      if (!isLost || !this.#toleratesLoss) throw error;
+      this.nodesLost++;
+      return new Uint32Array(PAGE_SIZE_BYTES / 4);
+    }
   }
 
   forEachChild(pointer: Pointer, visit: (child: Pointer) => void): void {

@@ -21,6 +21,7 @@
  * A turn reads and writes at most the policy's `turnBytesMax` for compaction, so space comes back over several.
  */
 import {assert} from '../base/assert.ts';
+import {BorealisError} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import type {SegmentRange, Zone} from '../page-store/zone.ts';
 import type {Census, LiveSectors} from './census.ts';
@@ -97,6 +98,7 @@ export function* sweepSteps(
   const nodesBefore = census.nodesLoaded;
   const {live} = census.count(records);
   yield (census.nodesLoaded - nodesBefore) * PAGE_SIZE_BYTES;
+  if (census.nodesLost > 0) throw unknownReach(census.nodesLost);
 
   const candidates = candidatesOf(listed, records);
   const dead = candidates.filter(({volume, segment}) => live.get(volume, segment) === 0);
@@ -114,6 +116,7 @@ export function* sweepSteps(
   let segmentsCompacted = 0;
   if (chosen.victims.length > 0) {
     const located = locate(census, records, chosen.victims);
+    if (census.nodesLost > 0) throw unknownReach(census.nodesLost);
     for (const victim of chosen.victims) {
       const {volume, segment, bytesOnDisk, liveBytes} = victim;
       // The worst take the least room and give back the most: so on a full disk it begins with them.
@@ -133,6 +136,14 @@ export function* sweepSteps(
     bytesReachable,
     more: chosen.more && segmentsCompacted === chosen.victims.length,
   };
+}
+
+function unknownReach(nodes: number): BorealisError {
+  return new BorealisError(
+    'corrupt',
+    'nodes-lost',
+    `no space is given back: ${nodes} page-table nodes cannot be read in any zone, and what they led to must be kept; \`borealis scrub\` names them`,
+  );
 }
 
 /** Segments that neither a writer nor a recovery will look at but to read pages of old. */

@@ -31,6 +31,7 @@ import {TREE_PAGES_MAX} from './page-tree.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, type Pointer} from './pointer.ts';
 import {readPages} from './read-pages.ts';
 import type {BarrierTarget, VolumeStatistics} from './statistics.ts';
+import {unitName} from './unit-names.ts';
 import type {ForkReport, VolumeHead} from './volume-head.ts';
 
 /** A batch of this many pages is appended even when no barrier asks for it: 2 MiB. */
@@ -131,7 +132,8 @@ export class Volume {
   /** Fills `into[at …]` with `count` pages of `file` from `first`. Holes are zeros. */
   readPages(file: number, first: number, count: number, into: Uint8Array, at: number): void {
     this.#checkUsable();
-    const from = {files: this.#files, batch: this.#batch, reader: this.#reader};
+    const [volume, files, batch, reader] = [this.number, this.#files, this.#batch, this.#reader];
+    const from = {volume, files, batch, reader};
     readPages(from, file, first, count, into, at);
     this.#files.trim();
   }
@@ -158,7 +160,8 @@ export class Volume {
     const pointer = keep ? this.#files.tree(file).find(page) : null;
     // The slot exists only once nothing can fail any more: a slot half filled must not be appended.
     const old = Buffer.alloc(pointer === null ? 0 : PAGE_SIZE_BYTES);
-    if (pointer !== null) this.#reader.readPage(pointer, old, 0, () => this.#name(file, page));
+    const name = (): string => unitName(this.number, {level: 0, file, first: page});
+    if (pointer !== null) this.#reader.readPage(pointer, old, 0, name);
     this.noteChange();
     const bytes = this.#batch.add(file, page);
     if (pointer !== null) old.copy(bytes);
@@ -392,9 +395,5 @@ export class Volume {
     if (this.#closed) {
       throw new BorealisError('closed', 'volume-closed', `volume ${this.number} is closed`);
     }
-  }
-
-  #name(file: number, page: number): string {
-    return `page ${page} of file ${file} in volume ${this.number}`;
   }
 }

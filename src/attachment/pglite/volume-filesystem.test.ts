@@ -5,6 +5,7 @@ import {ROOT_INO} from '../../volume-fs/types.ts';
 import {MemoryFileSystem} from './testing/memory-file-system.ts';
 import {VolumeFailure, VolumeFilesystem, isBarrierFile} from './volume-filesystem.ts';
 
+const EIO = 29;
 const ENOENT = 44;
 const EBADF = 8;
 const ENOTEMPTY = 55;
@@ -12,23 +13,26 @@ const ENOTEMPTY = 55;
 type Scene = {
   readonly memory: MemoryFileSystem;
   readonly fs: VolumeFilesystem;
+  readonly unreadable: readonly BorealisError[];
   readonly calls: {barriers: number; between: number; walBytes: number};
 };
 
 function scene(): Scene {
   const memory = new MemoryFileSystem();
+  const unreadable: BorealisError[] = [];
   const calls = {barriers: 0, between: 0, walBytes: 0};
   const fs = new VolumeFilesystem({
     fileSystem: memory,
     root: ROOT_INO,
     barrier: () => calls.barriers++,
+    onUnreadable: error => unreadable.push(error),
     betweenCalls: () => calls.between++,
     beforeWrite: () => undefined,
     onWalWrite: byteCount => {
       calls.walBytes += byteCount;
     },
   });
-  return {memory, fs, calls};
+  return {memory, fs, calls, unreadable};
 }
 
 /** What emscripten would see as errno. */
@@ -144,6 +148,19 @@ describe('durability', () => {
     expect(errorChain(fs.failure)).toContain('the disk is full');
   });
 
+  test('what is damaged fails its call with EIO, and nothing else', () => {
+    const {fs, memory, unreadable} = scene();
+    fs.writeFile('/f', 'text');
+    const descriptor = fs.open('/f');
+    const damage = new BorealisError('corrupt', 'page-corrupt', 'page 0 of file 2 in volume 1');
+    memory.readError = damage;
+    expect(errno(() => fs.read(descriptor, new Uint8Array(4), 0, 4, 0))).toBe(EIO);
+    expect(unreadable).toEqual([damage]);
+    memory.readError = undefined;
+    expect(fs.read(descriptor, new Uint8Array(4), 0, 4, 0)).toBe(4);
+    expect(fs.failure).toBeUndefined();
+  });
+
   test('each call is announced, so that a fork can be taken between two', () => {
     const {fs, calls} = scene();
     fs.writeFile('/f', '');
@@ -172,6 +189,7 @@ test(
       fileSystem: memory,
       root: ROOT_INO,
       barrier: () => undefined,
+      onUnreadable: () => undefined,
       betweenCalls: () => undefined,
       beforeWrite: () => undefined,
       onWalWrite: () => undefined,

@@ -29,6 +29,7 @@ import type {PGlite} from '@electric-sql/pglite';
 import {BaseFilesystem} from '@electric-sql/pglite/basefs';
 import type {FsStats} from '@electric-sql/pglite/basefs';
 import {assert} from '../../base/assert.ts';
+import {BorealisError} from '../../base/errors.ts';
 import {FsError, S_IFREG} from '../../volume-fs/types.ts';
 import type {Attributes, Errno, FileSystem, Ino, Owner, Timestamp} from '../../volume-fs/types.ts';
 
@@ -73,6 +74,8 @@ export type VolumeFilesystemOptions = {
   readonly beforeWrite: (byteCount: number) => void;
   /** Called with the bytes of each write to a file of pg_wal. */
   readonly onWalWrite: (byteCount: number) => void;
+  /** Told of what is damaged in every zone; the call that met it fails with EIO. */
+  readonly onUnreadable: (error: BorealisError) => void;
 };
 
 /** The volume failed under the engine. Has no `code` on purpose: see above. */
@@ -290,6 +293,11 @@ export class VolumeFilesystem extends BaseFilesystem {
     } catch (error) {
       if (error instanceof EmscriptenError) throw error;
       if (error instanceof FsError) throw new EmscriptenError(error.code, error.message);
+      // What cannot be read fails alone. If it was to be changed, the volume has failed with it, and says so next.
+      if (error instanceof BorealisError && error.kind === 'corrupt') {
+        this.#options.onUnreadable(error);
+        throw new EmscriptenError('EIO', error.message);
+      }
       this.#failure = new VolumeFailure('the volume failed', {cause: error});
       throw this.#failure;
     }

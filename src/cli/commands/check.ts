@@ -13,14 +13,14 @@ export function checkCommand(): Command {
     name: 'check',
     summary: 'Verify the whole store of a stopped service, and find what is left over',
     description:
-      'Reads and verifies every record, page-table node, page and segment in every zone, compares the catalog with the store, and lists what is damaged and what is left over from crashes. No service may run on the data directory. Changes nothing unless --repair is given, which removes what is left over if nothing is damaged. Exit status 0 when nothing is wrong, or nothing is any more; else 1.',
+      'Reads and verifies every record, page-table node, page and segment in every zone, compares the catalog with the store, and lists what is damaged and what is left over from crashes. No service may run on the data directory. Changes nothing unless --repair is given, which puts right what another zone holds as it should be, and then removes what is left over if nothing is damaged any more. Exit status 0 when nothing is wrong, or nothing is any more; else 1.',
     examples: [
       ['borealis down && borealis check', 'verify everything'],
-      ['borealis check --repair', 'and remove what is left over'],
+      ['borealis check --repair', 'repair from other zones, and remove what is left over'],
       ["borealis check --json | jq '.findings'", 'for a program'],
     ],
   })
-    .option('--repair', 'remove what is left over')
+    .option('--repair', 'repair from other zones, and remove what is left over')
     .action(check);
 }
 
@@ -60,5 +60,5 @@ function conclusion(findings: CheckReport['findings']): string {
   if (left.length === 0)
     return findings.length === 0 ? 'Nothing is wrong.' : 'Nothing is wrong any more.';
   if (damaged === 0) return `${left.length} left over: \`borealis check --repair\` removes them.`;
-  return `${damaged} damaged: nothing was removed, and nothing here can be repaired from within one zone.`;
+  return `${damaged} damaged: nothing was removed. \`borealis check --repair\` repairs what another zone has.`;
 }

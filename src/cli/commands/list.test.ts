@@ -62,6 +62,8 @@ test('show tells the role of an instance, and of a reader how far it is behind',
   expect(text).toMatch(/^ {2}replica lag +12 ms$/m);
 });
 
+const NO_SCRUB = {running: null, ended: null, last: null, everyHours: null, nextAtMs: null};
+
 test('list shows sizes in bytes, clones below their sources and what is not there yet as –', () => {
   const text = renderReports(
     {
@@ -76,7 +78,13 @@ test('list shows sizes in bytes, clones below their sources and what is not ther
           usage: null,
         }),
       ],
-      store: {bytesOnDisk: 1610612736, bytesFree: 3 * 2 ** 30, zones: []},
+      store: {
+        bytesOnDisk: 1610612736,
+        bytesFree: 3 * 2 ** 30,
+        zones: [],
+        scrub: NO_SCRUB,
+        damage: [],
+      },
     },
     plain,
   );

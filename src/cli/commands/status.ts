@@ -4,9 +4,13 @@ import type {ZoneState} from '../../page-store/zone.ts';
 import {borealisCommand, contextOf, type CommonOptions} from '../command.ts';
 import {EXIT_NOT_RUNNING} from '../exit-status.ts';
 import {formatBytes, formatDuration} from '../format/quantity.ts';
+import {scrubText} from '../format/scrub.ts';
 import {renderFields} from '../format/table.ts';
 import {openService, type Service} from '../service.ts';
 import type {Colors} from '../terminal.ts';
+
+/** All of it is in `--json`. */
+const DAMAGE_SHOWN_MAX = 5;
 
 export function statusCommand(): Command {
   return borealisCommand({
@@ -69,6 +73,11 @@ function zoneText(zone: ZoneState, colors: Colors): string {
   }
 }
 
+function damageText(message: string, clusters: readonly string[], colors: Colors): string {
+  const whose = clusters.length === 0 ? '' : `${clusters.join(', ')}: `;
+  return colors.red(`${whose}${message}`);
+}
+
 function renderStatus(
   dataDirectory: string,
   answer: Awaited<ReturnType<typeof readStatus>>,
@@ -91,6 +100,18 @@ function renderStatus(
         'store',
         `${formatBytes(answer.store.bytesOnDisk)} on disk, ${formatBytes(answer.store.bytesFree)} free`,
       ],
+      ['last scrub', scrubText(answer.store.scrub, colors)],
+      ...answer.store.damage
+        .slice(0, DAMAGE_SHOWN_MAX)
+        .map(({message, clusters}) => ['damage', damageText(message, clusters, colors)] as const),
+      ...(answer.store.damage.length > DAMAGE_SHOWN_MAX
+        ? [
+            [
+              'damage',
+              colors.red(`and ${answer.store.damage.length - DAMAGE_SHOWN_MAX} more`),
+            ] as const,
+          ]
+        : []),
     ],
     colors,
   );

@@ -11,6 +11,11 @@ const REPORT: StorageReport = {
     bytesReachable: 120 * MIB,
     bytesFree: 900 * MIB,
     amplification: 1.25,
+    zones: [
+      {zone: 'us-east-1a', bytesTotal: 2048 * MIB, bytesFree: 900 * MIB},
+      {zone: 'us-east-1b', bytesTotal: null, bytesFree: null},
+    ],
+    scrub: {running: null, ended: null, last: null, everyHours: null, nextAtMs: null},
   },
   clusters: [
     {
@@ -50,4 +55,7 @@ test('storage names who holds what of deleted clusters, and says how large the s
   expect(text).toContain('of deleted orders (70 MiB on disk) held by dev (60 MiB)');
   expect(text).toContain('of deleted volume 9');
   expect(text).toContain('1.25 times what is reachable');
+  expect(text).toContain('zone us-east-1a: 900 MiB free of 2 GiB');
+  expect(text).toContain('zone us-east-1b: not there');
+  expect(text).toContain('last scrub: none yet');
 });

@@ -2,6 +2,7 @@ import type {Command} from 'commander';
 import type {ClusterStorageReport, HeldSpace, StorageReport} from '../../cluster/control-plane.ts';
 import {borealisCommand, withService, type CommonOptions} from '../command.ts';
 import {formatBytes} from '../format/quantity.ts';
+import {scrubText} from '../format/scrub.ts';
 import {renderFields, renderTable} from '../format/table.ts';
 import {findReport} from '../service.ts';
 import type {Colors} from '../terminal.ts';
@@ -71,7 +72,14 @@ export function renderStorage(report: StorageReport, colors: Colors): string {
     table,
     held.length === 0 ? '' : `\n${held.join('')}`,
     `\n${formatBytes(store.bytesOnDisk)} on disk${amplification}; ${formatBytes(store.bytesReachable)} reachable, ${formatBytes(store.bytesFree)} free\n`,
+    ...store.zones.map(zone => `zone ${zone.zone}: ${spaceText(zone)}\n`),
+    `last scrub: ${scrubText(store.scrub, colors)}\n`,
   ].join('');
+}
+
+function spaceText({bytesTotal, bytesFree}: StorageReport['store']['zones'][number]): string {
+  if (bytesTotal === null || bytesFree === null) return 'not there';
+  return `${formatBytes(bytesFree)} free of ${formatBytes(bytesTotal)}`;
 }
 
 function renderClusterStorage(report: ClusterStorageReport, colors: Colors): string {

@@ -1,4 +1,5 @@
 import {Option, type Command} from 'commander';
+import {BorealisError} from '../../base/errors.ts';
 import {borealisCommand, contextOf, type CommonOptions} from '../command.ts';
 import {parseZoneOption, type ZoneOption} from '../../cluster/zone-list.ts';
 import {findEngines} from '../../cluster/find-engines.ts';
@@ -15,6 +16,10 @@ import {colorsOf} from '../terminal.ts';
  */
 const DEFAULT_PORT = '4780';
 
+/** A week. */
+const DEFAULT_SCRUB_HOURS = '168';
+const HOUR_MS = 3_600_000;
+
 type Options = CommonOptions & {
   readonly port: string;
   readonly region: string;
@@ -22,6 +27,8 @@ type Options = CommonOptions & {
   readonly postgresBin?: string;
   readonly mysqlBin?: string;
   readonly zone: readonly ZoneOption[];
+  readonly scrubEvery: string;
+  readonly discardUnknown?: true;
 };
 
 export function upCommand(): Command {
@@ -51,6 +58,15 @@ export function upCommand(): Command {
       (text: string, zones: readonly ZoneOption[]) => [...zones, parseZoneOption(text)],
       [],
     )
+    .option(
+      '--scrub-every <hours>',
+      'verify and repair the whole store so often, slowly; off: only on request',
+      DEFAULT_SCRUB_HOURS,
+    )
+    .option(
+      '--discard-unknown',
+      'delete volumes that the catalog does not know, after it was lost or restored from a backup',
+    )
     .option('--postgres-bin <dir>', 'directory with postgres and initdb (default: from npm)')
     .option('--mysql-bin <dir>', 'directory with mariadbd (default: an installed one)')
     .action(up);
@@ -59,6 +75,7 @@ export function upCommand(): Command {
 async function up(options: Options): Promise<void> {
   const {terminal, dataDirectory} = contextOf(options);
   const port = parsePort(options.port, '--port', 0);
+  const scrubEveryMs = parseScrubEvery(options.scrubEvery);
   // A person reads this terminal; what concerns each request is for those who ask.
   process.env['BOREALIS_LOG_LEVEL'] ??= 'warn';
   const stopping = stopRequest();
@@ -73,6 +90,8 @@ async function up(options: Options): Promise<void> {
       postgresBin: options.postgresBin ?? null,
       mysqlBin: options.mysqlBin ?? null,
       zones: options.zone,
+      scrubEveryMs,
+      discardUnknown: options.discardUnknown === true,
     });
   });
   try {
@@ -84,6 +103,18 @@ async function up(options: Options): Promise<void> {
   } finally {
     await terminal.step('stop', () => service.close());
   }
+}
+
+/** `24` → a day; `off` → null */
+export function parseScrubEvery(text: string): number | null {
+  if (text === 'off') return null;
+  const hours = /^\d{1,5}(\.\d{1,5})?$/.test(text) ? Number(text) : 0;
+  if (hours > 0) return hours * HOUR_MS;
+  throw new BorealisError(
+    'invalid',
+    'InvalidParameterValue',
+    `--scrub-every ${JSON.stringify(text)} is neither a number of hours above 0 nor off`,
+  );
 }
 
 export type PgliteRemarks = {readonly limits: string; readonly fallbackReason: string | null};

@@ -7,6 +7,7 @@ import {instancesOf, readerVolumes} from '../instances-of.ts';
 import type {ClusterRecord} from '../records.ts';
 import type {StoreUsage} from '../storage-types.ts';
 import type {World} from '../world.ts';
+import {clustersOf, damageMessage} from '../zone-events.ts';
 
 export async function clusterReports(
   world: World,
@@ -20,6 +21,11 @@ export async function clusterReports(
       bytesOnDisk: usage.bytesOnDisk,
       bytesFree: await world.freeBytes(),
       zones: await world.storage.zoneStates(),
+      scrub: world.scrubber.status(),
+      damage: world.damage.list().map(damage => ({
+        message: damageMessage(damage),
+        clusters: clustersOf(world, damage),
+      })),
     },
   };
 }

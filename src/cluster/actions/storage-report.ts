@@ -5,6 +5,7 @@ import type {HeldSpace, StorageReport} from '../control-plane.ts';
 import {readerVolumes} from '../instances-of.ts';
 import type {StoreUsage, VolumeUsage} from '../storage-types.ts';
 import type {World} from '../world.ts';
+import {spaceOfZones} from '../zone-space.ts';
 
 export async function storageReport(
   world: World,
@@ -23,6 +24,8 @@ export async function storageReport(
       bytesReachable,
       bytesFree: await world.freeBytes(),
       amplification: bytesReachable === 0 ? null : bytesOnDisk / bytesReachable,
+      zones: await spaceOfZones(world.zones),
+      scrub: world.scrubber.status(),
     },
     clusters: world.catalog.clusters.list().flatMap(({identifier, volume}) =>
       usageOf(volume).map(each => ({

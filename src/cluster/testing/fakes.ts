@@ -37,7 +37,8 @@ import type {
   InstanceProcess,
   ReadyInstance,
 } from '../../instance/instance-process.ts';
-import type {ClusterStorage} from '../storage-types.ts';
+import type {ScrubReport} from '../../volume/scrub-report.ts';
+import type {ClusterStorage, ScrubOrder, ScrubRun} from '../storage-types.ts';
 
 const FORK: ForkResult = {
   lsn: 1 as ForkResult['lsn'],
@@ -134,6 +135,33 @@ export class FakeStorage implements ClusterStorage {
 
   async sweepNeed(): ReturnType<ClusterStorage['sweepNeed']> {
     return {isDue: false, unsettled: this.unsettled};
+  }
+
+  /** What the next scrub finds; it ends when `endScrub` is called, or at once. */
+  scrubReport: ScrubReport = {
+    volumes: 1,
+    zones: [{zone: 'local-1a', units: 3, bytes: 3 * 8192, repaired: 0, unread: 0}],
+    repaired: [],
+    damaged: [],
+    repairedMore: 0,
+    damagedMore: 0,
+  };
+  /** The orders of scrubs, the last one last. */
+  readonly scrubs: ScrubOrder[] = [];
+  holdsScrubs = false;
+  endScrub: () => void = () => undefined;
+  stopScrub: () => Promise<void> = async () => undefined;
+
+  scrub(order: ScrubOrder): ScrubRun {
+    this.scrubs.push(order);
+    let stop: () => void = () => undefined;
+    const done = new Promise<ScrubReport>((resolve, reject) => {
+      this.endScrub = () => resolve(this.scrubReport);
+      stop = () => reject(new BorealisError('closed', 'storage-closed', 'it was ended'));
+      if (!this.holdsScrubs) this.endScrub();
+    });
+    this.stopScrub = async () => stop();
+    return {done, stop: this.stopScrub};
   }
 
   async zoneStates(): ReturnType<ClusterStorage['zoneStates']> {

@@ -24,6 +24,7 @@ export async function openTestService(
   directory: string,
   prepare: (instances: FakeInstances) => void = () => undefined,
   accountId = '123456789012',
+  discardUnknown = false,
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true});
@@ -58,6 +59,8 @@ export async function openTestService(
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
     passwordVerifier: (_, password) => `verifier of ${password.length} characters`,
+    scrubEveryMs: null,
+    discardUnknown,
     hostMemoryBytes: 2 ** 34,
     clock: systemClock,
     logger: pino({level: 'silent'}),

@@ -18,6 +18,7 @@ import type {
 } from '../../attachment/attachment.ts';
 import type {ErrorKind} from '../../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
+import type {ZoneEvent} from '../../page-store/zone.ts';
 import type {WasmModule} from './web-assembly.ts';
 
 /** Indexes of the shared Int32Array. */
@@ -104,5 +105,7 @@ export type FromWorker =
       readonly id: number;
       readonly error: {readonly kind: ErrorKind; readonly code: string; readonly message: string};
     }
+  /** How a zone of the store fares, what was repaired, and what is damaged. */
+  | {readonly type: 'zone-event'; readonly event: ZoneEvent}
   | {readonly type: 'log'; readonly text: string}
   | {readonly type: 'failed'; readonly reason: string};

@@ -7,6 +7,7 @@ import type {AttachmentConfig} from '../../attachment/attachment.ts';
 import {withDeadline} from '../../base/clock.ts';
 import {entryPoint} from '../../base/entry-point.ts';
 import {BorealisError, errorMessage} from '../../base/errors.ts';
+import type {ZoneEvent} from '../../page-store/zone.ts';
 import type {ReportStep} from '../engine.ts';
 import {SHARED_WORD_COUNT, SharedWord} from './channel.ts';
 import type {
@@ -25,6 +26,7 @@ export type EngineLinkOptions = {
   readonly parameters: Readonly<Record<string, string>>;
   readonly initialise: boolean;
   readonly onLog: (line: string) => void;
+  readonly onZoneEvent: (event: ZoneEvent) => void;
 };
 
 /** What concerns the client that has the engine. */
@@ -80,7 +82,7 @@ export class EngineLink {
       workerData: config,
       transferList: [this.#input.port2, this.#control.port2],
     });
-    this.#worker.on('message', (message: FromWorker) => this.#receive(message, options.onLog));
+    this.#worker.on('message', (message: FromWorker) => this.#receive(message, options));
     this.#worker.on('error', error => this.#end(error));
     this.#worker.on('exit', code => this.#end(new Error(`the engine's thread ended (${code})`)));
   }
@@ -188,7 +190,7 @@ export class EngineLink {
     Atomics.notify(this.#shared, SharedWord.wake);
   }
 
-  #receive(message: FromWorker, onLog: (line: string) => void): void {
+  #receive(message: FromWorker, {onLog, onZoneEvent}: EngineLinkOptions): void {
     switch (message.type) {
       case 'opened':
         this.#onOpened?.(message.steps);
@@ -210,6 +212,9 @@ export class EngineLink {
         this.#take(message.id)?.reject(new BorealisError(kind, code, text));
         break;
       }
+      case 'zone-event':
+        onZoneEvent(message.event);
+        break;
       case 'log':
         this.#complaint = /(?:FATAL|PANIC): +(.*)/.exec(message.text)?.[1] ?? this.#complaint;
         onLog(message.text);

@@ -48,7 +48,9 @@ async function work(): Promise<void> {
     return result;
   };
   const storage = await timed('open-volume', () =>
-    openStorage(config.attachment, config.initialise),
+    openStorage(config.attachment, config.initialise, {
+      onZoneEvent: event => post({type: 'zone-event', event}),
+    }),
   );
   let loop: EngineLoop | undefined;
   const space = new SpaceGuard({
@@ -76,6 +78,8 @@ async function work(): Promise<void> {
         walBytes += byteCount;
         Atomics.store(shared, SharedWord.walKiB, Math.floor(walBytes / 1024));
       },
+      onUnreadable: error =>
+        post({type: 'log', text: `a file could not be read: ${errorChain(error)}`}),
       onLog: text => post({type: 'log', text}),
     });
     const module = backendModule(opened.pglite);

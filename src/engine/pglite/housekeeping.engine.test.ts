@@ -22,6 +22,7 @@ beforeAll(async () => {
       database: 'postgres',
       parameters: {},
       initialise: false,
+      onZoneEvent: () => undefined,
       onLog: () => undefined,
     },
     () => undefined,

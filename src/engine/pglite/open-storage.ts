@@ -8,7 +8,7 @@
  */
 import type {AttachmentConfig} from '../../attachment/attachment.ts';
 import {BorealisError} from '../../base/errors.ts';
-import {openVolume} from '../../volume/open-volume.ts';
+import {openVolume, type ZoneHooks} from '../../volume/open-volume.ts';
 import type {Volume} from '../../volume/volume.ts';
 import {formatVolumeFs} from '../../volume-fs/format-volume-fs.ts';
 import {openVolumeFs} from '../../volume-fs/volume-fs.ts';
@@ -25,8 +25,12 @@ export type EngineStorage = {
   readonly root: Ino;
 };
 
-export function openStorage(config: AttachmentConfig, initialise: boolean): EngineStorage {
-  const volume = openVolume(config);
+export function openStorage(
+  config: AttachmentConfig,
+  initialise: boolean,
+  hooks: ZoneHooks = {},
+): EngineStorage {
+  const volume = openVolume(config, hooks);
   try {
     if (config.format) formatVolumeFs(volume);
     const fileSystem = openVolumeFs(volume);

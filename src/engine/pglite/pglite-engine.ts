@@ -16,6 +16,7 @@ import {systemClock, withDeadline} from '../../base/clock.ts';
 import {BorealisError, errorMessage} from '../../base/errors.ts';
 import {createLogger} from '../../base/log.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
+import type {ZoneEvent} from '../../page-store/zone.ts';
 import type {GoldenVolume, EngineMaster, ReportStep, RunningEngine, StopMode} from '../engine.ts';
 import {openEngineLog, type EngineLog} from '../engine-log.ts';
 import {createDatabase, setMaster} from '../postgres/roles.ts';
@@ -46,6 +47,8 @@ export type PgliteConfig = {
   /** The database that is served; created, owned by the master, if it does not exist. Null: `postgres`. */
   readonly databaseName: string | null;
   readonly parameters: Readonly<Record<string, string>>;
+  /** Hears how zones fare, where there are several, what was repaired, and what is damaged. */
+  readonly onZoneEvent?: (event: ZoneEvent) => void;
 };
 
 export type RunningPglite = RunningEngine & {
@@ -97,6 +100,7 @@ export async function startPglite(
     database: config.databaseName ?? DEFAULT_DATABASE,
     parameters: config.parameters,
     initialise: false,
+    onZoneEvent: config.onZoneEvent ?? (() => undefined),
     onLog: line => {
       writeSync(log.descriptor, `${line}\n`);
     },

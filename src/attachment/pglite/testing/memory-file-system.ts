@@ -33,6 +33,8 @@ export class MemoryFileSystem implements FileSystem {
   #nextIno = 1;
   /** When set, the next write fails with it. */
   writeError: Error | undefined;
+  /** When set, every read fails with it. */
+  readError: Error | undefined;
 
   constructor() {
     this.#add(S_IFDIR | 0o700);
@@ -124,6 +126,7 @@ export class MemoryFileSystem implements FileSystem {
 
   read(ino: Ino, offset: number, into: Uint8Array): number {
     const node = this.#node(ino);
+    if (this.readError !== undefined) throw this.readError;
     const count = Math.max(0, Math.min(into.length, node.size - offset));
     into.set(node.bytes.subarray(offset, offset + count));
     return count;
