@@ -24,6 +24,7 @@ import {createClusterService, type ClusterService} from './cluster/cluster-servi
 import {
   openCredentials,
   openDataDirectory,
+  openMetricsToken,
   removeServiceFile,
   writeServiceFile,
   type Credentials,
@@ -33,6 +34,7 @@ import {newAccountId} from './cluster/identifiers.ts';
 import {isCatalogMissing, refuseLostCatalog, refuseLostStore} from './cluster/lost-parts.ts';
 import {acquireServiceLock} from './cluster/service-lock.ts';
 import {openClusterStorage} from './cluster/storage.ts';
+import {ServiceCounts} from './cluster/metrics/service-counts.ts';
 import {NODE_CACHE_BYTES} from './cluster/instance-config.ts';
 import {recordZoneEvent} from './cluster/zone-events.ts';
 import {openZoneList, type ZoneOption} from './cluster/zone-list.ts';
@@ -131,7 +133,9 @@ async function open(options: ServiceOptions, logger: Logger, closers: Closer[]):
   const control = openControl(options, dataDirectory, engines, logger, closers);
   const server = createApiServer({
     controlPlane: control.controlPlane,
+    monitor: control.monitor,
     credentials,
+    scrapeToken: openMetricsToken(dataDirectory),
     region,
     clock: systemClock,
     logger,
@@ -174,8 +178,9 @@ function openControl(
   for (const {directory} of zones) mkdirSync(directory, {recursive: true, mode: 0o700});
   const instancesDirectory = join(dataDirectory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true, mode: 0o700});
+  const counts = new ServiceCounts();
   const storage = openClusterStorage({zones, nodeCacheBytes: NODE_CACHE_BYTES}, event =>
-    recordZoneEvent({catalog, clock: systemClock, logger}, event, 'service'),
+    recordZoneEvent({catalog, clock: systemClock, logger, counts}, event, 'service'),
   );
   closers.push(() => storage.close());
   const launcher = createInstanceLauncher({
@@ -199,6 +204,7 @@ function openControl(
     passwordVerifier,
     clock: systemClock,
     logger,
+    counts,
   });
   closers.push(() => control.close());
   return control;

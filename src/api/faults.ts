@@ -18,6 +18,7 @@ const COMMON_FAULTS: ReadonlyMap<string, number> = new Map([
   ['IncompleteBody', 400],
   ['IncompleteSignature', 400],
   ['InvalidAction', 400],
+  ['InvalidBearerToken', 401],
   ['InvalidClientTokenId', 403],
   ['InvalidParameterCombination', 400],
   ['InvalidParameterValue', 400],

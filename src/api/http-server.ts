@@ -6,10 +6,11 @@
  *     GET, POST, DELETE  /borealis/v1/scrub   what runs, to begin and to stop one, signed  JSON
  *     GET, POST  /borealis/v1/quotas      signed; POST ?name=…&limit=…        JSON
  *     GET        /borealis/v1/status      signed                              JSON
- *     GET        /health                  for supervisors, unsigned           JSON
+ *     GET        /metrics                 for Prometheus, by token or signed  text
+ *     GET        /health, /health/ready   for supervisors, unsigned           JSON
  *
  * Order:  body, then route, then signature, then parameters, then the control plane. Nothing but
- *         health is reachable without a valid signature.
+ *         health is reachable without a valid signature, or for metrics the scrape token.
  * Limits: bytes of a body, connections, requests at a time, and the time of every step are bounded.
  * Log:    one line a request with action, status, milliseconds and request id; never a body, a query
  *         string or a header, for they hold passwords and signatures.
@@ -21,8 +22,10 @@ import {BorealisError, errorChain} from '../base/errors.ts';
 import type {Logger} from '../base/log.ts';
 import {randomHex} from '../base/random.ts';
 import type {ControlPlane} from '../cluster/control-plane.ts';
+import type {Monitor} from '../cluster/metrics/measurements.ts';
 import {splitTarget} from './canonical-request.ts';
 import {faultOf, type Fault} from './faults.ts';
+import {MetricsPage} from './metrics/page.ts';
 import {readBody} from './request-body.ts';
 import {
   CALL_DURATION_MAX_MS,
@@ -32,6 +35,7 @@ import {
   type RequestLog,
   type Route,
 } from './routes.ts';
+import {verifyScraper} from './scrape-token.ts';
 import {verifySignature, type ApiCredentials, type SignedRequest} from './signature.ts';
 
 /** A busy CI run has a hundred calls in flight; each holds at most a body of 1 MiB. */
@@ -51,12 +55,16 @@ export type ApiServerOptions = {
   readonly region: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly monitor: Monitor;
+  /** What a scraper proves itself by. */
+  readonly scrapeToken: string;
   /** Facts for `GET /borealis/v1/status`, such as version and data directory; nothing secret. */
   readonly about?: Readonly<Record<string, string | number | boolean>>;
 };
 
 export function createApiServer(options: ApiServerOptions): Server {
-  const routes = createRoutes(options);
+  const metrics = new MetricsPage(options.monitor);
+  const routes = createRoutes({...options, metrics});
   let active = 0;
   const server = createServer(
     {
@@ -68,7 +76,7 @@ export function createApiServer(options: ApiServerOptions): Server {
       active++;
       response.once('close', () => active--);
       const overloaded = active > REQUESTS_ACTIVE_MAX;
-      void serve({request, response, server, options, routes, overloaded});
+      void serve({request, response, server, options, routes, metrics, overloaded});
     },
   );
   server.maxConnections = CONNECTIONS_MAX;
@@ -99,6 +107,7 @@ type Exchange = {
   server: Server;
   options: ApiServerOptions;
   routes: ReadonlyMap<string, Route>;
+  metrics: MetricsPage;
   overloaded: boolean;
 };
 
@@ -106,7 +115,7 @@ type Failure = {readonly error: unknown; readonly fault: Fault};
 
 /** Whatever happens ends in an answer and a log line; rejects for a failed assertion only. */
 async function serve(exchange: Exchange): Promise<void> {
-  const {request, response, server, options, routes} = exchange;
+  const {request, response, server, options, routes, metrics} = exchange;
   const {clock, logger} = options;
   const startedMs = clock.monotonicMs();
   const path = splitTarget(request.url ?? '/').path;
@@ -127,14 +136,19 @@ async function serve(exchange: Exchange): Promise<void> {
   response.setHeader('x-amzn-requestid', log.requestId);
   // Clients whose clock is off set it by this header.
   response.setHeader('date', new Date(clock.nowMs()).toUTCString());
+  if (answer.status === 401) response.setHeader('www-authenticate', 'Bearer realm="metrics"');
   if (answer.status === 405) response.setHeader('allow', route?.methods.join(', ') ?? '');
   // With part of the request unread, or the server closing, the connection cannot be used again.
   if (!request.complete || !server.listening) response.setHeader('connection', 'close');
   response.end(answer.body);
+  const {action} = log;
+  const {status} = answer;
+  const durationMs = clock.monotonicMs() - startedMs;
+  metrics.requests.note({action, status, durationMs});
   logRequest(logger, failure, {
-    action: log.action,
-    status: answer.status,
-    ms: Math.round(clock.monotonicMs() - startedMs),
+    action,
+    status,
+    ms: Math.round(durationMs),
     requestId: log.requestId,
   });
   // A bug is not served on: nobody catches this, so the process ends, as an assertion demands.
@@ -157,8 +171,8 @@ async function respond(
   route: Route | undefined,
   log: RequestLog,
 ): Promise<Answer> {
-  // A supervisor that asks for health must not take a busy service for a dead one.
-  if (overloaded && route?.signed !== false) {
+  // A supervisor that asks for health must not take a busy service for a dead one, nor a scraper.
+  if (overloaded && (route === undefined || route.access === 'signed')) {
     throw new BorealisError(
       'unavailable',
       'Throttling',
@@ -184,7 +198,9 @@ async function respond(
     headers: request.headersDistinct,
     body,
   };
-  if (route.signed) verifySignature(signedRequest, {...options, service: SERVICE});
+  const policy = {...options, service: SERVICE};
+  if (route.access === 'signed') verifySignature(signedRequest, policy);
+  else if (route.access === 'token') verifyScraper(signedRequest, policy);
   return route.handle(signedRequest, log);
 }
 

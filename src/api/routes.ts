@@ -4,29 +4,36 @@
 import {withDeadline, type Clock} from '../base/clock.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {ControlPlane} from '../cluster/control-plane.ts';
+import type {Monitor} from '../cluster/metrics/measurements.ts';
 import {splitTarget} from './canonical-request.ts';
 import type {Fault} from './faults.ts';
+import {PAGE_TYPE, type MetricsPage} from './metrics/page.ts';
 import {encodeError} from './protocol/encode.ts';
 import {readQueryCall, runQueryCall} from './query-endpoint.ts';
 import type {SignedRequest} from './signature.ts';
 
+/** How an error is told. */
+type ErrorType = 'text/xml' | 'application/json';
 export type Answer = {
   readonly status: number;
-  readonly type: 'text/xml' | 'application/json';
+  readonly type: ErrorType | typeof PAGE_TYPE;
   readonly body: string;
 };
 /** What the log line of a request tells, filled in as it becomes known. */
 export type RequestLog = {action: string; requestId: string};
+/** `token`: the scrape token, or a signature. */
+type Access = 'anyone' | 'signed' | 'token';
 type Handler = (request: SignedRequest, log: RequestLog) => Promise<Answer>;
 export type Route = {
   readonly methods: readonly string[];
-  readonly type: Answer['type'];
-  readonly signed: boolean;
+  readonly type: ErrorType;
+  readonly access: Access;
   readonly handle: Handler;
 };
 
 export type RouteOptions = {
   readonly controlPlane: ControlPlane;
+  readonly monitor: Monitor;
   readonly clock: Clock;
   readonly region: string;
   readonly about?: Readonly<Record<string, string | number | boolean>>;
@@ -37,10 +44,12 @@ export const CALL_DURATION_MAX_MS = 120_000;
 
 export function createRoutes({
   controlPlane,
+  monitor,
+  metrics,
   clock,
   region,
   about,
-}: RouteOptions): ReadonlyMap<string, Route> {
+}: RouteOptions & {readonly metrics: MetricsPage}): ReadonlyMap<string, Route> {
   const startedAtMs = clock.nowMs();
   return new Map<string, Route>([
     [
@@ -48,7 +57,7 @@ export function createRoutes({
       {
         methods: ['POST', 'GET'],
         type: 'text/xml',
-        signed: true,
+        access: 'signed',
         handle: async (request, log) => {
           const call = readQueryCall(request);
           log.action = call.action.name;
@@ -57,16 +66,35 @@ export function createRoutes({
         },
       },
     ],
-    ['/health', jsonRoute({signed: false}, async () => ({status: 'ok'}))],
+    ['/health', jsonRoute('anyone', async () => ({status: 'ok'}))],
+    [
+      '/health/ready',
+      {
+        ...{methods: ['GET'], type: 'application/json', access: 'anyone'},
+        handle: async () => {
+          const {isReady, reason} = await monitor.readiness();
+          return isReady
+            ? jsonAnswer(200, {status: 'ready'})
+            : jsonAnswer(503, {status: 'not-ready', reason});
+        },
+      },
+    ],
+    [
+      '/metrics',
+      {
+        ...{methods: ['GET'], type: 'application/json', access: 'token'},
+        handle: async () => ({status: 200, type: PAGE_TYPE, body: await metrics.render()}),
+      },
+    ],
     [
       '/borealis/v1/clusters',
-      jsonRoute({signed: true}, ({target}) =>
+      jsonRoute('signed', ({target}) =>
         withinCallDuration(controlPlane.clusterReports({fresh: readFresh(target)})),
       ),
     ],
     [
       '/borealis/v1/storage',
-      jsonRoute({signed: true}, ({target}) =>
+      jsonRoute('signed', ({target}) =>
         withinCallDuration(controlPlane.storageReport({fresh: readFresh(target)})),
       ),
     ],
@@ -76,7 +104,7 @@ export function createRoutes({
       {
         methods: ['GET', 'POST'],
         type: 'application/json',
-        signed: true,
+        access: 'signed',
         handle: async ({method, target}) => {
           const call =
             method === 'POST' ? controlPlane.setQuota(readQuota(target)) : controlPlane.quotas({});
@@ -86,7 +114,7 @@ export function createRoutes({
     ],
     [
       '/borealis/v1/status',
-      jsonRoute({signed: true}, async () => ({
+      jsonRoute('signed', async () => ({
         ...about,
         status: 'ok',
         region,
@@ -97,14 +125,11 @@ export function createRoutes({
   ]);
 }
 
-function jsonRoute(
-  {signed}: {signed: boolean},
-  read: (request: SignedRequest) => Promise<object>,
-): Route {
+function jsonRoute(access: Access, read: (request: SignedRequest) => Promise<object>): Route {
   return {
     methods: ['GET'],
     type: 'application/json',
-    signed,
+    access,
     handle: async request => jsonAnswer(200, await read(request)),
   };
 }
@@ -123,7 +148,7 @@ function scrubRoute(controlPlane: ControlPlane): Route {
   return {
     methods: ['GET', 'POST', 'DELETE'],
     type: 'application/json',
-    signed: true,
+    access: 'signed',
     handle: async request => jsonAnswer(200, await withinCallDuration(answer(request))),
   };
 }
@@ -175,7 +200,7 @@ function readFresh(target: string): boolean {
   );
 }
 
-export function errorAnswer(fault: Fault, type: Answer['type'], id: string): Answer {
+export function errorAnswer(fault: Fault, type: ErrorType, id: string): Answer {
   const {code, status, message} = fault;
   if (type === 'text/xml') return {status, type, body: encodeError({...fault, requestId: id})};
   return jsonAnswer(status, {error: {code, message}, requestId: id});

@@ -2,6 +2,7 @@ import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {StoreConfig} from '../page-store/open-zones.ts';
 import type {DirectoryZoneConfig} from '../page-store/thread-channel.ts';
 import type {VolumeStatistics} from '../volume/statistics.ts';
+import type {LatencyHistogram} from './barrier-latency.ts';
 
 /** One complete copy of the store, standing for an Availability Zone: today a directory. */
 export type ZoneConfig = DirectoryZoneConfig;
@@ -31,6 +32,8 @@ export type AttachmentStatistics = VolumeStatistics & {
   readonly requests: number;
   /** Writes that wait for free space now. */
   readonly waitingWrites: number;
+  /** Of the barriers that had something to wait for. */
+  readonly barrierLatency: LatencyHistogram;
 };
 
 /**

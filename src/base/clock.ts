@@ -11,6 +11,12 @@ export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
 };
 
+/** Microseconds on the clock that never steps, the same in all threads of a process: each thread's `monotonicMs` has a beginning of its own. */
+export function sharedMonotonicUs(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e6 + Math.floor(nanoseconds / 1e3);
+}
+
 /** Resolves after `durationMs`. With a signal that aborts, resolves at once. */
 export function sleep(durationMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise(resolve => {

@@ -1,4 +1,4 @@
-import {pino, type Logger} from 'pino';
+import {pino, type DestinationStream, type Logger} from 'pino';
 
 export type {Logger} from 'pino';
 
@@ -9,13 +9,18 @@ const SECRET_KEYS = ['password', 'masterUserPassword', 'MasterUserPassword', 'se
  * JSON lines on stderr, one object a line. `BOREALIS_LOG_LEVEL` (trace … error, silent) sets the
  * level; the default is `info`.
  */
-export function createLogger(component: string): Logger {
+export function createLogger(
+  component: string,
+  destination: DestinationStream = pino.destination({dest: 2, sync: true}),
+): Logger {
   return pino(
     {
       level: process.env['BOREALIS_LOG_LEVEL'] ?? 'info',
-      base: {component},
+      base: null,
+      // A line that an instance passed on has a component of its own, which then counts, and no key is there twice.
+      mixin: () => ({component}),
       redact: SECRET_KEYS.flatMap(key => [key, `*.${key}`, `*.*.${key}`]),
     },
-    pino.destination({dest: 2, sync: true}),
+    destination,
   );
 }

@@ -9,6 +9,7 @@ import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {sleep} from '../base/clock.ts';
 import {probeFuse} from '../attachment/fuse/probe.ts';
 import {entryPoint} from '../base/entry-point.ts';
+import {parsePage, valueOf} from '../api/testing/prometheus-text.ts';
 
 const MAIN = entryPoint('cli/main');
 const fuse = await probeFuse();
@@ -85,6 +86,16 @@ describe.each(['native', 'pglite'] as const)('the command on the %s runtime', ru
     test('status says where it runs', async () => {
       expect(await json('status')).toMatchObject({running: true, region: 'us-east-1'});
       expect((await borealis(['status'])).out).toContain('http://127.0.0.1:');
+    });
+
+    test('metrics prints the page, and how to have it scraped', async () => {
+      const page = parsePage((await borealis(['metrics'])).out);
+      expect(valueOf(page, 'borealis_ready')).toBe(1);
+      const {url, tokenFile, config} = await json('metrics', '--scrape-config');
+      expect((await stat(String(tokenFile))).mode & 0o777).toBe(0o600);
+      expect(config).toBe((await borealis(['metrics', '--scrape-config'])).out);
+      expect(config).toContain(`credentials_file: "${join(directory, 'metrics-token')}"`);
+      expect(config).toContain(new URL(String(url)).host);
     });
 
     test('list says how to begin when there is nothing', async () => {

@@ -3,6 +3,7 @@
  *
  *     service.json        written by the service while it runs: url, region, pid
  *     credentials.json    written by the service, mode 0600: accessKeyId, secretAccessKey
+ *     metrics-token       written by the service, mode 0600
  *     passwords/<id>.json written here, mode 0600: the master password of the cluster with that
  *                         resource id, so that `url`, `psql` and `clone` can use it
  *
@@ -13,7 +14,7 @@ import {homedir} from 'node:os';
 import {join, resolve} from 'node:path';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import {randomHex} from '../base/random.ts';
-import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
+import {METRICS_TOKEN_FILE, type Credentials, type ServiceFile} from '../cluster/data-directory.ts';
 
 /** `--data`, else BOREALIS_DATA, else `~/.borealis`. */
 export function resolveDataDirectory(option: string | undefined): string {
@@ -66,6 +67,10 @@ export async function readCredentials(dataDirectory: string): Promise<Credential
   throw notOurs(file, 'accessKeyId and secretAccessKey');
 }
 
+export function metricsTokenFile(dataDirectory: string): string {
+  return join(dataDirectory, METRICS_TOKEN_FILE);
+}
+
 /** Null when the password was set by other means than this command. */
 export async function readPassword(
   dataDirectory: string,
@@ -106,9 +111,21 @@ function passwordFile(dataDirectory: string, resourceId: string): string {
 }
 
 async function readJson(file: string): Promise<Record<string, unknown> | null> {
-  let text: string;
+  const text = await readText(file);
+  if (text === null) return null;
   try {
-    text = await readFile(file, 'utf8');
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return {...value};
+  } catch (error) {
+    throw notOurs(file, 'a JSON object', error);
+  }
+  throw notOurs(file, 'a JSON object');
+}
+
+/** Null when there is no such file. */
+export async function readText(file: string): Promise<string | null> {
+  try {
+    return await readFile(file, 'utf8');
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
@@ -119,13 +136,6 @@ async function readJson(file: string): Promise<Record<string, unknown> | null> {
       error,
     );
   }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) return {...value};
-  } catch (error) {
-    throw notOurs(file, 'a JSON object', error);
-  }
-  throw notOurs(file, 'a JSON object');
 }
 
 function notOurs(file: string, wanted: string, cause?: unknown): BorealisError {

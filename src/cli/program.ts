@@ -14,6 +14,7 @@ import {downCommand} from './commands/down.ts';
 import {envCommand} from './commands/env.ts';
 import {failoverCommand} from './commands/failover.ts';
 import {listCommand} from './commands/list.ts';
+import {metricsCommand} from './commands/metrics.ts';
 import {mysqlCommand} from './commands/mysql.ts';
 import {psqlCommand} from './commands/psql.ts';
 import {scrubCommand} from './commands/scrub.ts';
@@ -55,6 +56,7 @@ export function borealisProgram(): Command {
     listCommand(),
     showCommand(),
     storageCommand(),
+    metricsCommand(),
     urlCommand(),
     psqlCommand(),
     mysqlCommand(),

@@ -11,7 +11,13 @@ import type {ClusterReport, ClusterReports, StorageReport} from '../cluster/cont
 import type {BegunScrub, ScrubRequest, ScrubStatus} from '../cluster/scrubber.ts';
 import type {Quota} from '../cluster/quotas.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
-import {dataOption, readCredentials, readServiceFile} from './data-directory.ts';
+import {
+  dataOption,
+  metricsTokenFile,
+  readCredentials,
+  readServiceFile,
+  readText,
+} from './data-directory.ts';
 import {faultKind} from './exit-status.ts';
 import {shellQuote} from './format/connection-url.ts';
 
@@ -26,6 +32,8 @@ export type Service = {
   report(identifier: string, options?: {fresh: boolean}): Promise<ClusterReport>;
   storage(options?: {fresh: boolean}): Promise<StorageReport>;
   status(): Promise<Record<string, unknown>>;
+  /** The page that Prometheus is given. */
+  metrics(): Promise<string>;
   /** Begins a scrub, of one cluster or of the whole store, or joins the one that runs. */
   beginScrub(request: ScrubRequest): Promise<BegunScrub>;
   scrub(): Promise<ScrubStatus>;
@@ -95,6 +103,13 @@ export async function openService(dataDirectory: string): Promise<Service> {
     status: async () => {
       const answer = await page('/borealis/v1/status', {});
       return typeof answer === 'object' ? {...answer} : {};
+    },
+    metrics: async () => {
+      try {
+        return await scrape(dataDirectory, record);
+      } catch (error) {
+        throw serviceError(error, dataDirectory, record);
+      }
     },
     beginScrub: async ({cluster, bytesPerSecond}) =>
       (await page(
@@ -183,14 +198,21 @@ async function signedPage(
     query,
     headers: {host: url.host},
   });
-  const response = await fetch(url, {
-    method,
-    headers: signed.headers,
-    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-  });
+  return JSON.parse(await get(url, signed.headers, method));
+}
+
+/** As Prometheus does it: with the token of the data directory. */
+async function scrape(dataDirectory: string, record: ServiceFile): Promise<string> {
+  const token = (await readText(metricsTokenFile(dataDirectory))) ?? '';
+  return get(new URL('/metrics', record.url), {authorization: `Bearer ${token.trim()}`});
+}
+
+async function get(url: URL, headers: Record<string, string>, method = 'GET'): Promise<string> {
+  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+  const response = await fetch(url, {method, headers, signal});
   const text = await response.text();
-  if (!response.ok) throw pageError(path, response.status, text);
-  return JSON.parse(text);
+  if (!response.ok) throw pageError(url.pathname, response.status, text);
+  return text;
 }
 
 /** An error page is JSON `{code, message}` or the XML of a fault; take what there is. */
@@ -211,6 +233,7 @@ const CREDENTIAL_FAULTS: ReadonlySet<string> = new Set([
   'SignatureDoesNotMatch',
   'InvalidAccessKeyId',
   'AuthFailure',
+  'InvalidBearerToken',
 ]);
 
 function serviceError(error: unknown, dataDirectory: string, record: ServiceFile): BorealisError {

@@ -138,6 +138,29 @@ describe('the catalog', () => {
     expect(openCatalog).toThrow(/cannot be opened as an LMDB file/);
   });
 
+  test('counts the events of transactions that were done', async () => {
+    const catalog = openCatalog();
+    const note = (...categories: EventRecord['categories']): void =>
+      catalog.addEvent({...event(1), categories});
+    catalog.transaction(() => {
+      note('failure', 'recovery');
+      note('creation');
+    });
+    const undone = (): void =>
+      catalog.transaction(() => {
+        note('failure');
+        throw new Error('changed our mind');
+      });
+    expect(undone).toThrow('changed our mind');
+    catalog.transaction(() => note('failure'));
+    expect([...catalog.eventCounts]).toEqual([
+      ['failure', 2],
+      ['recovery', 1],
+      ['creation', 1],
+    ]);
+    await catalog.close();
+  });
+
   test('keeps events for fourteen days, under numbers that only grow', async () => {
     let catalog = openCatalog(100);
     const add = (timeMs: number): void =>

@@ -35,6 +35,7 @@ import type {
   ClusterEndpointRecord,
   ClusterRecord,
   EngineSettingsRecord,
+  EventCategory,
   EventRecord,
   GoldenVolumeRecord,
   InstanceRecord,
@@ -151,6 +152,9 @@ export class Catalog {
   readonly #stores = new Map<string, Store<object>>();
   readonly #region: string;
   readonly #eventsMax: number;
+  readonly #eventCounts = new Map<EventCategory, number>();
+  /** Events of the transaction that is under way. */
+  #newEvents: EventRecord[] = [];
   #depth = 0;
 
   private constructor(root: RootDatabase, options: CatalogOptions) {
@@ -198,7 +202,8 @@ export class Catalog {
   /** Runs `work` as one durable, atomic step. What it throws undoes it and is thrown on. */
   transaction<T>(work: () => T): T {
     assert(this.#depth === 0, 'catalog transactions do not nest');
-    return this.#root.transactionSync(() => {
+    this.#newEvents = [];
+    const done = this.#root.transactionSync(() => {
       this.#depth++;
       try {
         const result = work();
@@ -208,6 +213,15 @@ export class Catalog {
         this.#depth--;
       }
     });
+    for (const category of this.#newEvents.flatMap(({categories}) => categories)) {
+      this.#eventCounts.set(category, (this.#eventCounts.get(category) ?? 0) + 1);
+    }
+    return done;
+  }
+
+  /** Events recorded since the catalog was opened, in each of their categories. */
+  get eventCounts(): ReadonlyMap<EventCategory, number> {
+    return this.#eventCounts;
   }
 
   /**
@@ -226,6 +240,7 @@ export class Catalog {
   /** Appends an event and drops what is too old or too many. Call it inside a transaction. */
   addEvent(event: EventRecord): void {
     assert(this.#depth > 0, 'an event is part of the transaction that it tells of');
+    this.#newEvents.push(event);
     const sequence = (this.#counters.get('events') ?? 0) + 1;
     this.#counters.putSync('events', sequence);
     this.#events.putSync([this.#region, sequence], event);

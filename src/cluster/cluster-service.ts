@@ -71,6 +71,8 @@ import {reconcileInstance} from './instance-lifecycle.ts';
 import {instancesOf} from './instances-of.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
 import {reclaim, watchGrowth} from './reclaim.ts';
+import type {Monitor} from './metrics/measurements.ts';
+import {Measurer} from './metrics/measurer.ts';
 import {beginMaintenance, MAINTENANCE_PERIOD_MS} from './maintenance.ts';
 import {Reconciler, type ResourceKey} from './reconciler.ts';
 import {recover} from './recovery.ts';
@@ -83,6 +85,8 @@ import {addEvent, type Surroundings, type World} from './world.ts';
 export type ClusterService = {
   /** Its calls wait until `recover` is through. */
   readonly controlPlane: ControlPlane;
+  /** Answers during recovery too. */
+  readonly monitor: Monitor;
   /** Brings up every cluster that was there; engines may still be starting when it returns. */
   recover(): Promise<void>;
   /** Stops every instance and closes every endpoint; the catalog and the store stay the caller's. */
@@ -132,6 +136,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
   let stopMaintenance = (): void => undefined;
   return {
     controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
+    monitor: new Measurer(world, () => recovered.signal.aborted),
     async recover() {
       await space.look();
       space.start();

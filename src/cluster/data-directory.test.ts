@@ -14,6 +14,7 @@ import {afterEach, beforeEach, expect, test} from 'vitest';
 import {
   openCredentials,
   openDataDirectory,
+  openMetricsToken,
   removeServiceFile,
   writeServiceFile,
 } from './data-directory.ts';
@@ -99,3 +100,24 @@ test('the service file comes and goes with the service', () => {
   removeServiceFile(directory);
   expect(existsSync(join(directory, 'service.json'))).toBe(false);
 });
+
+test("a scrape token is made once, for its owner alone, and may be one of the user's own", () => {
+  openDataDirectory(directory);
+  const path = join(directory, 'metrics-token');
+  const token = openMetricsToken(directory);
+  expect(token).toMatch(/^[A-Za-z0-9]{43}$/);
+  expect(mode(path)).toBe(0o600);
+  expect(readFileSync(path, 'utf8')).toBe(`${token}\n`);
+  expect(openMetricsToken(directory)).toBe(token);
+  writeFileSync(path, 'of-my-own-making!');
+  expect(openMetricsToken(directory)).toBe('of-my-own-making!');
+});
+
+test.each(['', '\n', 'short', 'two tokens of some length', 'not printable \u0000 at all …………'])(
+  'a scrape token that could be guessed or not be sent is refused: %j',
+  text => {
+    openDataDirectory(directory);
+    writeFileSync(join(directory, 'metrics-token'), text);
+    expect(codeOf(() => openMetricsToken(directory))).toBe('metrics-token-unreadable');
+  },
+);

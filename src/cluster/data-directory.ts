@@ -3,6 +3,7 @@
  *
  *     borealis.json       marks the directory as Borealis's own, with its format version
  *     credentials.json    the access key that signs API calls (mode 0600)
+ *     metrics-token       what a scraper of /metrics proves itself by (mode 0600)
  *     service.json        url, region and pid while a service runs (mode 0600), for the CLI
  *     service.lock.N      see service-lock.ts
  *     catalog.mdb         see catalog.ts
@@ -28,6 +29,10 @@ import {BorealisError, systemErrorCode} from '../base/errors.ts';
 import {randomHex, randomResourceSuffix, randomToken} from '../base/random.ts';
 
 const DATA_DIRECTORY_FORMAT = 1;
+export const METRICS_TOKEN_FILE = 'metrics-token';
+const METRICS_TOKEN_LENGTH = 43;
+/** Whoever writes a token of their own into the file shall not make it guessable. */
+const METRICS_TOKEN_LENGTH_MIN = 16;
 /** A golden volume, a first cluster and the reserve: less than this fails half-way. */
 export const FREE_BYTES_MIN: number = 256 * 1024 * 1024;
 /** A data directory that is full must open, so that something in it can be deleted. */
@@ -85,6 +90,23 @@ export function openCredentials(directory: string): Credentials {
   };
   writeWhole(path, credentials);
   return credentials;
+}
+
+/** Reads the scrape token, or makes a random one. Plain text, so that Prometheus can be given the file. */
+export function openMetricsToken(directory: string): string {
+  const path = join(directory, METRICS_TOKEN_FILE);
+  if (!existsSync(path)) {
+    const token = randomToken(METRICS_TOKEN_LENGTH);
+    writeTextWhole(path, `${token}\n`);
+    return token;
+  }
+  const token = readFileSync(path, 'utf8').trim();
+  if (new RegExp(`^[!-~]{${METRICS_TOKEN_LENGTH_MIN},}$`).test(token)) return token;
+  throw new BorealisError(
+    'corrupt',
+    'metrics-token-unreadable',
+    `${path} must hold one token of at least ${METRICS_TOKEN_LENGTH_MIN} printable characters and nothing else. Restore it, or delete it to have a new one made.`,
+  );
 }
 
 export function writeServiceFile(directory: string, file: ServiceFile): void {
@@ -156,8 +178,11 @@ function readJson(path: string): Record<string, unknown> | undefined {
 
 /** Readers see the old file or the new one, never a part, and no one but the owner sees either. */
 export function writeWhole(path: string, value: object): void {
+  writeTextWhole(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+function writeTextWhole(path: string, text: string): void {
   const temporary = `${path}.new-${randomHex(8)}`;
-  const text = `${JSON.stringify(value, null, 2)}\n`;
   writeFileSync(temporary, text, {mode: 0o600, flag: 'wx', flush: true});
   renameSync(temporary, path);
 }

@@ -13,6 +13,7 @@ import type {EndpointProtocol} from '../endpoint/refusal.ts';
 import {kindOf} from './engine-kinds.ts';
 import {instancesOf} from './instances-of.ts';
 import type {ClusterEndpointRecord, ClusterRecord, InstanceRecord} from './records.ts';
+import type {EndpointMeasurement} from './metrics/measurements.ts';
 import {routesOf} from './routes.ts';
 import type {World} from './world.ts';
 
@@ -152,6 +153,13 @@ export class EndpointSet {
     this.#routes.set(key, route);
     const endpoint = this.#endpoints.get(key);
     if (endpoint !== undefined) applyRoute(endpoint, route);
+  }
+
+  statistics(): EndpointMeasurement[] {
+    return Array.from(this.#endpoints, ([key, endpoint]) => {
+      const [cluster = '', kind = 'cluster', custom = kind] = key.split('/');
+      return {cluster, endpoint: custom, ...endpoint.statistics()};
+    });
   }
 
   /** Listens on another port from now on. */

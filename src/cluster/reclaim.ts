@@ -15,7 +15,9 @@ export async function reclaim(world: World): Promise<void> {
   if (unsettled.length > 0) {
     await checkpointWriters(world, ({volume}) => volume !== null && unsettled.includes(volume));
   }
+  const beganMs = world.clock.monotonicMs();
   const report = await world.storage.sweep();
+  world.counts.noteSweep(report, world.clock.monotonicMs() - beganMs);
   if (report.bytesFreed > 0) world.logger.info({...report}, 'gave back space');
   if (report.more) world.reconciler.enqueue('sweep');
 }

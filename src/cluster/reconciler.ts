@@ -35,12 +35,18 @@ export class Reconciler {
   readonly #entries = new Map<ResourceKey, Entry>();
   readonly #queue: ResourceKey[] = [];
   readonly #idleWaiters: (() => void)[] = [];
+  readonly #failures = new Map<string, number>();
   #running = 0;
   #stopped = false;
 
   constructor(reconcile: Reconcile, logger: Logger) {
     this.#reconcile = reconcile;
     this.#logger = logger;
+  }
+
+  /** Failed attempts so far: of `cluster`, `instance` and `sweep`. */
+  get failures(): ReadonlyMap<string, number> {
+    return this.#failures;
   }
 
   enqueue(key: ResourceKey): void {
@@ -101,6 +107,8 @@ export class Reconciler {
 
   #retryLater(key: ResourceKey, entry: Entry, error: unknown): void {
     if (this.#stopped) return;
+    const [kind = key] = key.split('/');
+    this.#failures.set(kind, (this.#failures.get(kind) ?? 0) + 1);
     const delayMs = backoffMs(entry.attempt);
     this.#logger.warn({resource: key, attempt: entry.attempt, delayMs}, errorChain(error));
     entry.state = 'waiting';

@@ -42,6 +42,7 @@ export type SupervisorWorld = Pick<
   | 'instancesDirectory'
   | 'clock'
   | 'logger'
+  | 'counts'
   | 'endpoints'
   | 'volumeLocks'
   | 'damage'

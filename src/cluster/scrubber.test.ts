@@ -8,6 +8,7 @@ import type {Damage} from '../page-store/zone.ts';
 import {Catalog} from './catalog.ts';
 import {DamageList} from './damage.ts';
 import type {ClusterRecord} from './records.ts';
+import {ServiceCounts} from './metrics/service-counts.ts';
 import {Scrubber} from './scrubber.ts';
 import {FakeStorage} from './testing/fakes.ts';
 
@@ -51,6 +52,7 @@ function open(scrubEveryMs: number | null): Scrubber {
     supervisor: {writer: () => 'none'} as never,
     clock: {nowMs: () => nowMs, monotonicMs: () => nowMs},
     logger: pino({level: 'silent'}),
+    counts: new ServiceCounts(),
   });
   opened.push(scrubber);
   scrubber.start();

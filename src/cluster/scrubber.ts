@@ -53,7 +53,7 @@ export type ScrubStatus = {
 
 export type ScrubberWorld = Pick<
   World,
-  'catalog' | 'storage' | 'supervisor' | 'damage' | 'clock' | 'logger' | 'scrubEveryMs'
+  'catalog' | 'storage' | 'supervisor' | 'damage' | 'clock' | 'logger' | 'counts' | 'scrubEveryMs'
 >;
 
 /** Not felt beside a writer: a disk of a laptop reads some 500 MiB/s and more. */

@@ -140,12 +140,17 @@ export class Supervisor {
   readers(): ServingReader[] {
     return this.#world.catalog.instances.list().flatMap(instance => {
       const {identifier, role, clusterIdentifier} = instance;
-      const process = this.#runners.get(identifier)?.handle;
-      if (role !== 'reader' || !this.isServing(instance)) return [];
-      assert(process !== null && process !== undefined, 'who serves has a process');
+      const process = this.processOf(instance);
+      if (role !== 'reader' || process === null) return [];
       const writerServes = typeof this.writer(clusterIdentifier) !== 'string';
       return [{identifier, process, writerServes}];
     });
+  }
+
+  /** The process of an instance that serves in the role that its record tells; else null. */
+  processOf(instance: InstanceRecord): InstanceProcess | null {
+    const process = this.#runners.get(instance.identifier)?.handle ?? null;
+    return this.isServing(instance) ? process : null;
   }
 
   /** Whether the instance serves in the role that its record tells. */

@@ -12,6 +12,7 @@ import type {InstanceLauncher} from '../instance/instance-process.ts';
 import type {Reconciler} from './reconciler.ts';
 import type {EventCategory, EventSource} from './records.ts';
 import type {ClusterStorage} from './storage-types.ts';
+import type {ServiceCounts} from './metrics/service-counts.ts';
 import type {SpaceMonitor} from './space-monitor.ts';
 import type {ReplicaMonitor} from './replica-monitor.ts';
 import type {Scrubber} from './scrubber.ts';
@@ -40,6 +41,7 @@ export type Surroundings = {
   readonly passwordVerifier: (engine: EngineName, password: string) => string;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly counts: ServiceCounts;
 };
 
 export type World = Surroundings & {

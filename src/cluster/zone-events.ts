@@ -10,7 +10,7 @@ const CLUSTERS_TOLD_MAX = 20;
 
 /** Every process that has the store open sees its zones: the service tells of their states, all tell of repairs. */
 export function recordZoneEvent(
-  world: EventWorld & Partial<Pick<World, 'damage'>>,
+  world: EventWorld & Pick<World, 'counts'> & Partial<Pick<World, 'damage'>>,
   event: ZoneEvent,
   reporter: 'service' | 'instance',
 ): void {
@@ -21,6 +21,7 @@ export function recordZoneEvent(
   }
   if (event.type === 'state' && reporter === 'instance') return;
   const zone = event.type === 'state' ? event.state.zone : event.zone;
+  if (event.type === 'repaired') world.counts.noteRepair(zone);
   const message = zoneMessage(event);
   world.logger.warn({zone}, message);
   world.catalog.transaction(() => addEvent(world, 'service', zone, message, categoryOf(event)));

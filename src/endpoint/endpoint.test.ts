@@ -375,3 +375,20 @@ describe('several engines', () => {
     expect(two.sockets.size + three.sockets.size).toBe(1);
   });
 });
+
+test('an endpoint counts whom it accepted, refused and holds', async () => {
+  const engine = await engineOf(echo);
+  const endpoint = await endpointOf({heldMax: 1, connectionsMax: 2});
+  expect(endpoint.statistics()).toEqual({accepted: 0, refused: 0, open: 0, held: 0});
+  await clientOf(endpoint.port);
+  await expect.poll(() => endpoint.statistics().held).toBe(1);
+  const second = await clientOf(endpoint.port);
+  const third = await clientOf(endpoint.port);
+  await Promise.all([readAll(second), readAll(third)]);
+  await expect
+    .poll(() => endpoint.statistics())
+    .toEqual({accepted: 3, refused: 2, open: 1, held: 1});
+  endpoint.setTarget({state: 'ready', ports: [engine.port]});
+  await expect.poll(() => endpoint.statistics().held).toBe(0);
+  expect(endpoint.statistics()).toEqual({accepted: 3, refused: 2, open: 1, held: 0});
+});

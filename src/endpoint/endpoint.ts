@@ -61,6 +61,15 @@ export type EndpointTarget =
   | {readonly state: 'starting'}
   | {readonly state: 'none'; readonly reason: string};
 
+export type EndpointStatistics = {
+  /** Since it listens. */
+  readonly accepted: number;
+  readonly refused: number;
+  /** Now: connections that are open, and those of them that wait for an instance. */
+  readonly open: number;
+  readonly held: number;
+};
+
 export type EndpointLimits = {
   readonly connectionsMax: number;
   readonly heldMax: number;
@@ -91,6 +100,8 @@ export class Endpoint {
   readonly #relays = new Map<Socket, number>();
   readonly #balance = new Balance();
   #heldCount = 0;
+  #acceptedCount = 0;
+  #refusedCount = 0;
   #closed = false;
 
   private constructor(server: Server, address: string, port: number, limits: EndpointLimits) {
@@ -123,6 +134,15 @@ export class Endpoint {
     return this.#heldCount;
   }
 
+  statistics(): EndpointStatistics {
+    return {
+      accepted: this.#acceptedCount,
+      refused: this.#refusedCount,
+      open: this.#clients.size,
+      held: this.#heldCount,
+    };
+  }
+
   /** Routes new connections, and those held, to `target`; cuts those whose instance it does not name. */
   setTarget(target: EndpointTarget): void {
     this.#target = target;
@@ -151,6 +171,7 @@ export class Endpoint {
   }
 
   #accept(client: Socket): void {
+    this.#acceptedCount++;
     this.#clients.add(client);
     client.on('error', () => client.destroy());
     client.on('close', () => {
@@ -214,6 +235,7 @@ export class Endpoint {
   }
 
   #refuse(client: Socket, sqlState: string, reason: string): void {
+    this.#refusedCount++;
     if (this.#protocol === 'postgresql') refuse(client, sqlState, reason);
     else refuseUnheard(client, mysqlError(sqlState, reason));
   }

@@ -68,6 +68,22 @@ export type EngineReplication = {
   progress(): Promise<ReplicationProgress>;
 };
 
+/** As the engine counts since it started; a crash begins anew. */
+export type EngineStatistics = {
+  /** Of clients, now. */
+  readonly connections: number;
+  readonly connectionsMax: number;
+  /** Null for an engine that would have to stop its clients to tell. */
+  readonly activity: {
+    readonly commits: number;
+    readonly rollbacks: number;
+    /** Blocks that were found in the engine's own memory, and those that it had to read. */
+    readonly blocksHit: number;
+    readonly blocksRead: number;
+    readonly deadlocks: number;
+  } | null;
+};
+
 export type RunningEngine = {
   /** Loopback TCP port where the engine takes clients. */
   readonly port: number;
@@ -83,6 +99,7 @@ export type RunningEngine = {
   configure(parameters: Readonly<Record<string, string>>): Promise<boolean>;
   /** Makes recovery of a fork that is taken right after this short. Best effort and bounded in time. */
   prepareFork(report: ReportStep): Promise<void>;
+  statistics(): Promise<EngineStatistics>;
   /** Null for an engine that cannot replicate. */
   readonly replication: EngineReplication | null;
   /** `fast` ends the clients and leaves a cleanly stopped directory; `immediate` leaves one to recover. */

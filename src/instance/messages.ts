@@ -14,6 +14,7 @@ import type {ErrorKind} from '../base/errors.ts';
 import type {
   EngineName,
   EngineSetting,
+  EngineStatistics,
   ReplicationProgress,
   ReplicationSource,
 } from '../engine/engine.ts';
@@ -67,11 +68,17 @@ export type InstanceConfig = {
 
 export type StartMessage = {readonly type: 'start'; readonly config: InstanceConfig};
 
+/** Each part is null when it did not answer in time. */
+export type InstanceStatistics = {
+  readonly volume: AttachmentStatistics | null;
+  readonly engine: EngineStatistics | null;
+};
+
 /** Method name to the types of its parameters and of its result. */
 export type InstanceMethods = {
   fork: {params: {child: VolumeNumber}; result: ForkResult & {steps: readonly StepReport[]}};
   checkpoint: {params: Record<string, never>; result: {lsn: Lsn}};
-  statistics: {params: Record<string, never>; result: AttachmentStatistics};
+  statistics: {params: Record<string, never>; result: InstanceStatistics};
   setMaster: {params: {master: MasterUser}; result: Record<string, never>};
   /** Of a writer; see `EngineReplication`. */
   admitReaders: {params: {verifier: string}; result: Record<string, never>};

@@ -1,10 +1,13 @@
 /** A DB instance that serves, as the requests of the service see it. */
 import type {Attachment} from '../attachment/attachment.ts';
-import {assert} from '../base/assert.ts';
-import {systemClock} from '../base/clock.ts';
+import {assert, AssertionError} from '../base/assert.ts';
+import {systemClock, withDeadline} from '../base/clock.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {EngineReplication, RunningEngine} from '../engine/engine.ts';
 import type {InstanceMethods, StepReport} from './messages.ts';
+
+/** Whoever asks for statistics waits a little longer than for each part of them. */
+const STATISTICS_PART_MS_MAX = 1_000;
 
 /** The end of an engine's log, to go with a failure. */
 export type LogTail = {tail(): string};
@@ -34,7 +37,13 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
         return {...result, steps};
       },
       checkpoint: async () => ({lsn: await attachment.checkpoint()}),
-      statistics: () => attachment.statistics(),
+      statistics: async () => {
+        const [volume, own] = await Promise.all([
+          inTime(attachment.statistics()),
+          inTime(engine.statistics()),
+        ]);
+        return {volume, engine: own};
+      },
       setMaster: async ({master}) => {
         await engine.setMaster(master);
         return {};
@@ -58,6 +67,17 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
       },
     },
   };
+}
+
+/** Null when it is late or fails: that one part hangs must not hide the other one. */
+async function inTime<T>(part: Promise<T>): Promise<T | null> {
+  try {
+    const late = (): Error => new BorealisError('unavailable', 'statistics-late', 'no answer');
+    return await withDeadline(part, STATISTICS_PART_MS_MAX, late);
+  } catch (error) {
+    if (error instanceof AssertionError) throw error;
+    return null;
+  }
 }
 
 function replicationOf({replication}: RunningEngine): EngineReplication {

@@ -13,5 +13,7 @@ export type VolumeStatistics = {
   readonly pagesWritten: number;
   readonly bytesAppended: number;
   readonly barriers: number;
+  /** Page-table nodes in memory. */
+  readonly nodesLoaded: number;
   readonly zones: readonly ZoneState[];
 };

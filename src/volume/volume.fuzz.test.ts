@@ -377,7 +377,7 @@ test('a limit of memory holds for reads of a large sparse file', () => {
   const into = Buffer.alloc(PAGE_SIZE_BYTES);
   for (let index = 0; index < 2000; index++) volume.readPages(5, index * 100_000, 1, into, 0);
   // 128 nodes of 8 KiB and what one read loads on top.
-  expect(volume.nodesLoaded).toBeLessThanOrEqual(128 + 8);
+  expect(volume.statistics().nodesLoaded).toBeLessThanOrEqual(128 + 8);
   expect(volume.nextPage(5, 1, 2 ** 33, true)).toBe(100_000);
   expect(volume.nextPage(5, 1999 * 100_000, 2 ** 33, false)).toBe(1999 * 100_000 + 1);
   expect(volume.nextPage(5, 1999 * 100_000 + 1, 2 ** 33, true)).toBe(2 ** 33);

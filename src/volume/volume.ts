@@ -101,11 +101,6 @@ export class Volume {
     return this.#log.lsn;
   }
 
-  /** Page-table nodes in memory. */
-  get nodesLoaded(): number {
-    return this.#files.nodesLoaded;
-  }
-
   freeBytes(): number {
     return this.#zone.freeBytes();
   }
@@ -329,6 +324,7 @@ export class Volume {
       pagesWritten: this.#pagesWritten,
       bytesAppended: this.#log.bytesAppended,
       barriers: this.#barriers,
+      nodesLoaded: this.#files.nodesLoaded,
     };
   }
 

@@ -5,10 +5,14 @@ import {pino} from 'pino';
 import {assert} from '../../base/assert.ts';
 import {systemClock} from '../../base/clock.ts';
 import {closeApiServer, createApiServer} from '../http-server.ts';
+import type {Monitor} from '../../cluster/metrics/measurements.ts';
+import {stubMonitor} from './stub-monitor.ts';
 import {createStubControlPlane, type StubControlPlane} from './stub-control-plane.ts';
 
 export const REGION = 'us-east-1';
 export const CREDENTIALS = {accessKeyId: 'AKIDBOREALIS', secretAccessKey: 'secret/of+the=fixture'};
+
+export const SCRAPE_TOKEN = 'a-token-of-the-fixture';
 
 export type ApiFixture = {
   readonly server: Server;
@@ -24,7 +28,7 @@ export type ApiFixture = {
   close(): Promise<void>;
 };
 
-export async function startApi(): Promise<ApiFixture> {
+export async function startApi(monitor: Monitor = stubMonitor()): Promise<ApiFixture> {
   const stub = createStubControlPlane();
   const logLines: Record<string, unknown>[] = [];
   const clients: RDSClient[] = [];
@@ -35,6 +39,8 @@ export async function startApi(): Promise<ApiFixture> {
   const offset = {ms: 0};
   const server = createApiServer({
     controlPlane: stub.controlPlane,
+    monitor,
+    scrapeToken: SCRAPE_TOKEN,
     credentials: CREDENTIALS,
     region: REGION,
     clock: {...systemClock, nowMs: () => systemClock.nowMs() + offset.ms},

@@ -58,6 +58,7 @@ export type ServingWorkerData = {
   readonly control: SharedArrayBuffer;
   readonly queue: SharedArrayBuffer;
   readonly board: SharedArrayBuffer;
+  readonly latency: SharedArrayBuffer;
   readonly owners: OwnerMap;
   readonly volume: AttachmentConfig;
 };
@@ -67,6 +68,8 @@ export type SyncWorkerData = {
   readonly queue: SharedArrayBuffer;
   /** What each zone holds durably; see `ZoneBoard`. */
   readonly board: SharedArrayBuffer;
+  /** See `BarrierLatency`. */
+  readonly latency: SharedArrayBuffer;
 };
 
 const PHASE = 0;

@@ -26,6 +26,7 @@ import {BorealisError, errorMessage} from '../../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
 import {ZoneBoard} from '../../page-store/zone-board.ts';
 import type {ZoneEvent} from '../../page-store/zone.ts';
+import {BarrierLatency} from '../barrier-latency.ts';
 import {
   ControlBlock,
   type ControlMethod,
@@ -102,6 +103,7 @@ class FuseAttachment implements MountedAttachment {
   readonly #control = new ControlBlock();
   readonly #queue = new SyncQueue();
   readonly #board = new ZoneBoard();
+  readonly #latency = new BarrierLatency();
   /** Zones are looked after even while nothing is written: one may be away, or catch up. */
   readonly #hasMirror: boolean;
   readonly #onZoneEvent: (event: ZoneEvent) => void;
@@ -130,6 +132,7 @@ class FuseAttachment implements MountedAttachment {
       control: this.#control.shared,
       queue: this.#queue.shared,
       board: this.#board.shared,
+      latency: this.#latency.shared,
       owners: config.ownerMap ?? IDENTITY_OWNER_MAP,
       volume: {
         ...{zones, writeQuorum, zoneHangMs},
@@ -140,6 +143,7 @@ class FuseAttachment implements MountedAttachment {
       deviceFd: this.#deviceFd,
       queue: this.#queue.shared,
       board: this.#board.shared,
+      latency: this.#latency.shared,
     };
     this.#serving = workers.serving;
     this.#sync = workers.sync;

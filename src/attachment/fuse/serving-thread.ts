@@ -7,7 +7,8 @@
  */
 import {receiveMessageOnPort, type MessagePort} from 'node:worker_threads';
 import type {AttachmentStatistics, ForkResult} from '../attachment.ts';
-import {systemClock} from '../../base/clock.ts';
+import {BarrierLatency} from '../barrier-latency.ts';
+import {sharedMonotonicUs, systemClock} from '../../base/clock.ts';
 import {AssertionError} from '../../base/assert.ts';
 import {BorealisError, errorChain} from '../../base/errors.ts';
 import {SpaceGuard} from '../space-guard.ts';
@@ -25,7 +26,7 @@ import {receive, send} from './device.ts';
 import {OPCODE} from './abi.ts';
 import {dispatch} from './dispatch.ts';
 import type {Request} from './request.ts';
-import type {BarrierTarget} from '../../volume/statistics.ts';
+import type {BarrierTarget, VolumeStatistics} from '../../volume/statistics.ts';
 import {Session} from './session.ts';
 import {SyncQueue} from './sync-queue.ts';
 
@@ -42,7 +43,7 @@ export type ServedVolume = {
   checkpoint(): Lsn;
   onIdle(): void;
   close(): void;
-  statistics(): Omit<AttachmentStatistics, 'requests' | 'waitingWrites'>;
+  statistics(): VolumeStatistics;
   freeBytes(): number;
 };
 
@@ -97,6 +98,7 @@ class ServingThread {
   readonly #port: MessagePort;
   readonly #volume: ServedVolume;
   readonly #queue: SyncQueue;
+  readonly #latency: BarrierLatency;
   readonly #session: Session;
   readonly #space: SpaceGuard;
   /** WRITE requests that wait for free space, oldest first. The kernel bounds how many it sends. */
@@ -109,6 +111,7 @@ class ServingThread {
     this.#port = port;
     this.#volume = volume;
     this.#queue = new SyncQueue(data.queue);
+    this.#latency = new BarrierLatency(data.latency);
     this.#space = new SpaceGuard({
       freeBytes: () => volume.freeBytes(),
       reserveBytes: data.volume.reserveBytes,
@@ -178,11 +181,12 @@ class ServingThread {
 
   /** True when there is nothing to wait for. */
   #barrier(request: Request, writtenBytes: number | null): boolean {
+    const askedUs = sharedMonotonicUs();
     if (this.#unnotedBarriers >= UNNOTED_BARRIERS_MAX) this.#settle();
     const {fds, holdFd, lsn, isDurable} = this.#volume.barrierTarget();
     if (isDurable) return true;
     const {uniqueLow, uniqueHigh} = request;
-    this.#queue.push({uniqueLow, uniqueHigh, writtenBytes, lsn, fds, holdFd});
+    this.#queue.push({uniqueLow, uniqueHigh, writtenBytes, lsn, fds, holdFd, askedUs});
     this.#unnotedBarriers++;
     return false;
   }
@@ -251,7 +255,8 @@ class ServingThread {
           ...this.#volume.statistics(),
           requests: this.#session.requestCount,
           waitingWrites: this.#waiting.length,
-        };
+          barrierLatency: this.#latency.read(),
+        } satisfies AttachmentStatistics;
     }
   }
 

@@ -11,22 +11,27 @@ const record = (
 ): SyncRecord => ({
   ...{uniqueLow: unique, uniqueHigh: 0xffff_fff0, writtenBytes: null, lsn: lsn as Lsn, fds},
   holdFd: null,
+  askedUs: 2 ** 33 + unique,
   ...more,
 });
 
 const UNLINKED_FD = 99;
 
-/** Records what the sync thread did, in order. */
+/** Records what the sync thread did, in order; latencies only where a test asks for them. */
 function fakeIo(): {
   log: string[];
   sync(fd: number): void;
   isLinked(fd: number): boolean;
   waitForQuorum(lsn: Lsn): void;
   reply(message: Uint8Array, length: number): void;
+  nowUs(): number;
+  noteLatency(durationUs: number): void;
 } {
   const log: string[] = [];
   return {
     log,
+    nowUs: () => 0,
+    noteLatency: () => undefined,
     sync: fd => void log.push(`sync ${fd}`),
     isLinked: fd => {
       log.push(`look at ${fd}`);
@@ -135,6 +140,20 @@ describe('the sync thread', () => {
     queue.push(record(2, 12, []));
     syncAll(queue, io, new SyncAnswer());
     expect(io.log).toEqual(['quorum 12', 'reply 1', 'reply 2']);
+  });
+
+  it('tells how long each barrier took, once all of its group are answered', () => {
+    const queue = new SyncQueue();
+    const io = fakeIo();
+    queue.push(record(1, 10, [5], {askedUs: 2 ** 40 + 100}));
+    queue.push(record(2, 11, [5], {askedUs: 2 ** 40 + 250}));
+    const timed = {
+      ...io,
+      nowUs: () => 2 ** 40 + 1_000,
+      noteLatency: (durationUs: number) => void io.log.push(`took ${durationUs}`),
+    };
+    syncAll(queue, timed, new SyncAnswer());
+    expect(io.log).toEqual(['sync 5', 'reply 1', 'reply 2', 'took 900', 'took 750']);
   });
 
   it('finishes what waits before it stops', () => {

@@ -5,7 +5,7 @@
  *     f64 durable LSN │ i32 head, tail, state │ ring of RING_WORDS i32
  *
  *     record  unique low, unique high, written bytes or −1, LSN low, LSN high, hold fd or −1,
- *             fd count, fd …
+ *             asked µs low, asked µs high, fd count, fd …
  *             (it may wrap round the end of the ring anywhere)
  *
  * head counts the words added, tail those whose barriers are done: disk synced, durable LSN
@@ -21,7 +21,7 @@ import type {Lsn} from '../../page-store/ids.ts';
 
 /** 64 KiB: 2,000 barriers of two descriptors. The kernel has far fewer requests waiting. */
 const RING_WORDS = 16_384;
-const RECORD_HEADER_WORDS = 7;
+const RECORD_HEADER_WORDS = 9;
 /** Descriptors of one barrier: all segments of all zones written since the last one. */
 const RECORD_FDS_MAX: number = RING_WORDS / 2 - RECORD_HEADER_WORDS;
 const DURABLE_BYTES = 8;
@@ -46,6 +46,8 @@ export type SyncRecord = {
   readonly fds: readonly number[];
   /** See `BarrierTarget`. */
   readonly holdFd: number | null;
+  /** When the barrier was asked for; see `sharedMonotonicUs`. */
+  readonly askedUs: number;
 };
 
 export class SyncQueue {
@@ -63,7 +65,7 @@ export class SyncQueue {
 
   /** Adds a barrier; waits while the ring is full. */
   push(record: SyncRecord): void {
-    const {fds, lsn} = record;
+    const {fds, lsn, askedUs} = record;
     assert(fds.length <= RECORD_FDS_MAX, 'the descriptors of a barrier fit the ring');
     const wordCount = RECORD_HEADER_WORDS + fds.length;
     const head = this.#load(HEAD);
@@ -74,7 +76,9 @@ export class SyncQueue {
     this.#put(head + 3, lsn);
     this.#put(head + 4, Math.floor(lsn / TWO_TO_32));
     this.#put(head + 5, record.holdFd ?? -1);
-    this.#put(head + 6, fds.length);
+    this.#put(head + 6, askedUs);
+    this.#put(head + 7, Math.floor(askedUs / TWO_TO_32));
+    this.#put(head + 8, fds.length);
     for (let index = 0; index < fds.length; index++) {
       this.#put(head + RECORD_HEADER_WORDS + index, fds[index] as number);
     }
@@ -121,18 +125,19 @@ export class SyncQueue {
     let at = this.#load(TAIL);
     while (at !== head) {
       const start = at;
-      const fdCount = this.#get(start + 6);
+      const fdCount = this.#get(start + 8);
       const written = this.#get(start + 2);
       const holdFd = this.#get(start + 5);
       records.push({
         uniqueLow: this.#get(start) >>> 0,
         uniqueHigh: this.#get(start + 1) >>> 0,
         writtenBytes: written < 0 ? null : written,
-        lsn: ((this.#get(start + 3) >>> 0) + this.#get(start + 4) * TWO_TO_32) as Lsn,
+        lsn: this.#getLong(start + 3) as Lsn,
         fds: Array.from({length: fdCount}, (_, index) =>
           this.#get(start + RECORD_HEADER_WORDS + index),
         ),
         holdFd: holdFd < 0 ? null : holdFd,
+        askedUs: this.#getLong(start + 6),
       });
       at = (start + RECORD_HEADER_WORDS + fdCount) | 0;
     }
@@ -184,5 +189,9 @@ export class SyncQueue {
 
   #get(position: number): number {
     return this.#words[RING + (position & (RING_WORDS - 1))] as number;
+  }
+
+  #getLong(position: number): number {
+    return (this.#get(position) >>> 0) + this.#get(position + 1) * TWO_TO_32;
   }
 }

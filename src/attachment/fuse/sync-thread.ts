@@ -24,6 +24,9 @@ export type SyncIo = {
   waitForQuorum(lsn: Lsn): void;
   /** Sends one reply. The request may have been given up, or the session ended: that is no error. */
   reply(message: Uint8Array, length: number): void;
+  nowUs(): number;
+  /** Told of each barrier once it was answered. */
+  noteLatency(durationUs: number): void;
 };
 
 /** Serves the queue until it is stopped. Throws what `io.sync` throws. */
@@ -60,6 +63,9 @@ export function syncAll(queue: SyncQueue, io: SyncIo, answer: SyncAnswer): void 
   queue.publishDurable(lsn);
   for (const record of records) io.reply(answer.buffer, answer.encode(record));
   queue.finish(position);
+  // After all else, so that nobody waits for it.
+  const nowUs = io.nowUs();
+  for (const {askedUs} of records) io.noteLatency(nowUs - askedUs);
 }
 
 function writerFenced(): BorealisError {

@@ -8,6 +8,7 @@ import {shellQuote} from '../format/connection-url.ts';
 import {renderFields} from '../format/table.ts';
 import {PGLITE_LIMITS} from '../machine.ts';
 import {parsePort} from '../operations.ts';
+import {LOG_FORMATS, LOG_LEVELS, openServiceLog, type LogOptions} from '../service-log.ts';
 import {colorsOf} from '../terminal.ts';
 
 /**
@@ -20,29 +21,31 @@ const DEFAULT_PORT = '4780';
 const DEFAULT_SCRUB_HOURS = '168';
 const HOUR_MS = 3_600_000;
 
-type Options = CommonOptions & {
-  readonly port: string;
-  readonly region: string;
-  readonly engineRuntime: 'native' | 'pglite' | 'auto';
-  readonly postgresBin?: string;
-  readonly mysqlBin?: string;
-  readonly zone: readonly ZoneOption[];
-  readonly scrubEvery: string;
-  readonly discardUnknown?: true;
-};
+type Options = CommonOptions &
+  LogOptions & {
+    readonly port: string;
+    readonly region: string;
+    readonly engineRuntime: 'native' | 'pglite' | 'auto';
+    readonly postgresBin?: string;
+    readonly mysqlBin?: string;
+    readonly zone: readonly ZoneOption[];
+    readonly scrubEvery: string;
+    readonly discardUnknown?: true;
+  };
 
 export function upCommand(): Command {
   return borealisCommand({
     name: 'up',
     summary: 'Start the service and stay in the foreground',
     description:
-      'Starts the service on loopback with all clusters of the data directory, and stays until Ctrl-C, SIGTERM or `borealis down`. Its log goes to stderr; BOREALIS_LOG_LEVEL=info tells more.',
+      'Starts the service on loopback with all clusters of the data directory, and stays until Ctrl-C, SIGTERM or `borealis down`. Its log goes to stderr; --log-level info has a line for each request.',
     examples: [
       ['borealis up', 'data in ~/.borealis, endpoint http://127.0.0.1:4780'],
       ['borealis up --data ./data --port 0', 'another directory, any free port'],
       ['borealis up --postgres-bin /usr/lib/postgresql/15/bin', 'on an installed PostgreSQL'],
       ['borealis up --zone a=/d1 --zone b=/d2 --zone c=/d3', 'three copies, two must acknowledge'],
       ['borealis up --engine-runtime pglite', 'on PostgreSQL in WebAssembly'],
+      ['borealis up --log-format json --log-level info', 'for a collector of logs'],
     ],
   })
     .option('--port <port>', 'of the API; 0 takes any free one', DEFAULT_PORT)
@@ -69,6 +72,17 @@ export function upCommand(): Command {
     )
     .option('--postgres-bin <dir>', 'directory with postgres and initdb (default: from npm)')
     .option('--mysql-bin <dir>', 'directory with mariadbd (default: an installed one)')
+    .addOption(
+      new Option('--log-format <format>', 'of the log on stderr; json: nothing but JSON lines')
+        .choices(LOG_FORMATS)
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'the least that is logged')
+        .choices(LOG_LEVELS)
+        .env('BOREALIS_LOG_LEVEL')
+        .default('warn'),
+    )
     .action(up);
 }
 
@@ -76,10 +90,12 @@ async function up(options: Options): Promise<void> {
   const {terminal, dataDirectory} = contextOf(options);
   const port = parsePort(options.port, '--port', 0);
   const scrubEveryMs = parseScrubEvery(options.scrubEvery);
-  // A person reads this terminal; what concerns each request is for those who ask.
-  process.env['BOREALIS_LOG_LEVEL'] ??= 'warn';
+  const logger = openServiceLog(options);
+  const isQuiet = options.logFormat === 'json';
+  const step = <T>(name: string, work: () => Promise<T>): Promise<T> =>
+    isQuiet ? work() : terminal.step(name, work);
   const stopping = stopRequest();
-  const service = await terminal.step('start the service', async () => {
+  const service = await step('start the service', async () => {
     // Loaded here alone, since it takes a while and no other command needs it.
     const {startService} = await import('../../server.ts');
     return startService({
@@ -90,6 +106,7 @@ async function up(options: Options): Promise<void> {
       postgresBin: options.postgresBin ?? null,
       mysqlBin: options.mysqlBin ?? null,
       zones: options.zone,
+      logger,
       scrubEveryMs,
       discardUnknown: options.discardUnknown === true,
     });
@@ -101,7 +118,8 @@ async function up(options: Options): Promise<void> {
     terminal.result(announcement, () => renderUp(announcement));
     await stopping;
   } finally {
-    await terminal.step('stop', () => service.close());
+    await step('stop', () => service.close());
+    logger.info('the service has stopped');
   }
 }
 

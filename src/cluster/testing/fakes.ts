@@ -31,6 +31,7 @@ import type {EngineSetting} from '../../engine/engine.ts';
 import type {ForkResult} from '../../attachment/attachment.ts';
 import type {ReplicationProgress} from '../../engine/engine.ts';
 import type {InstanceConfig, InstanceMethod, InstanceMethods} from '../../instance/messages.ts';
+import {INSTANCE_STATISTICS} from '../../instance/testing/statistics.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
 import type {
   InstanceLauncher,
@@ -351,6 +352,7 @@ function launchFake(
     }
     if (method === 'follow' && 'source' in params) ({source} = params as {source: typeof source});
     if (method === 'replication') return fake.progress.get(config.name) ?? CAUGHT_UP;
+    if (method === 'statistics') return INSTANCE_STATISTICS;
     if (method === 'configure' && 'parameters' in params) {
       fake.configured.push(params.parameters as Record<string, string>);
       return {isTaken: config.runtime === 'native'};

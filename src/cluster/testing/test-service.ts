@@ -9,11 +9,14 @@ import {pino} from 'pino';
 import {sleep, systemClock} from '../../base/clock.ts';
 import {Catalog} from '../catalog.ts';
 import {createClusterService} from '../cluster-service.ts';
+import type {Monitor} from '../metrics/measurements.ts';
+import {ServiceCounts} from '../metrics/service-counts.ts';
 import type {ControlPlane} from '../control-plane.ts';
 import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
 
 export type TestService = {
   readonly plane: ControlPlane;
+  readonly monitor: Monitor;
   readonly catalog: Catalog;
   readonly storage: FakeStorage;
   readonly instances: FakeInstances;
@@ -63,11 +66,13 @@ export async function openTestService(
     discardUnknown,
     hostMemoryBytes: 2 ** 34,
     clock: systemClock,
+    counts: new ServiceCounts(),
     logger: pino({level: 'silent'}),
   });
   await service.recover();
   return {
     plane: service.controlPlane,
+    monitor: service.monitor,
     catalog,
     storage,
     instances,

@@ -35,6 +35,7 @@ import {
   writeConfiguration,
   type SettingsInput,
 } from './settings.ts';
+import {readStatistics} from './statistics.ts';
 import {
   createDatabase,
   DROP_INSTALLED_USERS,
@@ -150,6 +151,7 @@ function runningEngine(
       return true;
     },
     prepareFork: report => prepareFork(session, report),
+    statistics: () => readStatistics(session),
     replication: engineReplication(session),
     stop: async mode => {
       isStopping = true;

@@ -233,6 +233,16 @@ describe.skipIf(bin === null)(
       expect(bench.log.tail()).not.toContain(MASTER_USER.verifier);
     });
 
+    test('tells how many clients it has and what they did', async () => {
+      const {engine} = await newCluster();
+      const before = await engine.statistics();
+      expect(before).toMatchObject({connections: 0, connectionsMax: 150});
+      await queryAs(engine, 'CREATE TABLE shop.t (id INT PRIMARY KEY)');
+      await queryAs(engine, 'INSERT INTO shop.t VALUES (1)');
+      const after = await engine.statistics();
+      expect(after.activity?.commits ?? 0).toBeGreaterThan(before.activity?.commits ?? 0);
+    });
+
     test('variables are known with their types and limits', () => {
       const known = new Map(settings.map(setting => [setting.name, setting]));
       expect(known.size).toBeGreaterThan(500);

@@ -4,10 +4,13 @@
  * nothing to any client after that.
  */
 import {parentPort, workerData} from 'node:worker_threads';
+import {BarrierLatency} from '../../attachment/barrier-latency.ts';
 import {SpaceGuard} from '../../attachment/space-guard.ts';
+import type {AttachmentStatistics} from '../../attachment/attachment.ts';
 import {assert, unreachable} from '../../base/assert.ts';
-import {systemClock} from '../../base/clock.ts';
+import {sharedMonotonicUs, systemClock} from '../../base/clock.ts';
 import {errorChain} from '../../base/errors.ts';
+import type {VolumeStatistics} from '../../volume/statistics.ts';
 import {Backend} from './backend.ts';
 import {backendModule} from './backend-module.ts';
 import {SharedWord} from './channel.ts';
@@ -58,6 +61,7 @@ async function work(): Promise<void> {
     reserveBytes: config.attachment.reserveBytes,
   });
   const counts: Counts = {requests: 0, waitingWrites: 0};
+  const latency = new BarrierLatency();
   let walBytes = 0;
   const open = async (): Promise<{
     opened: OpenedEngine;
@@ -67,7 +71,11 @@ async function work(): Promise<void> {
     const opened = await openEngine({
       ...config,
       ...storage,
-      barrier: () => storage.volume.barrier(),
+      barrier: () => {
+        const askedUs = sharedMonotonicUs();
+        storage.volume.barrier();
+        latency.note(sharedMonotonicUs() - askedUs);
+      },
       poll: () => loop?.poll(),
       betweenCalls: () => {
         counts.requests++;
@@ -109,7 +117,8 @@ async function work(): Promise<void> {
     control: config.control,
     shared,
     post,
-    serveControl: command => serveControl(storage, command, counts),
+    serveControl: command =>
+      serveControl(storage, command, {...counts, barrierLatency: latency.read()}),
     onIdle: () => storage.volume.onIdle(),
     checkHealth: () => {
       if (filesystem.failure !== undefined) throw filesystem.failure;
@@ -148,7 +157,7 @@ function waitForSpace(
 function serveControl(
   {volume}: EngineStorage,
   command: ControlMessage,
-  counts: Counts,
+  own: Omit<AttachmentStatistics, keyof VolumeStatistics>,
 ): ControlResults[ControlMessage['type']] {
   switch (command.type) {
     case 'fork':
@@ -156,7 +165,7 @@ function serveControl(
     case 'checkpoint':
       return volume.checkpoint();
     case 'statistics':
-      return {...volume.statistics(), ...counts};
+      return {...volume.statistics(), ...own};
     case 'detach':
       volume.close();
       return null;

@@ -57,6 +57,10 @@ export class FrontEnd {
     return address.port;
   }
 
+  get connections(): {readonly connections: number; readonly connectionsMax: number} {
+    return {connections: this.#connections.size, connectionsMax: CLIENTS_MAX};
+  }
+
   /** Takes no more clients and ends those that there are. */
   async close(report: Report): Promise<void> {
     const closed = new Promise<void>(resolve => {

@@ -158,6 +158,8 @@ async function serve(
     // Its one backend takes settings from its command line alone.
     configure: async () => false,
     prepareFork: report_ => prepareFork(housekeeping, report_),
+    // Its counters are in the backend, which is its clients'.
+    statistics: async () => ({...frontEnd.connections, activity: null}),
     replication: null,
     stop,
     attachment: attachmentOf(link, failed),

@@ -41,6 +41,7 @@ import {
   type SettingsInput,
 } from './settings.ts';
 import {removeLeftovers, startOnPort} from './start-server.ts';
+import {readStatistics} from './statistics.ts';
 import {giveTo, prepareWorkplace, type PostgresEngineConfig, type Workplace} from './workplace.ts';
 
 const RELOAD_POLL_MS = 2;
@@ -214,6 +215,7 @@ function runningEngine(
       return true;
     },
     prepareFork: report => prepareFork(address, report),
+    statistics: () => readStatistics(address),
     replication: engineReplication(place, address, live),
     stop: async mode => {
       stopping = true;

@@ -66,7 +66,7 @@ function openMemoryVolume(data: ServingWorkerData): ServedVolume {
     },
     statistics: () => ({
       ...{lsn, durableLsn, barriers},
-      ...{pagesRead: 0, pagesWritten: 0, bytesAppended: 0, zones: []},
+      ...{pagesRead: 0, pagesWritten: 0, bytesAppended: 0, nodesLoaded: 0, zones: []},
     }),
   };
 }
