@@ -8,6 +8,8 @@ import type {History} from './history.ts';
 export type Barrier = {
   readonly descriptors: readonly number[];
   readonly lsn: number;
+  /** What a write quorum of zones must reach first; 0 when there is nothing to wait for. */
+  readonly awaitedLsn: number;
   readonly index: number;
 };
 

@@ -3,11 +3,18 @@
  */
 import {errorChain} from '../src/base/errors.ts';
 import {ProcessEnded, seeded, type Random} from '../src/page-store/testing/zone-faults.ts';
-import {demand, Violation} from './content.ts';
+import {demand, pick, Violation} from './content.ts';
 import {chooseStep, close, create, randomPlan, stepsOf, sweepStore} from './steps.ts';
 import {oneZone, type StoreFactory} from './store-under-test.ts';
 import {World} from './world.ts';
+import {severalZones} from './zones-under-test.ts';
 
+/** How many zones a seed has, and how many of them must hold what is acknowledged. */
+const ZONES: readonly {readonly count: number; readonly factory: StoreFactory}[] = [
+  ...[1, 2, 3, 4].map(() => ({count: 1, factory: oneZone})),
+  {count: 2, factory: severalZones(2, 2)},
+  ...[1, 2, 3].map(() => ({count: 3, factory: severalZones(3, 2)})),
+];
 const STEPS_MIN = 15;
 const STEPS_SPREAD = 60;
 
@@ -35,10 +42,11 @@ export type SimulateOptions = {
   readonly trace?: (line: string) => void;
 };
 
-export function simulate({seed, store = oneZone, trace = () => undefined}: SimulateOptions): Run {
+export function simulate({seed, store, trace = () => undefined}: SimulateOptions): Run {
   const random = seeded(seed);
   // The first numbers of neighbouring seeds are alike.
   for (let skip = 0; skip < 8; skip++) random(2);
+  const zones = pick(random, ZONES);
   let step = 0;
   let name = 'begin';
   let world: World | null = null;
@@ -48,16 +56,17 @@ export function simulate({seed, store = oneZone, trace = () => undefined}: Simul
     trace(`${step} ${next}`);
   };
   try {
-    const plan = randomPlan(random);
-    trace(`seed ${seed}: ${JSON.stringify(plan)}`);
-    world = new World(store, random, trace);
+    const {count, factory} = store === undefined ? zones : {count: 1, factory: store};
+    const plan = randomPlan(random, count);
+    trace(`seed ${seed}: ${count} zones, ${JSON.stringify(plan)}`);
+    world = new World(factory, random, trace);
     create(world);
     const steps = stepsOf(plan);
     for (let left = STEPS_MIN + random(STEPS_SPREAD); left > 0; left--) {
       const chosen = chooseStep(steps, random);
       const member = world.members[random(world.members.length)];
       at(member === undefined ? chosen.name : `${chosen.name}, volume ${member.number}`);
-      world.clock.advance(random);
+      world.lapse();
       if (member === undefined) create(world);
       else chosen.run(world, member);
     }
@@ -79,8 +88,10 @@ function finish(world: World, random: Random, at: (name: string) => void): void 
   const {store, members} = world;
   store.faults.disarmAll();
   at('end of the faults');
+  if (random(2) === 0) store.settle();
   if (random(2) === 0) world.powerCut();
   else world.killAll();
+  store.settle();
   for (const round of ['first', 'second']) {
     for (const member of members.filter(({corrupt}) => corrupt === null)) {
       at(`${round} look at volume ${member.number}`);
@@ -94,12 +105,19 @@ function finish(world: World, random: Random, at: (name: string) => void): void 
     at('sweep');
     sweepStore(world);
   }
+  at('each zone alone');
+  store.settle(true);
+  for (const zone of store.zonesAlone()) world.checkAlone(zone);
   at('remove all');
   world.killAll();
   // Those as well that nobody lived to hear of.
   for (const volume of store.zone.listVolumes()) store.zone.deleteVolumeRecord(volume);
   members.length = 0;
-  sweepStore(world);
+  // A zone that catches up while another one deletes may bring back what is then swept once more.
+  for (let round = 0; round < store.zoneCount; round++) {
+    sweepStore(world);
+    store.settle();
+  }
   demand(
     store.segmentCount() === 0,
     () => `${store.segmentCount()} segments stay that nothing reaches`,

@@ -11,7 +11,7 @@ export function leaveStaleWriter(world: World, member: Member): void {
   if (member.opened === null || member.stale !== null || member.corrupt !== null) return;
   const stale = member.opened;
   world.log(`    the writer of ${member.number} stalls`);
-  world.killWriter(member);
+  world.killWriter(member, true);
   member.stale = stale;
   member.hadStale = true;
   world.count('stale-writer');

@@ -8,7 +8,7 @@ import {fileContent} from './file-content.ts';
 import type {Member, Opened} from './member.ts';
 import {pageContent} from './page-content.ts';
 import {actAsStaleWriter, leaveStaleWriter} from './stale-writer.ts';
-import type {DamageKind} from './store-under-test.ts';
+import type {DamageKind, ZoneTrouble} from './store-under-test.ts';
 import type {World} from './world.ts';
 
 const MEMBERS_MAX = 6;
@@ -28,9 +28,13 @@ export type Plan = {
   readonly fullDisk: boolean;
   readonly staleWriters: boolean;
   readonly damage: DamageKind | null;
+  /** Of several zones: some are away for a while. */
+  readonly troubles: boolean;
+  /** Of several zones: one is lost, and comes back empty or as it once was. */
+  readonly losses: 'empty' | 'older' | null;
 };
 
-export function randomPlan(random: Random): Plan {
+export function randomPlan(random: Random, zoneCount: number): Plan {
   return {
     ends: random(5) > 0,
     failures: random(2) === 0,
@@ -40,6 +44,8 @@ export function randomPlan(random: Random): Plan {
       random(2) === 0
         ? null
         : pick(random, ['rot', 'rot', 'lost-write', 'misdirected-write', 'record-rot']),
+    troubles: zoneCount > 1 && random(3) > 0,
+    losses: zoneCount > 1 && random(2) === 0 ? pick(random, ['empty', 'older']) : null,
   };
 }
 
@@ -61,7 +67,20 @@ export function stepsOf(plan: Plan): Step[] {
     steps.push({name: 'leave a stale writer', weight: 4, run: leaveStaleWriter});
     steps.push({name: 'stale writer', weight: 12, run: actAsStaleWriter});
   }
-  const {damage} = plan;
+  if (plan.troubles) {
+    steps.push({
+      name: 'trouble',
+      weight: 8,
+      run: world => trouble(world, ['slow', 'hung', 'failing']),
+    });
+  }
+  const {losses, damage} = plan;
+  if (losses === 'empty')
+    steps.push({name: 'lose', weight: 2, run: world => trouble(world, [losses])});
+  if (losses === 'older') {
+    steps.push({name: 'remember', weight: 4, run: world => trouble(world, ['remember'])});
+    steps.push({name: 'lose', weight: 2, run: world => trouble(world, [losses])});
+  }
   if (damage !== null) {
     steps.push({name: 'damage', weight: 5, run: world => inflict(world, damage)});
   }
@@ -140,14 +159,26 @@ export function create(world: World): void {
     const volume = world.openVolume(number, true);
     kind.format(volume, world.clock);
     volume.close();
+    world.store.kill(number);
     world.addMember(number, kind, [kind.empty]);
   });
   // Cut off: whoever made it is gone, and the service removes what it made.
   if (!isDone && number !== null) {
     const left = number;
     world.store.kill(left);
-    world.attempt(null, () => world.store.zone.deleteVolumeRecord(left));
+    undo(world, left);
   }
+}
+
+function undo(world: World, number: VolumeNumber): void {
+  world.attempt(null, () => world.store.zone.deleteVolumeRecord(number));
+}
+
+/** Whether a volume whose making was cut off is there. Where that is open, the service undoes it. */
+function isMade(world: World, number: VolumeNumber): boolean {
+  const found = world.store.hasRecord(number);
+  if (found === 'in part') undo(world, number);
+  return found === 'yes';
 }
 
 /** Runs a step on a volume that is open; opens it first. */
@@ -234,7 +265,7 @@ function fork(world: World, member: Member, {volume}: Opened): void {
   });
   if (child === null) return;
   // Cut off, or refused: the child is there or not, and it is whole if it is.
-  if (isDone || world.store.hasRecord(child)) world.addMember(child, member.kind, [state]);
+  if (isDone || isMade(world, child)) world.addMember(child, member.kind, [state]);
 }
 
 /** By the service, of a volume that nobody has open. */
@@ -258,7 +289,7 @@ function idleFork(world: World, member: Member): void {
     forkIdleVolume(source, number);
   });
   if (child === null) return;
-  if (!isDone && !store.hasRecord(child)) return;
+  if (!isDone && !isMade(world, child)) return;
   const made = world.addMember(child, member.kind, candidates);
   // Which of the candidates it was, shows at the source; the child must be the same.
   if (isDone && world.open(member)) made.history.settle(member.history.last, -1);
@@ -274,13 +305,19 @@ function remove(world: World, member: Member): void {
   if (member.opened !== null) return;
   member.stale = null;
   const isDone = world.attempt(null, () => store.zone.deleteVolumeRecord(member.number));
-  if (isDone || !store.hasRecord(member.number)) world.removeMember(member);
+  // With several zones it may still be done in one of them, and then it is done in all.
+  const isGone = isDone || store.zoneCount > 1 || store.hasRecord(member.number) === 'no';
+  if (isGone) world.removeMember(member);
 }
 
 export function sweepStore(world: World): void {
   amongOthers(world, [], () => {
     world.attempt(null, () => {
-      const {segmentsDeleted, segmentsCompacted} = sweep(world.store.zone, world.census, EAGER);
+      const {segmentsDeleted, segmentsCompacted} = sweep(
+        world.store.sweeperZone,
+        world.census,
+        EAGER,
+      );
       world.log(`    ${segmentsDeleted} segments deleted, ${segmentsCompacted} compacted`);
     });
   });
@@ -289,8 +326,10 @@ export function sweepStore(world: World): void {
 export function close(world: World, member: Member, {volume}: Opened): void {
   const state = member.history.last;
   const isDone = world.attempt(member, () => {
+    // Without a quorum it is let go of as by a crash.
+    const isOrderly = volume.isWritable();
     volume.close();
-    member.history.settle(state, volume.lsn);
+    if (isOrderly) member.history.settle(state, volume.lsn);
   });
   if (isDone) world.killWriter(member);
 }
@@ -309,6 +348,17 @@ function armFailure({store, random, log}: World): void {
   store.faults.arm(fault, random(8));
 }
 
+function trouble(world: World, kinds: readonly ZoneTrouble[]): void {
+  const what = pick(world.random, kinds);
+  const done = world.attempt(null, () => {
+    const place = world.store.trouble(what);
+    if (place === null) return;
+    world.count(what);
+    world.log(`    ${place}`);
+  });
+  if (!done) world.log('    the trouble did not come about');
+}
+
 function fillDisk({store, random}: World): void {
   store.faults.capacityBytes = store.usedBytes() + random(300_000);
 }
@@ -320,12 +370,12 @@ function makeRoom({store}: World): void {
 /** Once a seed: what is then demanded supposes one place of damage. */
 function inflict(world: World, kind: DamageKind): void {
   const {store, random} = world;
-  if (world.damage !== null) return;
+  if (world.inflicted !== null) return;
   if (kind === 'lost-write') return store.faults.arm('lose-write', random(10));
   if (kind === 'misdirected-write') return store.faults.arm('misdirect-write', random(10));
   const place = store.rot(kind, random);
   if (place === null) return;
-  world.damage = kind;
+  world.inflicted = kind;
   world.count(kind);
   world.log(`    a bit rots: ${place}`);
   // Headers are read when a volume is opened, and no more once there was another checkpoint.

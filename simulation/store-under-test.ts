@@ -8,27 +8,51 @@ import type {VolumeNumber} from '../src/page-store/ids.ts';
 import {MemoryZone} from '../src/page-store/testing/memory-zone.ts';
 import {ZoneFaults, type Random} from '../src/page-store/testing/zone-faults.ts';
 import type {Zone} from '../src/page-store/zone.ts';
-import {looksLikeHeader} from '../src/volume/batch.ts';
-import {SECTOR_SIZE_BYTES} from '../src/volume/pointer.ts';
+import {rotRecord, rotSegment} from './rot.ts';
 
 /** How silent damage came about; it decides what may be lost without a word. */
 export type DamageKind = 'rot' | 'lost-write' | 'misdirected-write' | 'record-rot';
 
+/** What may happen to a zone as a whole. `remember` keeps what it is, so that it can be `older` one day. */
+export type ZoneTrouble = 'slow' | 'hung' | 'failing' | 'empty' | 'remember' | 'older';
+
 export type StoreUnderTest = {
+  /** How many copies there are. With more than one, damage to one of them shows nowhere. */
+  readonly zoneCount: number;
+  /** As the service sees it, and as its sweep does. */
   readonly zone: Zone;
+  readonly sweeperZone: Zone;
+  /** As a new process sees it that is to write to `volume`. */
+  writerZone(volume: VolumeNumber): Zone;
   readonly faults: ZoneFaults;
   /** The machine loses power and starts again. */
   powerCut(random: Random): void;
-  /** The process that writes to `volume` dies, or with no volume all processes. */
-  kill(volume?: VolumeNumber): void;
+  /**
+   * The process that writes to `volume` dies, or with no volume all processes. With `goesOn` it is only
+   * taken for dead.
+   */
+  kill(volume?: VolumeNumber, goesOn?: boolean): void;
   /** What the sync thread of an attachment does with the descriptors of a barrier. */
   syncDescriptor(descriptor: number): void;
   /** A bit of a segment or of a record rots, somewhere. Returns where, or null when there is nothing. */
   rot(kind: 'rot' | 'record-rot', random: Random): string | null;
-  /** Looks at the disk from outside, without a call of the zone. */
-  hasRecord(volume: VolumeNumber): boolean;
+  /** What the sync thread does where there are no descriptors. */
+  waitUntilDurable(volume: VolumeNumber, isDurable: () => boolean): void;
+  /** Looks at the disks from outside, without a call of a zone. In part: what becomes of it is open. */
+  hasRecord(volume: VolumeNumber): 'yes' | 'no' | 'in part';
   segmentCount(): number;
   usedBytes(): number;
+  /** Returns what was done, or null when it could not be. */
+  trouble(what: ZoneTrouble): string | null;
+  /** Time passes, and processes look after their zones. */
+  lapse(durationMs: number): void;
+  /** Whatever ails zones ends, and they catch up; with `scrubs` what rotted is mended too. */
+  settle(scrubs?: boolean): void;
+  noteFault(fault: string, zone: string | null): void;
+  /** Something ails a zone, or did since `settle`: then less than all of them may be there. */
+  isExcused(): boolean;
+  /** Each zone by itself, copied as a power cut would leave it for sure. */
+  zonesAlone(): Zone[];
 };
 
 export type StoreFactory = (random: Random) => StoreUnderTest;
@@ -39,7 +63,10 @@ export const oneZone: StoreFactory = random => {
   const segments = (): {bytesOnDisk: number}[] =>
     zone.contents().flatMap(({segments: found}) => found);
   return {
+    zoneCount: 1,
     zone,
+    sweeperZone: zone,
+    writerZone: () => zone,
     faults,
     powerCut(by) {
       faults.restart();
@@ -51,47 +78,15 @@ export const oneZone: StoreFactory = random => {
     },
     syncDescriptor: descriptor => zone.syncDescriptor(descriptor),
     rot: (kind, by) => (kind === 'rot' ? rotSegment(zone, by) : rotRecord(zone, by)),
-    hasRecord: volume => zone.contents().some(found => found.volume === volume && found.hasRecord),
+    waitUntilDurable: () => undefined,
+    hasRecord: volume => (zone.recordState(volume) === 'present' ? 'yes' : 'no'),
     segmentCount: () => segments().length,
     usedBytes: () => segments().reduce((sum, {bytesOnDisk}) => sum + bytesOnDisk, 0),
+    trouble: () => null,
+    lapse: () => undefined,
+    settle: () => undefined,
+    noteFault: () => undefined,
+    isExcused: () => false,
+    zonesAlone: () => [],
   };
 };
-
-/** The part of a batch's header that most have: its fields and the first entries. */
-const HEADER_BYTES = 160;
-const RECENT_BATCHES = 3;
-
-function rotSegment(zone: MemoryZone, random: Random): string | null {
-  const filled = zone
-    .contents()
-    .flatMap(({volume, segments}) =>
-      // The end of the log has its share too: it is what recovery reads.
-      (random(2) === 0 ? segments : segments.slice(-1)).map(listing => ({volume, ...listing})),
-    )
-    .filter(({bytesOnDisk}) => bytesOnDisk > 0);
-  const target = filled[random(Math.max(1, filled.length))];
-  if (target === undefined) return null;
-  const {volume, segment, bytesOnDisk} = target;
-  // Headers of batches are a small part of the bytes, and most that can go wrong: they get their share.
-  const header = random(2) === 0 ? recentHeader(zone.bytesOf(volume, segment), random) : null;
-  const position = header === null ? random(bytesOnDisk) : header + random(HEADER_BYTES);
-  zone.corrupt(volume, segment, position);
-  return `volume ${volume}, segment ${segment}, byte ${position}`;
-}
-
-/** Where one of the last batches begins; null when there is none. */
-function recentHeader(bytes: Buffer, random: Random): number | null {
-  const found: number[] = [];
-  for (let at = 0; at < bytes.length; at += SECTOR_SIZE_BYTES) {
-    if (looksLikeHeader(bytes, at)) found.push(at);
-  }
-  return found.at(-1 - random(Math.min(RECENT_BATCHES, Math.max(1, found.length)))) ?? null;
-}
-
-function rotRecord(zone: MemoryZone, random: Random): string | null {
-  const volumes = zone.contents().filter(({hasRecord}) => hasRecord);
-  const target = volumes[random(Math.max(1, volumes.length))];
-  if (target === undefined) return null;
-  zone.corruptRecord(target.volume, random(1024));
-  return `record of volume ${target.volume}`;
-}

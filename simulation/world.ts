@@ -10,6 +10,7 @@ import type {Clock} from '../src/base/clock.ts';
 import {BorealisError, errorChain, errorMessage} from '../src/base/errors.ts';
 import type {Lsn, VolumeNumber} from '../src/page-store/ids.ts';
 import {allocateVolume, openStore} from '../src/page-store/store.ts';
+import type {Zone} from '../src/page-store/zone.ts';
 import {ProcessEnded, type Random} from '../src/page-store/testing/zone-faults.ts';
 import {openVolumeIn} from '../src/volume/open-volume.ts';
 import {Census} from '../src/volume/census.ts';
@@ -22,7 +23,7 @@ import type {DamageKind, StoreFactory, StoreUnderTest} from './store-under-test.
 /** What is left of a batch's room when segments are small. */
 const SMALL_SEGMENT_PAGES_MAX = 120;
 const SMALL_SEGMENT_BYTES = 1_150_000;
-const LARGE_SEGMENT_BYTES = 6 * 2 ** 20;
+export const LARGE_SEGMENT_BYTES: number = 6 * 2 ** 20;
 
 export class SimulatedClock implements Clock {
   #nowMs = 1_700_000_000_000;
@@ -51,7 +52,8 @@ export class World {
   readonly log: (line: string) => void;
   readonly segmentBytes: number;
   census: Census;
-  damage: DamageKind | null = null;
+  /** Silent damage, once a run. */
+  inflicted: DamageKind | null = null;
   /** How often each fault struck, for the one who counts. */
   readonly faults: Map<string, number> = new Map();
   /** Faults that struck since the last attempt began: an error needs one. */
@@ -66,15 +68,27 @@ export class World {
     this.log = log;
     this.store = factory(random);
     this.segmentBytes = random(2) === 0 ? SMALL_SEGMENT_BYTES : LARGE_SEGMENT_BYTES;
-    this.store.faults.onFault = fault => {
+    this.store.faults.onFault = (fault, zone) => {
+      this.store.noteFault(fault, zone);
       this.#struck++;
       this.count(fault);
-      this.log(`    fault: ${fault}`);
-      if (fault === 'lose-write') this.damage = 'lost-write';
-      if (fault === 'misdirect-write') this.damage = 'misdirected-write';
+      this.log(`    fault: ${fault}${zone === null ? '' : ` in zone ${zone}`}`);
+      if (fault === 'lose-write') this.inflicted = 'lost-write';
+      if (fault === 'misdirect-write') this.inflicted = 'misdirected-write';
     };
     openStore(this.store.zone);
-    this.census = new Census(this.store.zone);
+    this.census = new Census(this.store.sweeperZone);
+  }
+
+  /** Damage that may show: with several zones another one has what is lost. */
+  get damage(): DamageKind | null {
+    return this.store.zoneCount > 1 ? null : this.inflicted;
+  }
+
+  /** Time passes between two steps. */
+  lapse(): void {
+    this.clock.advance(this.random);
+    if (this.store.zoneCount > 1) this.attempt(null, () => this.store.lapse(this.random(3000)));
   }
 
   /** True when an operation on so many pages fits what is left of the open batch and a segment. */
@@ -150,8 +164,8 @@ export class World {
   }
 
   /** The writer of `member` is gone, whatever it was doing. */
-  killWriter(member: Member): void {
-    this.store.kill(member.number);
+  killWriter(member: Member, goesOn = false): void {
+    this.store.kill(member.number, goesOn);
     member.opened = null;
     member.barriers = [];
     member.unflushedPages = 0;
@@ -206,19 +220,41 @@ export class World {
   }
 
   openVolume(number: VolumeNumber, create: boolean): Volume {
-    return openVolumeIn({
-      zone: this.store.zone,
-      volume: number,
-      create,
-      nodeCacheBytes: 0,
-      clock: this.clock,
-      segmentBytes: this.segmentBytes,
-    });
+    const zone = this.store.writerZone(number);
+    const {clock, segmentBytes} = this;
+    const ownsZone = this.store.zoneCount > 1;
+    try {
+      return openVolumeIn({
+        ...{zone, volume: number, create, nodeCacheBytes: 0, clock, segmentBytes, ownsZone},
+      });
+    } catch (error) {
+      // The process that could not open it ends.
+      if (ownsZone && error instanceof BorealisError) this.store.kill(number);
+      throw error;
+    }
   }
 
   /** Demands that an open volume is what its model says. */
   check(member: Member, opened: Opened): void {
     this.attempt(member, () => this.#demandLast(member, opened));
+  }
+
+  /** Demands that a zone is enough by itself for all that is closed. */
+  checkAlone(zone: Zone): void {
+    for (const {number, kind, history, corrupt} of this.members) {
+      if (corrupt !== null) continue;
+      const {clock, segmentBytes} = this;
+      const volume = openVolumeIn({
+        ...{zone, volume: number, create: false, nodeCacheBytes: 0, clock, segmentBytes},
+      });
+      const found = kind.open(volume, clock).read();
+      const expected = history.last.text();
+      demand(
+        found === expected,
+        () => `volume ${number} in zone ${zone.name} alone: ${difference(found, expected)}`,
+      );
+      volume.close();
+    }
   }
 
   barrier(member: Member, {volume}: Opened): void {
@@ -268,9 +304,9 @@ export class World {
   beginBarrier(member: Member, {volume}: Opened): void {
     const index = member.history.lastIndex;
     this.attempt(member, () => {
-      const {fds, lsn} = volume.barrierTarget();
+      const {fds, lsn, isDurable} = volume.barrierTarget();
       member.unflushedPages = 0;
-      member.barriers.push({descriptors: fds, lsn, index});
+      member.barriers.push({descriptors: fds, lsn, awaitedLsn: isDurable ? 0 : lsn, index});
     });
   }
 
@@ -284,6 +320,8 @@ export class World {
     const sync = (): void => {
       const descriptors = new Set(waiting.flatMap(barrier => barrier.descriptors));
       for (const descriptor of descriptors) this.store.syncDescriptor(descriptor);
+      const upTo = Math.max(0, ...waiting.map(({awaitedLsn}) => awaitedLsn));
+      this.store.waitUntilDurable(member.number, () => (volume.mirrorLsn() ?? upTo) >= upTo);
       for (const {index, lsn} of waiting) member.history.acknowledge(index, lsn, false);
       for (const {lsn} of waiting) volume.noteDurable(lsn as Lsn);
     };
@@ -327,7 +365,8 @@ export class World {
     }
     // The stale writer was first to create a segment: whoever comes second must stop.
     const isFenced = error.code === 'already-exists' && member?.hadStale === true;
-    if (!isFenced && (error.kind !== 'unavailable' || !byFault))
+    const isExcused = byFault || this.store.isExcused();
+    if (!isFenced && (error.kind !== 'unavailable' || !isExcused))
       throw new Violation(`an error without a cause: ${errorChain(error)}`);
     if (member === null) return;
     const {opened} = member;
@@ -354,7 +393,7 @@ export class World {
       member.barriers = [];
       member.unflushedPages = 0;
     }
-    this.census = new Census(this.store.zone);
+    this.census = new Census(this.store.sweeperZone);
   }
 }
 

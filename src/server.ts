@@ -37,8 +37,9 @@ import {openClusterStorage} from './cluster/storage.ts';
 import {ServiceCounts} from './cluster/metrics/service-counts.ts';
 import {NODE_CACHE_BYTES} from './cluster/instance-config.ts';
 import {recordZoneEvent} from './cluster/zone-events.ts';
-import {openZoneList, type ZoneOption} from './cluster/zone-list.ts';
-import {majority} from './page-store/zone-board.ts';
+import {StoreZones} from './cluster/store-zones.ts';
+import {openZonePlan, type ZoneOption} from './cluster/zone-list.ts';
+import {majority} from './page-store/membership.ts';
 import type {EngineName} from './engine/engine.ts';
 import {nativePasswordHash} from './engine/mysql/native-password.ts';
 import {scramVerifier} from './engine/postgres/scram.ts';
@@ -173,13 +174,16 @@ function openControl(
   });
   closers.push(() => catalog.close());
   refuseOtherRegion(catalog, region, dataDirectory);
-  const zones = openZoneList(dataDirectory, region, options.zones ?? []);
-  refuseLostStore(catalog, zones);
-  for (const {directory} of zones) mkdirSync(directory, {recursive: true, mode: 0o700});
+  const plan = openZonePlan(dataDirectory, region, options.zones ?? []);
+  const storeZones = new StoreZones(dataDirectory, plan);
+  refuseLostStore(catalog, storeZones.list);
+  for (const {directory} of storeZones.config.zones)
+    mkdirSync(directory, {recursive: true, mode: 0o700});
   const instancesDirectory = join(dataDirectory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true, mode: 0o700});
   const counts = new ServiceCounts();
-  const storage = openClusterStorage({zones, nodeCacheBytes: NODE_CACHE_BYTES}, event =>
+  const stored = {...storeZones.config, nodeCacheBytes: NODE_CACHE_BYTES};
+  const storage = openClusterStorage(stored, event =>
     recordZoneEvent({catalog, clock: systemClock, logger, counts}, event, 'service'),
   );
   closers.push(() => storage.close());
@@ -194,9 +198,10 @@ function openControl(
     storage,
     launch: (config, listener) => launcher.launch(config, listener),
     offers: engines.offers,
-    zones,
+    storeZones,
+    renewSpare: () => launcher.renewSpare(),
     instancesDirectory,
-    freeBytes: () => freeBytesOf(zones),
+    freeBytes: () => freeBytesOf(storeZones.list),
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     discardUnknown,
     scrubEveryMs: options.scrubEveryMs === undefined ? SCRUB_EVERY_MS : options.scrubEveryMs,

@@ -65,9 +65,10 @@ async function start(engineRuntime: 'native' | 'pglite', letters: string): Promi
   port = DBClusters[0]?.Port ?? 0;
 }
 
+/** Also when the start failed. */
 async function stop(): Promise<void> {
-  rds.destroy();
-  await service.close();
+  (rds as RDSClient | undefined)?.destroy();
+  await (service as Service | undefined)?.close();
   rmSync(root, {recursive: true});
 }
 

@@ -52,7 +52,7 @@ const skips = (runtime: Runtime): boolean => runtime === 'native' && !fuse.avail
 describe.skipIf(!built).each(['native', 'pglite'] as const)('on %s', runtime => {
   test.skipIf(skips(runtime))(
     'a page that is good in no zone fails its query and nothing else, and is named',
-    {timeout: 240_000},
+    {timeout: 480_000},
     async () => {
       const rds = await start(runtime, ['a']);
       const orders = await createCluster(rds, 'orders');
@@ -92,7 +92,7 @@ describe.skipIf(!built).each(['native', 'pglite'] as const)('on %s', runtime => 
 
   test.skipIf(skips(runtime))(
     'of three zones two may be rotten: no client sees it, and both are put right',
-    {timeout: 240_000},
+    {timeout: 480_000},
     async () => {
       const rds = await start(runtime, ['a', 'b', 'c']);
       const orders = await createCluster(rds, 'orders');
@@ -263,7 +263,7 @@ async function createCluster(rds: RDSClient, name: string): Promise<number> {
 
 async function ready(rds: RDSClient, name: string): Promise<number> {
   await waitUntilDBInstanceAvailable(
-    {client: rds, maxWaitTime: 120, minDelay: 1, maxDelay: 1},
+    {client: rds, maxWaitTime: 180, minDelay: 1, maxDelay: 1},
     {DBInstanceIdentifier: `${name}-writer`},
   );
   const {DBClusters = []} = await rds.send(

@@ -3,6 +3,7 @@
  *
  *     POST, GET  /                        RDS Query protocol, signed          XML
  *     GET        /borealis/v1/clusters    what RDS has no action for, signed  JSON  (?fresh=true)
+ *     GET, POST, DELETE  /borealis/v1/zones  signed                           JSON
  *     GET, POST, DELETE  /borealis/v1/scrub   what runs, to begin and to stop one, signed  JSON
  *     GET, POST  /borealis/v1/quotas      signed; POST ?name=…&limit=…        JSON
  *     GET        /borealis/v1/status      signed                              JSON

@@ -98,6 +98,7 @@ export function createRoutes({
         withinCallDuration(controlPlane.storageReport({fresh: readFresh(target)})),
       ),
     ],
+    ['/borealis/v1/zones', zonesRoute(controlPlane)],
     ['/borealis/v1/scrub', scrubRoute(controlPlane)],
     [
       '/borealis/v1/quotas',
@@ -123,6 +124,46 @@ export function createRoutes({
       })),
     ],
   ]);
+}
+
+/** GET lists the zones, POST adds one, DELETE removes one. */
+function zonesRoute(controlPlane: ControlPlane): Route {
+  return {
+    methods: ['GET', 'POST', 'DELETE'],
+    type: 'application/json',
+    access: 'signed',
+    handle: async ({method, target, body}) => {
+      const answer =
+        method === 'POST'
+          ? controlPlane.addZone(readZone(body))
+          : method === 'DELETE'
+            ? controlPlane.removeZone({letter: readLetter(target)})
+            : controlPlane.zoneReport({});
+      return jsonAnswer(200, await withinCallDuration(answer));
+    },
+  };
+}
+
+function readZone(body: Buffer): {letter: string; directory: string} {
+  let value: unknown = null;
+  try {
+    value = JSON.parse(body.toString());
+  } catch {
+    // Refused below, with what is allowed.
+  }
+  const {letter, directory} = (value ?? {}) as {letter?: unknown; directory?: unknown};
+  if (typeof letter === 'string' && typeof directory === 'string') return {letter, directory};
+  throw new BorealisError(
+    'invalid',
+    'ValidationError',
+    'The body must be JSON with the members letter and directory, both strings.',
+  );
+}
+
+function readLetter(target: string): string {
+  const letter = new URLSearchParams(splitTarget(target).query).get('letter');
+  if (letter !== null) return letter;
+  throw new BorealisError('invalid', 'ValidationError', 'The query string must be letter=LETTER.');
 }
 
 function jsonRoute(access: Access, read: (request: SignedRequest) => Promise<object>): Route {

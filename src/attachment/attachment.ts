@@ -1,11 +1,12 @@
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {StoreConfig} from '../page-store/open-zones.ts';
-import type {DirectoryZoneConfig} from '../page-store/thread-channel.ts';
+import type {MembershipState} from '../page-store/zone.ts';
+import type {ZonePlace} from '../page-store/zone-channel.ts';
 import type {VolumeStatistics} from '../volume/statistics.ts';
 import type {LatencyHistogram} from './barrier-latency.ts';
 
 /** One complete copy of the store, standing for an Availability Zone: today a directory. */
-export type ZoneConfig = DirectoryZoneConfig;
+export type ZoneConfig = ZonePlace;
 
 /** What an attachment needs to open a volume as its one writer. */
 export type AttachmentConfig = StoreConfig & {
@@ -34,6 +35,8 @@ export type AttachmentStatistics = VolumeStatistics & {
   readonly waitingWrites: number;
   /** Of the barriers that had something to wait for. */
   readonly barrierLatency: LatencyHistogram;
+  /** False while a write quorum of zones is missing: barriers wait. */
+  readonly isWritable: boolean;
 };
 
 /**
@@ -46,7 +49,12 @@ export type Attachment = {
   /** Barrier and checkpoint: the volume's record on disk is its head as of now. */
   checkpoint(): Promise<Lsn>;
   statistics(): Promise<AttachmentStatistics>;
-  /** Checkpoints, marks the volume cleanly closed and lets go of it. Idempotent. */
+  /** Tells it which zones there are from now on; see `changeZones` of the page store. */
+  changeZones(config: StoreConfig): Promise<MembershipState>;
+  /**
+   * Checkpoints, marks the volume cleanly closed and lets go of it; without a write quorum of zones as
+   * in a crash. Idempotent.
+   */
   detach(): Promise<void>;
   /** Resolves with the reason when the attachment dies by itself; never on `detach`. */
   readonly failed: Promise<Error>;

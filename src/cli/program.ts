@@ -24,6 +24,7 @@ import {statusCommand} from './commands/status.ts';
 import {storageCommand} from './commands/storage.ts';
 import {upCommand} from './commands/up.ts';
 import {urlCommand} from './commands/url.ts';
+import {zoneCommand} from './commands/zone.ts';
 import {
   errorDocument,
   EXIT_FAILED,
@@ -57,6 +58,7 @@ export function borealisProgram(): Command {
     showCommand(),
     storageCommand(),
     metricsCommand(),
+    zoneCommand(),
     urlCommand(),
     psqlCommand(),
     mysqlCommand(),

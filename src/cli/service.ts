@@ -7,7 +7,12 @@
  */
 import {RDS, RDSServiceException} from '@aws-sdk/client-rds';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
-import type {ClusterReport, ClusterReports, StorageReport} from '../cluster/control-plane.ts';
+import type {
+  ClusterReport,
+  ClusterReports,
+  StorageReport,
+  ZoneReport,
+} from '../cluster/control-plane.ts';
 import type {BegunScrub, ScrubRequest, ScrubStatus} from '../cluster/scrubber.ts';
 import type {Quota} from '../cluster/quotas.ts';
 import type {Credentials, ServiceFile} from '../cluster/data-directory.ts';
@@ -34,6 +39,10 @@ export type Service = {
   status(): Promise<Record<string, unknown>>;
   /** The page that Prometheus is given. */
   metrics(): Promise<string>;
+  zones(): Promise<ZoneReport>;
+  /** Returns once the change has begun. */
+  addZone(zone: {letter: string; directory: string}): Promise<ZoneReport>;
+  removeZone(zone: {letter: string}): Promise<ZoneReport>;
   /** Begins a scrub, of one cluster or of the whole store, or joins the one that runs. */
   beginScrub(request: ScrubRequest): Promise<BegunScrub>;
   scrub(): Promise<ScrubStatus>;
@@ -42,8 +51,6 @@ export type Service = {
   setQuota(name: string, limit: number): Promise<Quota>;
   close(): void;
 };
-
-type PageMethod = 'GET' | 'POST' | 'DELETE';
 
 const SCRUB_PATH = '/borealis/v1/scrub';
 /** No request of this API takes long: long work goes on after the answer. */
@@ -69,13 +76,9 @@ export async function openService(dataDirectory: string): Promise<Service> {
       throw serviceError(error, dataDirectory, record);
     }
   };
-  const page = async (
-    path: string,
-    query: Record<string, string>,
-    method: PageMethod = 'GET',
-  ): Promise<unknown> => {
+  const page: Page = async (path, query, request = {method: 'GET'}) => {
     try {
-      return await signedPage(rds, record, {method, path, query});
+      return await signedRequest(rds, record, path, query, request);
     } catch (error) {
       throw serviceError(error, dataDirectory, record);
     }
@@ -111,6 +114,37 @@ export async function openService(dataDirectory: string): Promise<Service> {
         throw serviceError(error, dataDirectory, record);
       }
     },
+    ...storeCalls(page, record),
+    close: () => rds.destroy(),
+  };
+}
+
+type Page = (
+  path: string,
+  query: Record<string, string>,
+  request?: PageRequest,
+) => Promise<unknown>;
+
+/** What changes the store or looks after it, for which RDS has no action. */
+function storeCalls(
+  page: Page,
+  record: ServiceFile,
+): Pick<
+  Service,
+  'zones' | 'addZone' | 'removeZone' | 'beginScrub' | 'scrub' | 'stopScrub' | 'quotas' | 'setQuota'
+> {
+  const zonesAt = async (
+    query: Record<string, string>,
+    request: PageRequest,
+  ): Promise<ZoneReport> => {
+    const answer = await page('/borealis/v1/zones', query, request);
+    if (isZoneReport(answer)) return answer;
+    throw unexpectedAnswer(record, 'no zones');
+  };
+  return {
+    zones: () => zonesAt({}, {method: 'GET'}),
+    addZone: zone => zonesAt({}, {method: 'POST', body: JSON.stringify(zone)}),
+    removeZone: ({letter}) => zonesAt({letter}, {method: 'DELETE'}),
     beginScrub: async ({cluster, bytesPerSecond}) =>
       (await page(
         SCRUB_PATH,
@@ -118,11 +152,11 @@ export async function openService(dataDirectory: string): Promise<Service> {
           ...(cluster === null ? {} : {cluster}),
           ...(bytesPerSecond === null ? {} : {rate: String(bytesPerSecond)}),
         },
-        'POST',
+        {method: 'POST'},
       )) as BegunScrub,
     scrub: async () => (await page(SCRUB_PATH, {})) as ScrubStatus,
     stopScrub: async id => {
-      await page(SCRUB_PATH, {id}, 'DELETE');
+      await page(SCRUB_PATH, {id}, {method: 'DELETE'});
     },
     quotas: async () => {
       const answer = await page('/borealis/v1/quotas', {});
@@ -130,17 +164,24 @@ export async function openService(dataDirectory: string): Promise<Service> {
       throw unexpectedAnswer(record, 'no quotas');
     },
     setQuota: async (name, limit) => {
-      const answer = await page('/borealis/v1/quotas', {name, limit: String(limit)}, 'POST');
+      const answer = await page(
+        '/borealis/v1/quotas',
+        {name, limit: String(limit)},
+        {method: 'POST'},
+      );
       if (isQuota(answer)) return answer;
       throw unexpectedAnswer(record, 'no quota');
     },
-    close: () => rds.destroy(),
   };
 }
 
 /** Both sides are of one release, so what is inside is as the type says. */
 function isReport(answer: unknown): answer is ClusterReports | StorageReport {
   return typeof answer === 'object' && answer !== null && 'clusters' in answer && 'store' in answer;
+}
+
+function isZoneReport(answer: unknown): answer is ZoneReport {
+  return typeof answer === 'object' && answer !== null && 'zones' in answer && 'change' in answer;
 }
 
 function isQuotas(answer: unknown): answer is {quotas: Quota[]} {
@@ -181,10 +222,14 @@ export function findReport<T extends {readonly identifier: string}>(
   );
 }
 
-async function signedPage(
+type PageRequest = {readonly method: 'GET' | 'POST' | 'DELETE'; readonly body?: string};
+
+async function signedRequest(
   rds: RDS,
   record: ServiceFile,
-  {method, path, query}: {method: PageMethod; path: string; query: Record<string, string>},
+  path: string,
+  query: Record<string, string>,
+  {method, body}: PageRequest,
 ): Promise<unknown> {
   const url = new URL(path, record.url);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
@@ -197,8 +242,9 @@ async function signedPage(
     path: url.pathname,
     query,
     headers: {host: url.host},
+    ...(body === undefined ? {} : {body}),
   });
-  return JSON.parse(await get(url, signed.headers, method));
+  return JSON.parse(await get(url, signed.headers, {method, body}));
 }
 
 /** As Prometheus does it: with the token of the data directory. */
@@ -207,16 +253,24 @@ async function scrape(dataDirectory: string, record: ServiceFile): Promise<strin
   return get(new URL('/metrics', record.url), {authorization: `Bearer ${token.trim()}`});
 }
 
-async function get(url: URL, headers: Record<string, string>, method = 'GET'): Promise<string> {
-  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-  const response = await fetch(url, {method, headers, signal});
+async function get(
+  url: URL,
+  headers: Record<string, string>,
+  {method, body}: {method: string; body?: string | undefined} = {method: 'GET'},
+): Promise<string> {
+  const response = await fetch(url, {
+    method,
+    ...(body === undefined ? {} : {body}),
+    headers,
+    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+  });
   const text = await response.text();
-  if (!response.ok) throw pageError(url.pathname, response.status, text);
+  if (!response.ok) throw pageError(`${method} ${url.pathname}`, response.status, text);
   return text;
 }
 
 /** An error page is JSON `{code, message}` or the XML of a fault; take what there is. */
-function pageError(path: string, httpStatus: number, text: string): BorealisError {
+function pageError(request: string, httpStatus: number, text: string): BorealisError {
   const code = /"code"\s*:\s*"([^"]+)"|<Code>([^<]+)<\/Code>/.exec(text);
   const message = /"message"\s*:\s*("(?:[^"\\]|\\.)*")|<Message>([^<]*)<\/Message>/.exec(text);
   const name = code?.[1] ?? code?.[2] ?? 'UnexpectedAnswer';
@@ -224,7 +278,7 @@ function pageError(path: string, httpStatus: number, text: string): BorealisErro
   return new BorealisError(
     faultKind(name, httpStatus),
     name,
-    words ?? `${path} was answered with HTTP status ${httpStatus}`,
+    words ?? `${request} was answered with HTTP status ${httpStatus}`,
   );
 }
 

@@ -26,7 +26,7 @@ import {Catalog} from './catalog.ts';
 import {checkDataDirectory, zonesOf, type CheckReport} from './check.ts';
 import {openDataDirectory} from './data-directory.ts';
 import type {ClusterRecord} from './records.ts';
-import {writeZoneList} from './zone-list.ts';
+import {writeZonePlan} from './zone-list.ts';
 
 const PAGES = 1_000;
 const LETTERS = ['a', 'b', 'c'] as const;
@@ -101,7 +101,7 @@ function threeZones(): void {
   for (const letter of ['b', 'c'] as const)
     cpSync(placeOf('a'), placeOf(letter), {recursive: true});
   const zones = LETTERS.map(letter => ({name: `local-1${letter}`, directory: placeOf(letter)}));
-  writeZoneList(directory, zones);
+  writeZonePlan(directory, {number: 0, zones, change: null});
 }
 
 async function withCatalog(work: (catalog: Catalog) => void): Promise<void> {

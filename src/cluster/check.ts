@@ -24,7 +24,7 @@ import {scrubSteps} from '../volume/scrub.ts';
 import {sweep} from '../volume/sweeper.ts';
 import {Catalog} from './catalog.ts';
 import {isCatalogMissing} from './lost-parts.ts';
-import {readZoneList} from './zone-list.ts';
+import {readZonePlan} from './zone-list.ts';
 import {acquireServiceLock} from './service-lock.ts';
 
 const TICK_MS = 1_000;
@@ -61,8 +61,15 @@ export function zonesOf(directory: string): ZoneConfig[] {
       `${directory} is not a Borealis data directory: it has no borealis.json. Name one with --data.`,
     );
   }
-  const remembered = readZoneList(directory);
-  if (remembered !== null) return [...remembered];
+  const remembered = readZonePlan(directory);
+  if (remembered?.change != null) {
+    throw new BorealisError(
+      'conflict',
+      'zone-change-under-way',
+      'A change of zones is under way. Start the service and let it finish, then check.',
+    );
+  }
+  if (remembered !== null) return [...remembered.zones];
   const store = join(directory, 'store');
   if (!existsSync(store)) return [];
   return readdirSync(store).map(name => ({name, directory: join(store, name)}));

@@ -105,6 +105,8 @@ describe('a DB cluster', () => {
     await createCluster(service, 'orders');
     await settle(service);
     const volume = service.catalog.clusters.get('orders')?.volume ?? 0;
+    // The cluster that was to have it was recorded before the fork, and is gone.
+    service.catalog.transaction(() => service.catalog.noteVolume(99));
     service.storage.fork(volume, 99);
     await reopen();
     expect(service.storage.listVolumes()).not.toContain(99);

@@ -24,6 +24,7 @@ import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
 import {beginScrub, scrubStatus, stopScrub} from './actions/scrub.ts';
 import {storageReport} from './actions/storage-report.ts';
+import {addZone, removeZone, zoneReport} from './actions/zones.ts';
 import {modifyDBInstance, rebootDBInstance} from './actions/modify-db-instance.ts';
 import {
   copyDBClusterParameterGroup,
@@ -70,6 +71,7 @@ import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
 import {instancesOf} from './instances-of.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
+import {LaunchedProcesses} from './launched-processes.ts';
 import {reclaim, watchGrowth} from './reclaim.ts';
 import type {Monitor} from './metrics/measurements.ts';
 import {Measurer} from './metrics/measurer.ts';
@@ -81,6 +83,7 @@ import {Scrubber} from './scrubber.ts';
 import {SpaceMonitor} from './space-monitor.ts';
 import {Supervisor} from './supervisor.ts';
 import {addEvent, type Surroundings, type World} from './world.ts';
+import {ZoneChanges} from './zone-changes.ts';
 
 export type ClusterService = {
   /** Its calls wait until `recover` is through. */
@@ -94,8 +97,11 @@ export type ClusterService = {
 };
 
 export function createClusterService(surroundings: Surroundings): ClusterService {
+  const processes = new LaunchedProcesses(surroundings.launch);
   const base = {
     ...surroundings,
+    launch: processes.launch.bind(processes),
+    zones: surroundings.storeZones.list,
     endpoints: new EndpointSet(),
     volumeLocks: new KeyedLock(),
     resourceLocks: new KeyedLock(),
@@ -129,8 +135,9 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       );
     },
   });
+  const zoneChanges = new ZoneChanges({...base, processes}, supervisor);
   const scrubber = new Scrubber({...base, supervisor});
-  const world: World = {...base, reconciler, supervisor, space, replicas, scrubber};
+  const world: World = {...base, reconciler, supervisor, space, replicas, scrubber, zoneChanges};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
   let stopMaintenance = (): void => undefined;
@@ -142,6 +149,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.start();
       await recover(world);
       replicas.start();
+      zoneChanges.resume();
       scrubber.start();
       stopMaintenance = every(MAINTENANCE_PERIOD_MS, () => maintain(world));
       recovered.abort();
@@ -151,9 +159,11 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.stop();
       replicas.stop();
       stopWatching();
+      const changesStopped = zoneChanges.stop();
       const reconcilerStopped = world.reconciler.stop();
       await Promise.all([
         world.storage.endReclaim(),
+        changesStopped,
         scrubber.close(),
         reconcilerStopped,
         world.supervisor.stopAll(),
@@ -239,6 +249,9 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     setQuota: afterRecovery(setQuota),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
+    zoneReport: afterRecovery(zoneReport),
+    addZone: afterRecovery(addZone),
+    removeZone: afterRecovery(removeZone),
     beginScrub: afterRecovery(beginScrub),
     scrubStatus: afterRecovery(scrubStatus),
     stopScrub: afterRecovery(stopScrub),

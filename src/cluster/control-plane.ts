@@ -179,6 +179,12 @@ export type ControlPlane = {
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
   /** Likewise, at `GET /borealis/v1/storage`. */
   storageReport(options: {fresh: boolean}): Promise<StorageReport>;
+  /** Likewise, at `GET /borealis/v1/zones`. */
+  zoneReport(options: Record<string, never>): Promise<ZoneReport>;
+  /** `POST /borealis/v1/zones`; returns once the change has begun. */
+  addZone(zone: {letter: string; directory: string}): Promise<ZoneReport>;
+  /** `DELETE /borealis/v1/zones?letter=…`; likewise. */
+  removeZone(zone: {letter: string}): Promise<ZoneReport>;
   /** Likewise, at `/borealis/v1/scrub`: POST begins or joins one, GET tells, DELETE stops it. */
   beginScrub(request: ScrubRequest): Promise<BegunScrub>;
   scrubStatus(options: Record<string, never>): Promise<ScrubStatus>;
@@ -232,6 +238,24 @@ export type ClusterReport = {
   readonly bytesCopiedAtBirth: number;
   /** Null when the volume does not exist yet. `?fresh=true` checkpoints running writers first, so that it is exact as of now. */
   readonly usage: VolumeUsage | null;
+};
+
+/** The zones of the store. */
+export type ZoneReport = {
+  readonly zones: readonly {
+    readonly name: string;
+    readonly directory: string;
+    /** It is one of those whose write quorum a commit waits for. */
+    readonly counts: boolean;
+    readonly state: ZoneState;
+  }[];
+  /** Null while none is under way. */
+  readonly change: {
+    readonly kind: 'add' | 'remove';
+    readonly zone: string;
+    readonly phase: string;
+    readonly waitingFor: readonly string[];
+  } | null;
 };
 
 export type ClusterReports = {

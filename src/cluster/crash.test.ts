@@ -10,6 +10,7 @@ import {fileURLToPath} from 'node:url';
 import {afterAll, beforeAll, describe, expect, test, vi} from 'vitest';
 import type {CrashReport} from './testing/crash-child.ts';
 import {freePort} from './testing/fakes.ts';
+import {writeZonePlan} from './zone-list.ts';
 
 const CHILD = fileURLToPath(new URL('testing/crash-child.ts', import.meta.url));
 
@@ -315,5 +316,45 @@ describe('a service that is killed while it deletes', () => {
     const after = crash(copyOfPrepared(), 'delete', crashAt);
     expect(after).toMatchObject({clusters: [], instances: [], words: {}});
     expect(after.volumes).toEqual(after.golden);
+  });
+});
+
+describe('a service that is killed while its zones change', () => {
+  const steps = (phases: readonly string[]): string[] =>
+    phases.flatMap(phase => [`zone.${phase}.before-plan`, `zone.${phase}.after-plan`]);
+  const withZones = (...letters: string[]): string => {
+    const directory = copyOfPrepared();
+    const zones = letters.map(letter => {
+      return {name: `local-1${letter}`, directory: join(directory, `zone-${letter}`)};
+    });
+    writeZonePlan(directory, {number: 0, zones, change: null});
+    return directory;
+  };
+
+  test.each(steps(['joining', 'joint', 'closing', 'done']))(
+    'at %s has one more or not',
+    crashAt => {
+      const after = crash(withZones('a'), 'zone-add', crashAt);
+      const isBegun = crashAt !== 'zone.joining.before-plan';
+      expect(after.zones).toEqual(isBegun ? ['local-1a', 'local-1b'] : ['local-1a']);
+      expectOrdersUnharmed(after);
+    },
+  );
+
+  test.each(steps(['joint', 'leaving', 'closing', 'done']))(
+    'at %s has one less or not',
+    crashAt => {
+      const after = crash(withZones('a', 'b'), 'zone-remove', crashAt);
+      const isBegun = crashAt !== 'zone.joint.before-plan';
+      expect(after.zones).toEqual(isBegun ? ['local-1a'] : ['local-1a', 'local-1b']);
+      expectOrdersUnharmed(after);
+    },
+  );
+
+  test.each(steps(['undoing', 'done']))('at %s has given one up, or adds it after all', crashAt => {
+    const after = crash(withZones('a'), 'zone-undo', crashAt);
+    const isUndone = crashAt !== 'zone.undoing.before-plan';
+    expect(after.zones).toEqual(isUndone ? ['local-1a'] : ['local-1a', 'local-1b']);
+    expectOrdersUnharmed(after);
   });
 });

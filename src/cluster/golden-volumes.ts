@@ -87,7 +87,7 @@ async function fill(
   const handle = world.launch(
     {
       name: `golden-${volume}`,
-      zones: world.zones,
+      ...world.storeZones.config,
       volume,
       nodeCacheBytes: NODE_CACHE_BYTES,
       reserveBytes: 0,

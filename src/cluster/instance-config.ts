@@ -15,7 +15,7 @@ export const NODE_CACHE_BYTES: number = 32 * 1024 * 1024;
 
 type ConfigWorld = Pick<
   World,
-  'catalog' | 'offers' | 'hostMemoryBytes' | 'zones' | 'instancesDirectory' | 'reserveBytes'
+  'catalog' | 'offers' | 'hostMemoryBytes' | 'storeZones' | 'instancesDirectory' | 'reserveBytes'
 >;
 
 /** `readerVerifier`: of a cluster with readers, else null. Throws unavailable/engine-missing. */
@@ -26,7 +26,7 @@ export function instanceConfig(
   place: Place,
   readerVerifier: string | null,
 ): InstanceConfig {
-  const {offers, zones, instancesDirectory} = world;
+  const {offers, storeZones, instancesDirectory} = world;
   const offer = offerFor(offers, cluster);
   if (offer === undefined) {
     throw new BorealisError(
@@ -39,7 +39,7 @@ export function instanceConfig(
   mkdirSync(runDirectory, {recursive: true, mode: 0o700});
   return {
     name: instance.identifier,
-    zones,
+    ...storeZones.config,
     volume: place.volume,
     nodeCacheBytes: NODE_CACHE_BYTES,
     reserveBytes: world.reserveBytes,

@@ -5,7 +5,7 @@
 import {parentPort, workerData} from 'node:worker_threads';
 import {assert} from '../base/assert.ts';
 import {every, sleep} from '../base/clock.ts';
-import {openZones} from '../page-store/open-zones.ts';
+import {changeZones, openZones, type StoreConfig} from '../page-store/open-zones.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {Census} from '../volume/census.ts';
 import {PAGE_SIZE_BYTES} from '../volume/pointer.ts';
@@ -17,6 +17,7 @@ import {answerCalls} from './worker-calls.ts';
 
 export type ReclaimCall =
   | {method: 'sweep' | 'sweepNeed'}
+  | {method: 'changeZones'; config: StoreConfig}
   | {method: 'usage'; except: readonly VolumeNumber[]};
 
 /** How often a mirror looks after its zones. */
@@ -28,11 +29,10 @@ const GROWTH_BYTES_MIN: number = 32 * 2 ** 20;
 /** … and at least this share of what was reachable then. */
 const GROWTH_SHARE_MIN: number = 1 / 16;
 
-const {zones} = workerData as StorageWorkerData;
-const zone = openZones(
-  {zones},
-  {role: 'sweeper', onZoneEvent: event => parentPort?.postMessage({event})},
-);
+const zone = openZones(workerData as StorageWorkerData, {
+  role: 'sweeper',
+  onZoneEvent: event => parentPort?.postMessage({event}),
+});
 const {mirror} = zone;
 if (mirror !== null) every(TICK_MS, () => mirror.tick());
 // A lost node must not hide what all else takes; a sweep stops at it by itself.
@@ -45,6 +45,9 @@ function run(call: ReclaimCall): unknown {
       return sweepSlowly();
     case 'sweepNeed':
       return sweepNeed();
+    case 'changeZones':
+      changeZones(zone, call.config);
+      return null;
     case 'usage':
       return usage(call.except);
   }

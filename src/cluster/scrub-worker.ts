@@ -29,10 +29,9 @@ const PAUSE_MS_MIN = 10;
 /** Without a limit the thread still has messages to send, and zones to look after. */
 const UNPAUSED_MS_MAX = 50;
 
-const {zones} = workerData as StorageWorkerData;
-
 async function run({volumes, bytesPerSecond}: ScrubCall): Promise<ScrubReport> {
-  const zone = openZones({zones}, {role: 'sweeper', onZoneEvent: zoneEvent => post({zoneEvent})});
+  const config = workerData as StorageWorkerData;
+  const zone = openZones(config, {role: 'sweeper', onZoneEvent: zoneEvent => post({zoneEvent})});
   const stopTicks = every(TICK_MS, () => zone.mirror?.tick());
   try {
     const steps = scrubSteps(zone, {

@@ -1,6 +1,7 @@
 import type {ForkResult} from '../attachment/attachment.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
-import type {ZoneEvent, ZoneState} from '../page-store/zone.ts';
+import type {StoreConfig} from '../page-store/open-zones.ts';
+import type {MembershipState, ZoneEvent, ZoneState} from '../page-store/zone.ts';
 import type {Share} from '../volume/census.ts';
 import type {ScrubReport} from '../volume/scrub-report.ts';
 import type {SweepReport} from '../volume/sweeper.ts';
@@ -36,6 +37,23 @@ export type SweepNeed = {
   readonly isDue: boolean;
   /** Volumes with whole segments behind their checkpoint: a new checkpoint lets a sweep look at them. */
   readonly unsettled: readonly VolumeNumber[];
+};
+
+/** What a change of zones asks of the store. */
+export type ZoneMembershipCalls = {
+  /** From now on these are the zones. Returns once the store's own threads go by that. */
+  change(config: StoreConfig): Promise<void>;
+  state(): Promise<MembershipState>;
+  /** Looks at every zone anew, for `isSettled` of the state to say what is true from now on. */
+  audit(): Promise<void>;
+  /** The zones remember which ones count now; see `refuseStaleMembership`. */
+  record(): Promise<void>;
+  /** Tells a zone that does not count any more so; false when it cannot be told. */
+  markRemoved(zone: string): Promise<boolean>;
+  /** Volumes whose log may hold more than their record vouches for: one is open, or was not closed in order. */
+  unclean(): Promise<readonly VolumeNumber[]>;
+  /** Opens a volume that nobody has open and closes it in order: its log is where its record says. */
+  settle(volume: VolumeNumber): Promise<void>;
 };
 
 export type ScrubOrder = {
@@ -74,6 +92,7 @@ export type ClusterStorage = {
   remove(volume: VolumeNumber): Promise<void>;
   /** How each zone fares, as the service sees it. */
   zoneStates(): Promise<readonly ZoneState[]>;
+  readonly membership: ZoneMembershipCalls;
   /** Gives back space that no root reaches: one turn. It may run beside open writers, forks and removals. */
   sweep(): Promise<SweepReport>;
   sweepNeed(): Promise<SweepNeed>;

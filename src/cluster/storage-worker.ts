@@ -2,38 +2,65 @@
 import {parentPort, workerData} from 'node:worker_threads';
 import {assert} from '../base/assert.ts';
 import {sleep, systemClock} from '../base/clock.ts';
-import type {Mirror} from '../page-store/zone.ts';
-import {openZones} from '../page-store/open-zones.ts';
-import {allocateVolume, openStore} from '../page-store/store.ts';
-import {forkIdleVolume} from '../volume/open-volume.ts';
+import {BorealisError} from '../base/errors.ts';
+import type {MembershipState, Mirror} from '../page-store/zone.ts';
+import {changeZones, openZones} from '../page-store/open-zones.ts';
+import {allocateVolume, markRemoved, openStore, recordMembership} from '../page-store/store.ts';
+import {forkIdleVolume, openVolumeIn} from '../volume/open-volume.ts';
+import {readVolumeRecord} from '../volume/volume-record.ts';
+import {levelIdleVolumes} from '../volume/level-idle.ts';
 import type {StorageCall, StorageWorkerData} from './storage.ts';
 import {answerCalls} from './worker-calls.ts';
 
 /** How often a mirror looks after its zones. */
 const TICK_MS = 1_000;
+/** How often volumes are looked for that were not closed in order. */
+const LEVEL_PERIOD_MS = 15_000;
 /** Time for the zones to answer a step of a catch-up. */
 const STEP_MS = 2;
 
-const {zones, nodeCacheBytes} = workerData as StorageWorkerData;
-const zone = openZones(
-  {zones},
-  {role: 'keeper', onZoneEvent: event => parentPort?.postMessage({event})},
-);
-openStore(zone);
+const {nodeCacheBytes, ...config} = workerData as StorageWorkerData;
+let membership = config.membership;
+const zone = openZones(config, {
+  role: 'keeper',
+  onZoneEvent: event => parentPort?.postMessage({event}),
+});
+/** Why no call can be answered: told to whoever calls, for what ends a thread loses its kind. */
+let failure: Error | null = null;
+try {
+  openStore(zone, membership);
+} catch (error) {
+  failure = error instanceof Error ? error : new Error(String(error));
+}
 const {mirror} = zone;
-if (mirror !== null) void lookAfter(mirror);
+if (mirror !== null && failure === null) void lookAfter(mirror);
 
 /** Between two ticks a catch-up goes on step by step; calls are answered in the pauses. */
 async function lookAfter(store: Mirror): Promise<never> {
+  let levelAtMs = systemClock.monotonicMs() + LEVEL_PERIOD_MS;
   for (;;) {
     store.tick();
+    if (systemClock.monotonicMs() >= levelAtMs) {
+      level();
+      levelAtMs = systemClock.monotonicMs() + LEVEL_PERIOD_MS;
+    }
     const tickAtMs = systemClock.monotonicMs() + TICK_MS;
     do await sleep(store.step() ? STEP_MS : TICK_MS);
     while (systemClock.monotonicMs() < tickAtMs);
   }
 }
 
+/** A volume that cannot be opened now is tried again. */
+function level(): void {
+  try {
+    levelIdleVolumes({zone, nodeCacheBytes});
+  } catch (error) {
+    if (!(error instanceof BorealisError)) throw error;
+  }
+}
+
 function run(call: StorageCall): unknown {
+  if (failure !== null) throw failure;
   switch (call.method) {
     case 'allocateVolume':
       return allocateVolume(zone);
@@ -46,10 +73,34 @@ function run(call: StorageCall): unknown {
     case 'remove':
       return zone.deleteVolumeRecord(call.volume);
     case 'zoneStates':
-      return mirror?.states() ?? zones.map(({name}) => ({zone: name, state: 'healthy'}));
+      return mirror?.states() ?? [{zone: zone.name, state: 'healthy'}];
+    case 'changeZones':
+      changeZones(zone, call.config);
+      membership = call.config.membership;
+      return null;
+    case 'membershipState':
+      return mirror?.membershipState() ?? stateOfOne();
+    case 'auditZones':
+      return mirror?.auditAnew();
+    case 'recordMembership':
+      if (membership !== undefined && membership.number > 0) recordMembership(zone, membership);
+      return null;
+    case 'markRemoved':
+      return markRemoved(zone, call.zone);
+    case 'uncleanVolumes':
+      return zone
+        .listVolumes()
+        .filter(volume => readVolumeRecord(zone, volume)?.record.clean === false);
+    case 'settle':
+      openVolumeIn({zone, volume: call.volume, create: false, nodeCacheBytes}).close();
+      return null;
     case 'ready':
       return true;
   }
+}
+
+function stateOfOne(): MembershipState {
+  return {number: membership?.number ?? 0, current: [zone.name], broken: [], isSettled: true};
 }
 
 assert(parentPort !== null, 'this file runs in a worker thread');

@@ -5,24 +5,32 @@
  *     reclaim    usage and sweep: as long as the store is large
  *     scrub      as long as a scrub runs: it reads all there is
  */
-import type {ForkResult, ZoneConfig} from '../attachment/attachment.ts';
+import type {ForkResult} from '../attachment/attachment.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
+import type {StoreConfig} from '../page-store/open-zones.ts';
 import type {ZoneEvent, ZoneState} from '../page-store/zone.ts';
 import type {ScrubReport} from '../volume/scrub-report.ts';
 import type {SweepReport} from '../volume/sweeper.ts';
 import type {ReclaimCall} from './reclaim-worker.ts';
 import type {ScrubCall, ScrubWorkerEvent} from './scrub-worker.ts';
-import type {ClusterStorage, ScrubOrder, ScrubRun, StoreUsage, SweepNeed} from './storage-types.ts';
+import type {
+  ClusterStorage,
+  ScrubOrder,
+  ScrubRun,
+  StoreUsage,
+  SweepNeed,
+  ZoneMembershipCalls,
+} from './storage-types.ts';
 import {WorkerCalls} from './worker-calls.ts';
 
-export type StorageWorkerData = {
-  readonly zones: readonly ZoneConfig[];
-  readonly nodeCacheBytes: number;
-};
+export type StorageWorkerData = StoreConfig & {readonly nodeCacheBytes: number};
 
 export type StorageCall =
   | {method: 'allocateVolume' | 'volumes' | 'zoneStates' | 'ready'}
-  | {method: 'exists' | 'remove'; volume: VolumeNumber}
+  | {method: 'membershipState' | 'auditZones' | 'recordMembership' | 'uncleanVolumes'}
+  | {method: 'changeZones'; config: StoreConfig}
+  | {method: 'markRemoved'; zone: string}
+  | {method: 'exists' | 'remove' | 'settle'; volume: VolumeNumber}
   | {method: 'forkIdle'; volume: VolumeNumber; child: VolumeNumber};
 
 /** Makes the store if the zone holds none. */
@@ -34,43 +42,57 @@ export function openClusterStorage(
 }
 
 class WorkerStorage implements ClusterStorage {
-  readonly #data: StorageWorkerData;
-  readonly #storage: WorkerCalls<StorageCall>;
-  readonly #reclaim: WorkerCalls<ReclaimCall>;
+  readonly membership: ZoneMembershipCalls;
+  readonly #onZoneEvent: (event: ZoneEvent) => void;
+  #data: StorageWorkerData;
+  /** It stays one with one zone left, until the next start. */
+  #isMirror: boolean;
+  #storage: WorkerCalls<StorageCall>;
+  #reclaim: WorkerCalls<ReclaimCall>;
+  /** Threads of scrubs that run. */
+  readonly #scrubs = new Set<WorkerCalls<ScrubCall>>();
+  /** Calls wait while the threads are replaced. */
+  #replaced: Promise<void> = Promise.resolve();
 
   constructor(data: StorageWorkerData, onZoneEvent: (event: ZoneEvent) => void) {
-    this.#storage = new WorkerCalls('cluster/storage-worker', data, event =>
-      onZoneEvent(event as ZoneEvent),
-    );
     this.#data = data;
-    // Of its zones' states the storage thread tells.
-    this.#reclaim = new WorkerCalls('cluster/reclaim-worker', data, event => {
-      if ((event as ZoneEvent).type !== 'state') onZoneEvent(event as ZoneEvent);
-    });
+    this.#isMirror = data.zones.length > 1;
+    this.#onZoneEvent = onZoneEvent;
+    this.#storage = this.#startStorage();
+    this.#reclaim = this.#startReclaim();
+    this.membership = {
+      change: config => this.#changeZones(config),
+      state: () => this.#call({method: 'membershipState'}),
+      audit: () => this.#call({method: 'auditZones'}),
+      record: () => this.#call({method: 'recordMembership'}),
+      markRemoved: zone => this.#call({method: 'markRemoved', zone}),
+      unclean: () => this.#call({method: 'uncleanVolumes'}),
+      settle: volume => this.#call({method: 'settle', volume}),
+    };
   }
 
   allocateVolume(): Promise<VolumeNumber> {
-    return this.#storage.call({method: 'allocateVolume'});
+    return this.#call({method: 'allocateVolume'});
   }
 
   exists(volume: VolumeNumber): Promise<boolean> {
-    return this.#storage.call({method: 'exists', volume});
+    return this.#call({method: 'exists', volume});
   }
 
   volumes(): Promise<readonly VolumeNumber[]> {
-    return this.#storage.call({method: 'volumes'});
+    return this.#call({method: 'volumes'});
   }
 
   forkIdle(source: VolumeNumber, child: VolumeNumber): Promise<ForkResult> {
-    return this.#storage.call({method: 'forkIdle', volume: source, child});
+    return this.#call({method: 'forkIdle', volume: source, child});
   }
 
   remove(volume: VolumeNumber): Promise<void> {
-    return this.#storage.call({method: 'remove', volume});
+    return this.#call({method: 'remove', volume});
   }
 
   zoneStates(): Promise<readonly ZoneState[]> {
-    return this.#storage.call({method: 'zoneStates'});
+    return this.#call({method: 'zoneStates'});
   }
 
   sweep(): Promise<SweepReport> {
@@ -91,10 +113,12 @@ class WorkerStorage implements ClusterStorage {
       if (progress !== undefined) onProgress(progress);
       if (zoneEvent !== undefined) onZoneEvent(zoneEvent);
     });
+    this.#scrubs.add(worker);
     const read = async (): Promise<ScrubReport> => {
       try {
         return await worker.call({method: 'scrub', volumes, bytesPerSecond});
       } finally {
+        this.#scrubs.delete(worker);
         await worker.end();
       }
     };
@@ -103,6 +127,50 @@ class WorkerStorage implements ClusterStorage {
 
   async endReclaim(): Promise<void> {
     await this.#reclaim.end();
+  }
+
+  #startStorage(): WorkerCalls<StorageCall> {
+    return new WorkerCalls('cluster/storage-worker', this.#data, event =>
+      this.#onZoneEvent(event as ZoneEvent),
+    );
+  }
+
+  /** Of its zones' states the storage thread tells. */
+  #startReclaim(): WorkerCalls<ReclaimCall> {
+    return new WorkerCalls('cluster/reclaim-worker', this.#data, event => {
+      if ((event as ZoneEvent).type !== 'state') this.#onZoneEvent(event as ZoneEvent);
+    });
+  }
+
+  async #call<T>(call: StorageCall): Promise<T> {
+    await this.#replaced;
+    return await this.#storage.call(call);
+  }
+
+  /** From one directory to several the threads are started anew; else they change while they work. */
+  async #changeZones(config: StoreConfig): Promise<void> {
+    const {nodeCacheBytes, membership} = this.#data;
+    if (membership?.number !== config.membership?.number) {
+      // A scrub goes by the zones that it began with. It is begun anew when it is due.
+      for (const scrub of this.#scrubs) void scrub.end();
+    }
+    this.#data = {...config, nodeCacheBytes};
+    if (!this.#isMirror && config.zones.length > 1) {
+      this.#isMirror = true;
+      this.#replaced = this.#replaced.then(() => this.#startAnew());
+      await this.#replaced;
+      return;
+    }
+    await this.#call({method: 'changeZones', config});
+    await this.#reclaim.call({method: 'changeZones', config});
+  }
+
+  async #startAnew(): Promise<void> {
+    await this.#reclaim.end();
+    await this.#storage.call({method: 'ready'});
+    await this.#storage.end();
+    this.#storage = this.#startStorage();
+    this.#reclaim = this.#startReclaim();
   }
 
   async close(): Promise<void> {

@@ -105,6 +105,16 @@ export class Supervisor {
     this.#announce();
   }
 
+  /** Ends the present life in order, and begins the next one: endpoints hold clients meanwhile. */
+  async restartInOrder(identifier: string, reason: string): Promise<void> {
+    const runner = this.#runners.get(identifier);
+    if (runner === undefined || isEnding(runner)) return;
+    runner.turn.abort(reason);
+    this.#rerouteOf(identifier);
+    this.#announce();
+    await endProcess(runner, this.#world.logger);
+  }
+
   /** After `swapWriter`: lets the two instances take their new roles. */
   takeOver(target: string, old: string | undefined): void {
     const runner = this.#runners.get(target);

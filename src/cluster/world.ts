@@ -11,12 +11,14 @@ import type {KeyedLock} from './keyed-lock.ts';
 import type {InstanceLauncher} from '../instance/instance-process.ts';
 import type {Reconciler} from './reconciler.ts';
 import type {EventCategory, EventSource} from './records.ts';
+import type {StoreZones} from './store-zones.ts';
 import type {ClusterStorage} from './storage-types.ts';
 import type {ServiceCounts} from './metrics/service-counts.ts';
 import type {SpaceMonitor} from './space-monitor.ts';
 import type {ReplicaMonitor} from './replica-monitor.ts';
 import type {Scrubber} from './scrubber.ts';
 import type {Supervisor} from './supervisor.ts';
+import type {ZoneChanges} from './zone-changes.ts';
 
 /** What the service gives. */
 export type Surroundings = {
@@ -24,7 +26,9 @@ export type Surroundings = {
   readonly storage: ClusterStorage;
   readonly launch: InstanceLauncher['launch'];
   readonly offers: EngineOffers;
-  readonly zones: readonly ZoneConfig[];
+  readonly storeZones: StoreZones;
+  /** The next process is to be started with the mounts that there are now. */
+  readonly renewSpare: () => void;
   /** Run directories of instances are made in it. */
   readonly instancesDirectory: string;
   /** Free bytes of the store, for writers without privileges. */
@@ -45,6 +49,8 @@ export type Surroundings = {
 };
 
 export type World = Surroundings & {
+  /** Of the store, in force; see `StoreZones`. */
+  readonly zones: readonly ZoneConfig[];
   readonly endpoints: EndpointSet;
   /** Held by whoever has a volume open or is about to change it as a whole. Key: its number. */
   readonly volumeLocks: KeyedLock;
@@ -55,6 +61,7 @@ export type World = Surroundings & {
   readonly scrubber: Scrubber;
   readonly space: SpaceMonitor;
   readonly replicas: ReplicaMonitor;
+  readonly zoneChanges: ZoneChanges;
   readonly reconciler: Reconciler;
 };
 

@@ -2,7 +2,7 @@ import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, expect, test} from 'vitest';
-import {openZoneList, parseZoneOption, writeZoneList} from './zone-list.ts';
+import {openZonePlan, parseZoneOption, readZonePlan, writeZonePlan} from './zone-list.ts';
 
 let data: string;
 
@@ -12,7 +12,8 @@ beforeEach(() => {
 
 afterEach(() => rmSync(data, {recursive: true}));
 
-const open = (...zones: string[]) => openZoneList(data, 'local-1', zones.map(parseZoneOption));
+const plan = (...zones: string[]) => openZonePlan(data, 'local-1', zones.map(parseZoneOption));
+const open = (...zones: string[]) => plan(...zones).zones;
 
 test('without a word there is one zone below the data directory', () => {
   const standard = [{name: 'local-1a', directory: join(data, 'store', 'local-1a')}];
@@ -31,7 +32,7 @@ test('named zones are remembered, in any order, and not silently changed', () =>
   expect(() => open('a=/disks/one', 'b=/disks/two', 'c=/disks/other')).toThrow(
     /The store has the zones/,
   );
-  writeZoneList(data, zones.slice(0, 2));
+  writeZonePlan(data, {number: 3, zones: zones.slice(0, 2), change: null});
   expect(open()).toEqual(zones.slice(0, 2));
 });
 
@@ -57,8 +58,19 @@ test('refuses a file that says nothing sensible', () => {
     '{}',
     '{"formatVersion":1,"zones":[]}',
     '{"formatVersion":2,"zones":[{}]}',
+    '{"formatVersion":2,"number":1,"zones":[{"name":"a","directory":"/a"}],"change":{"kind":"add"}}',
+    '{"formatVersion":3,"number":1,"zones":[{"name":"a","directory":"/a"}],"change":null}',
   ]) {
     writeFileSync(join(data, 'zones.json'), text);
     expect(() => open()).toThrow(/zones/);
   }
+});
+
+test('a change that is under way is remembered, and a file from before there were changes is read', () => {
+  const zones = open('a=/disks/one', 'b=/disks/two');
+  const change = {kind: 'add', zone: {name: 'local-1c', directory: '/c'}, phase: 'joint'} as const;
+  writeZonePlan(data, {number: 7, zones, change});
+  expect(plan()).toEqual({number: 7, zones, change});
+  writeFileSync(join(data, 'zones.json'), JSON.stringify({formatVersion: 1, zones}));
+  expect(readZonePlan(data)).toEqual({number: 0, zones, change: null});
 });

@@ -67,6 +67,8 @@ export type InstanceListener = {
 
 export type InstanceLauncher = {
   launch(config: InstanceConfig, listener: InstanceListener): InstanceProcess;
+  /** Replaces the spare process: one that was made before a disk was mounted does not see it. */
+  renewSpare(): void;
   /** Ends the spare process. Launched ones go on. */
   close(): void;
 };
@@ -76,6 +78,7 @@ const REQUEST_TIMEOUTS_MS: Readonly<Record<InstanceMethod, number>> = {
   fork: 60_000,
   checkpoint: 60_000,
   statistics: 10_000,
+  changeZones: 10_000,
   setMaster: 30_000,
   admitReaders: 30_000,
   follow: 10_000,
@@ -123,6 +126,11 @@ export function createInstanceLauncher(options: InstanceLauncherOptions): Instan
       launched.start(config, listener);
       void launched.ready.then(makeSpare, makeSpare);
       return launched;
+    },
+    renewSpare: () => {
+      spare?.kill('SIGKILL');
+      spare = null;
+      makeSpare();
     },
     close: () => {
       closed = true;

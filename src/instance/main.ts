@@ -124,6 +124,8 @@ function call({methods}: RunningInstance, request: RequestMessage): Promise<unkn
       return methods.checkpoint(request.params);
     case 'statistics':
       return methods.statistics(request.params);
+    case 'changeZones':
+      return methods.changeZones(request.params);
     case 'setMaster':
       return methods.setMaster(request.params);
     case 'admitReaders':

@@ -19,7 +19,9 @@ import type {
   ReplicationSource,
 } from '../engine/engine.ts';
 import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
-import type {ZoneEvent} from '../page-store/zone.ts';
+import type {Membership} from '../page-store/membership.ts';
+import type {StoreConfig} from '../page-store/open-zones.ts';
+import type {MembershipState, ZoneEvent} from '../page-store/zone.ts';
 
 export type EngineRuntime = 'native' | 'pglite';
 
@@ -30,6 +32,8 @@ export type InstanceConfig = {
   /** For log lines and process titles, e.g. `orders-writer`. */
   readonly name: string;
   readonly zones: readonly ZoneConfig[];
+  /** Which of them count; see `StoreConfig`. */
+  readonly membership?: Membership | undefined;
   readonly volume: VolumeNumber;
   readonly nodeCacheBytes: number;
   /** See `AttachmentConfig`. */
@@ -79,6 +83,8 @@ export type InstanceMethods = {
   fork: {params: {child: VolumeNumber}; result: ForkResult & {steps: readonly StepReport[]}};
   checkpoint: {params: Record<string, never>; result: {lsn: Lsn}};
   statistics: {params: Record<string, never>; result: InstanceStatistics};
+  /** Which zones there are from now on. */
+  changeZones: {params: StoreConfig; result: MembershipState};
   setMaster: {params: {master: MasterUser}; result: Record<string, never>};
   /** Of a writer; see `EngineReplication`. */
   admitReaders: {params: {verifier: string}; result: Record<string, never>};

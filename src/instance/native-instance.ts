@@ -58,6 +58,7 @@ export async function startNative(
     attachFuse(
       {
         zones: config.zones,
+        membership: config.membership,
         volume: config.volume,
         nodeCacheBytes: config.nodeCacheBytes,
         reserveBytes: config.reserveBytes,

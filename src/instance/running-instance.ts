@@ -8,6 +8,8 @@ import type {InstanceMethods, StepReport} from './messages.ts';
 
 /** Whoever asks for statistics waits a little longer than for each part of them. */
 const STATISTICS_PART_MS_MAX = 1_000;
+/** A serving thread that does not answer for so long waits for zones itself. */
+const ANSWER_MS_MAX = 5_000;
 
 /** The end of an engine's log, to go with a failure. */
 export type LogTail = {tail(): string};
@@ -44,6 +46,7 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
         ]);
         return {volume, engine: own};
       },
+      changeZones: config => attachment.changeZones(config),
       setMaster: async ({master}) => {
         await engine.setMaster(master);
         return {};
@@ -59,7 +62,12 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
       replication: () => replicationOf(engine).progress(),
       configure: async ({parameters}) => ({isTaken: await engine.configure(parameters)}),
       stop: async ({mode}) => {
-        const {waitingWrites} = await attachment.statistics();
+        const {waitingWrites, isWritable} = await withDeadline(
+          attachment.statistics(),
+          ANSWER_MS_MAX,
+          withoutQuorum,
+        );
+        if (!isWritable) throw withoutQuorum();
         if (waitingWrites > 0) throw withoutSpace();
         await engine.stop(mode);
         await attachment.detach();
@@ -91,6 +99,15 @@ function withoutSpace(): BorealisError {
     'quota',
     'storage-full',
     'storage is full: the engine ends without a last checkpoint, as in a crash',
+  );
+}
+
+/** What an engine writes as it shuts down would wait for zones that may never return. */
+function withoutQuorum(): BorealisError {
+  return new BorealisError(
+    'unavailable',
+    'zone-quorum',
+    'too few zones can be written to: the engine ends without a last checkpoint, as in a crash',
   );
 }
 

@@ -1,16 +1,21 @@
 /** Which bytes a zone that catches up is to copy. */
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import type {Ask, Job} from './mirror-job.ts';
-import {outcomeError, type Member} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import {outcomeError} from './mirror-members.ts';
 import type {RecordVersion} from './record.ts';
-import type {Outcome} from './zone-operation.ts';
+import {LISTING_PAGE, type Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
 
 /** Copied by one operation, and how many of them are under way at a time. */
 const COPY_BYTES = 4 * 2 ** 20;
 const COPIES_AT_A_TIME = 32;
 
-export type Copy = {readonly segment: SegmentNumber; readonly from: number; readonly to: number};
+export type Copy = {
+  readonly segment: SegmentNumber;
+  readonly from: number;
+  readonly to: number;
+};
 
 /**
  * What `own` lacks of `there`. Segments below `settled` are whole in a zone if they are as long as
@@ -40,6 +45,19 @@ export function settledPart(copies: readonly Copy[], settled: RecordVersion['set
   });
 }
 
+/** All segments of a volume in one zone, page by page. */
+export function* listSegments(member: Member, volume: VolumeNumber): Listing {
+  const all: SegmentListing[] = [];
+  for (let after = 0; ; after = all.at(-1)?.segment ?? 0) {
+    const [outcome] = yield [{member, operation: {kind: 'list-segments', volume, after}}];
+    const page = good(outcome).value as readonly SegmentListing[];
+    all.push(...page);
+    if (page.length < LISTING_PAGE) return all;
+  }
+}
+
+type Listing = Generator<readonly Ask[], readonly SegmentListing[], readonly Outcome[]>;
+
 /** The copies as operations of at most COPY_BYTES. */
 export function copyAsks(
   member: Member,
@@ -50,9 +68,10 @@ export function copyAsks(
 ): Ask[] {
   return copies.flatMap(({segment, from, to}) => {
     const asks: Ask[] = [];
+    const rewrite = member.standing !== 'current';
     for (let at = from; at < to; at += COPY_BYTES) {
       const end = Math.min(to, at + COPY_BYTES);
-      const range = {volume, segment, source: source.name, from: at, to: end, inOrder};
+      const range = {volume, segment, source: source.name, from: at, to: end, inOrder, rewrite};
       asks.push({member, operation: {kind: 'copy', ...range}});
     }
     return asks;

@@ -21,6 +21,7 @@ import {attempt, DirectoryHold, DirectorySegment, ioError} from './directory-fil
 import {recognizeSegment, writeCompact} from './compact-segment.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import type {
+  ListingPart,
   RecordHold,
   SegmentFile,
   SegmentListing,
@@ -149,19 +150,20 @@ class DirectoryZone implements Zone {
     return this.openSegment(volume, segment);
   }
 
-  listSegments(volume: VolumeNumber): SegmentListing[] {
+  listSegments(volume: VolumeNumber, part?: ListingPart): SegmentListing[] {
     const directory = this.#volumeDirectory(volume);
     if (!fs.existsSync(directory)) return [];
     return attempt(`list segments of ${directory}`, () => fs.readdirSync(directory))
       .filter(name => name.endsWith(SEGMENT_SUFFIX))
+      .filter(name => segmentOf(name) > (part?.after ?? 0))
       .sort()
+      .slice(0, part?.limit)
       .flatMap(name => {
         const status = fs.statSync(path.join(directory, name), {throwIfNoEntry: false});
         // Deleted by the sweeper since the directory was read.
         if (status === undefined) return [];
-        const segment = Number.parseInt(name.slice(0, 8), 16) as SegmentNumber;
         const bytesOnDisk = status.blocks * DISK_BLOCK_BYTES;
-        return [{segment, bytesOnDisk, sizeBytes: status.size}];
+        return [{segment: segmentOf(name), bytesOnDisk, sizeBytes: status.size}];
       });
   }
 
@@ -289,6 +291,10 @@ class DirectoryZone implements Zone {
 
 function meansSomething(name: string): boolean {
   return name === 'record' || name === REMOVED_MARKER || name.endsWith(SEGMENT_SUFFIX);
+}
+
+function segmentOf(name: string): SegmentNumber {
+  return Number.parseInt(name.slice(0, 8), 16) as SegmentNumber;
 }
 
 function hex8(value: number): string {

@@ -8,12 +8,17 @@
  * costs nothing, or if there would be no quorum without it; else it is broken, and catches up once
  * the log has been recovered.
  */
+import {BorealisError} from '../base/errors.ts';
 import type {VolumeNumber} from './ids.ts';
-import {copyAsks, good, planCopies, settledPart} from './copy-plan.ts';
-import {outcomeError, type Member, type Members} from './mirror-members.ts';
+import {copyAsks, good, listSegments, planCopies, settledPart} from './copy-plan.ts';
+import type {Member} from './mirror-member.ts';
+import {outcomeError, type Members} from './mirror-members.ts';
 import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
 import type {Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
+
+const LOCK_WAIT_MS = 2000;
+const LOCK_RETRY_MS = 20;
 
 type Copy = {readonly bytes: Buffer | null; readonly version: RecordVersion | null};
 
@@ -27,7 +32,7 @@ export function claimInZones(members: Members, volume: VolumeNumber): void {
       {bytes: null, version: null},
     );
     if (newest.bytes !== null) bringToNewest(members, volume, copies, newest as NewestCopy);
-    if (members.current().length < members.settings.quorum) {
+    if (!members.isWriteQuorum(members.current())) {
       throw members.quorumLost(`open volume ${volume}`);
     }
   } catch (error) {
@@ -46,18 +51,34 @@ export function releaseInZones(members: Members, volume: VolumeNumber): void {
 
 type NewestCopy = {readonly bytes: Buffer; readonly version: RecordVersion | null};
 
+/** Who keeps the store may have it open for a moment: it is tried again for a while. */
 function lockQuorum(members: Members, volume: VolumeNumber): void {
+  const untilMs = members.nowMs() + LOCK_WAIT_MS;
+  for (;;) {
+    try {
+      lockOnce(members, volume);
+      return;
+    } catch (error) {
+      const isTaken = error instanceof BorealisError && error.kind === 'conflict';
+      if (!isTaken || members.nowMs() >= untilMs) throw error;
+      releaseInZones(members, volume);
+      members.waitForBell(members.board.bell(), LOCK_RETRY_MS);
+    }
+  }
+}
+
+function lockOnce(members: Members, volume: VolumeNumber): void {
   const answers = ask(members, () => ({kind: 'lock', volume}));
-  let locked = 0;
+  const locked: Member[] = [];
   let conflict: (Outcome & {ok: false}) | null = null;
   for (const [member, outcome] of answers) {
-    if (outcome.ok) locked++;
+    if (outcome.ok) locked.push(member);
     else if (outcome.kind === 'conflict') conflict = outcome;
     // A zone that does not know the volume yet has nowhere to put a lock.
-    else if (outcome.kind === 'not-found' && member.hasStore) locked++;
+    else if (outcome.kind === 'not-found' && member.hasStore === true) locked.push(member);
     else members.break(member, outcome.message);
   }
-  if (locked >= members.settings.quorum) {
+  if (members.isWriteQuorum(locked)) {
     for (const [member, outcome] of answers) {
       if (!outcome.ok && outcome.kind === 'conflict') members.break(member, outcome.message);
     }
@@ -75,13 +96,16 @@ function readRecords(members: Members, volume: VolumeNumber): Map<Member, Copy> 
     }
     const bytes = outcome.bytes === null ? null : Buffer.from(outcome.bytes);
     // That it has no record says something only if it is not that it was emptied.
-    if (bytes === null && !member.hasStore) {
-      members.break(member, 'it is new or was emptied');
+    if (bytes === null && member.hasStore !== true) {
+      members.break(member, 'it is new or was emptied, or has not said so yet');
       continue;
     }
     copies.set(member, {bytes, version: bytes === null ? null : recordVersion(bytes)});
   }
-  if (copies.size < members.readQuorum) throw members.quorumLost(`read volume ${volume}`);
+  // One that rotted does not tell what it was.
+  const sound = [...copies].filter(([, {bytes, version}]) => bytes === null || version !== null);
+  const holders = sound.map(([member]) => member);
+  if (!members.isReadQuorum(holders)) throw members.quorumLost(`read volume ${volume}`);
   return copies;
 }
 
@@ -104,8 +128,9 @@ function bringToNewest(
     if (isFree(copy)) bring(members, volume, member, null, newest);
   for (const [member, copy] of behind) {
     if (isFree(copy)) continue;
-    const ready = members.current().length - costly(behind, isFree).length;
-    if (ready >= members.settings.quorum) members.break(member, 'it missed something');
+    const late = costly(behind, isFree);
+    const ready = members.current().filter(one => !late.includes(one));
+    if (members.isWriteQuorum(ready)) members.break(member, 'it missed something');
     else bring(members, volume, member, {source, settled: copy.version?.settled ?? null}, newest);
   }
 }
@@ -131,14 +156,9 @@ function bring(
   const limitMs = members.settings.hangMs;
   try {
     if (from !== null) {
-      const list = {kind: 'list-segments', volume} as const;
-      const there = good(members.askOne(from.source, list, limitMs) ?? undefined).value;
-      const own = good(members.askOne(member, list, limitMs) ?? undefined).value;
-      const plan = planCopies(
-        there as readonly SegmentListing[],
-        own as readonly SegmentListing[],
-        from.settled,
-      );
+      const there = listNow(members, from.source, volume);
+      const own = listNow(members, member, volume);
+      const plan = planCopies(there, own, from.settled);
       const copies = settledPart(plan, newest.version?.settled ?? null);
       for (const {operation} of copyAsks(member, from.source, volume, copies, false)) {
         good(members.askOne(member, operation, limitMs) ?? undefined);
@@ -152,12 +172,30 @@ function bring(
   }
 }
 
+/** As `listSegments`, waited for. */
+function listNow(
+  members: Members,
+  member: Member,
+  volume: VolumeNumber,
+): readonly SegmentListing[] {
+  const listing = listSegments(member, volume);
+  let step = listing.next();
+  while (step.done !== true) {
+    step = listing.next(
+      step.value.map(({operation}) => {
+        return good(members.askOne(member, operation, members.settings.hangMs) ?? undefined);
+      }),
+    );
+  }
+  return step.value;
+}
+
 function ask(
   members: Members,
   operation: () => {kind: 'lock' | 'read-volume-record'; volume: VolumeNumber},
 ): Map<Member, Outcome> {
   const asked = members.current();
-  const {readMs, hangMs, quorum} = members.settings;
+  const {readMs, hangMs} = members.settings;
   const beganMs = members.nowMs();
   const answers = members.askAll({
     members: () => asked,
@@ -165,7 +203,10 @@ function ask(
     limitMs: hangMs,
     enough: got => {
       const open = asked.filter(m => m.standing === 'current' && !got.has(m));
-      return open.length === 0 || (got.size >= quorum && members.nowMs() - beganMs > readMs);
+      return (
+        open.length === 0 ||
+        (members.isWriteQuorum(got.keys()) && members.nowMs() - beganMs > readMs)
+      );
     },
   });
   for (const member of asked) if (!answers.has(member)) members.break(member, 'it does not answer');

@@ -1,6 +1,7 @@
 /** What segments ask of their mirror: appends go to the stream, reads to some zone, copies to one. */
 import {BorealisError, errorMessage} from '../base/errors.ts';
-import type {Member, Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import type {Members} from './mirror-members.ts';
 import type {MirrorQuorums} from './mirror-quorums.ts';
 import type {MirrorReads} from './mirror-reads.ts';
 import type {MirrorStream} from './mirror-stream.ts';
@@ -18,7 +19,7 @@ type Parts = {
 export function segmentHost(parts: Parts): SegmentHost {
   const {members, stream, reads} = parts;
   return {
-    zoneNames: members.all.map(({name}) => name),
+    zoneNames: () => members.all.map(({name}) => name),
     append: ({volume, segment}, position, buffers) =>
       stream.append(volume, segment, position, buffers),
     truncate: ({volume, segment}, sizeBytes) => stream.truncate(volume, segment, sizeBytes),

@@ -4,7 +4,8 @@
  * reads and writes meanwhile.
  */
 import {BorealisError} from '../base/errors.ts';
-import type {Member, Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import type {Members} from './mirror-members.ts';
 import {lineOf, type Outcome, type ZoneOperation} from './zone-operation.ts';
 
 export type Ask = {
@@ -20,6 +21,7 @@ export type Job = Generator<readonly Ask[], void, readonly Outcome[]>;
 
 /** Code of the error that too few of the other zones are there. */
 export const TOO_FEW_ZONES = 'zone-quorum';
+const LATE = 'zone-late';
 
 type Pending = {ask: Ask; ticket: number | null; outcome: Outcome | null};
 
@@ -49,9 +51,11 @@ export class JobRunner {
         this.#pending = next.value.map(ask => ({ask, ticket: ask.ticket ?? null, outcome: null}));
       }
     } catch (error) {
-      const isOthersLack = error instanceof BorealisError && error.code === TOO_FEW_ZONES;
-      // That the others cannot vouch for it says nothing against a zone that is current.
-      if (isOthersLack && this.#member.standing === 'current') return false;
+      const {code = null} = error instanceof BorealisError ? error : {};
+      // That the others cannot vouch for it, or that it is slow to be looked at, says nothing against a
+      // zone that is current.
+      const isHarmless = code === TOO_FEW_ZONES || code === LATE;
+      if (isHarmless && this.#member.standing === 'current') return false;
       this.#members.break(this.#member, error instanceof Error ? error.message : String(error));
       return false;
     }
@@ -74,8 +78,10 @@ export class JobRunner {
       else this.#answeredAtMs = this.#members.nowMs();
     }
     const waitedMs = this.#members.nowMs() - this.#answeredAtMs;
-    if (!isAnswered && waitedMs > this.#members.settings.hangMs) {
-      throw new Error('it does not answer while it catches up');
+    const isLate = waitedMs > this.#members.settings.hangMs && !this.#members.isStarting();
+    if (!isAnswered && isLate) {
+      const text = 'it does not answer while it catches up';
+      throw new BorealisError('unavailable', LATE, text);
     }
     return isAnswered;
   }

@@ -10,19 +10,25 @@
  * Hung:     a current one that has done nothing for `hangMs`. Nobody waits for it, but it is still
  *           given everything while its line has room.
  * Broken:   it missed something. Only catching up mends that.
- * Quorum:   what must not be lost is on `quorum` zones, more than half; what must not be missed is
- *           asked of all that are not broken, and of at least zones − quorum + 1.
+ * Quorum:   what must not be lost is on a write quorum of the zones that count, what must not be missed
+ *           is asked of all of them that are not broken, and of a read quorum at least (membership.ts).
+ * Learner:  a zone that does not count yet, or any more. It is treated as one that catches up.
  */
-import {assert} from '../base/assert.ts';
 import {BorealisError, type ErrorKind} from '../base/errors.ts';
-import type {ZoneBoard} from './zone-board.ts';
+import {
+  describeQuorum,
+  isReadQuorum,
+  isVoter,
+  isWriteQuorum,
+  type Membership,
+} from './membership.ts';
+import {Member, STALL_CREDIT_MS} from './mirror-member.ts';
+import {SLOTS_MAX, type ZoneBoard} from './zone-board.ts';
 import type {ZoneChannel, ZoneMedium} from './zone-channel.ts';
 import {lineOf, type LineName, type Outcome, type ZoneOperation} from './zone-operation.ts';
-import type {ZoneEvent, ZoneState} from './zone.ts';
+import type {ZoneEvent} from './zone.ts';
 
 export type MirrorSettings = {
-  /** Zones that must hold something before it counts as durable; more than half of all. */
-  readonly quorum: number;
   /** A zone that does nothing for so long while there is something to do is not waited for. */
   readonly hangMs: number;
   /** How long a read waits for one zone before it asks another one. */
@@ -31,51 +37,19 @@ export type MirrorSettings = {
   readonly retryMs: number;
 };
 
-export const MIRROR_DEFAULTS: Omit<MirrorSettings, 'quorum'> = {
+export const MIRROR_DEFAULTS: MirrorSettings = {
   hangMs: 10_000,
   readMs: 1000,
   retryMs: 1000,
 };
 
+/** How much less often a zone that does not count is tried. */
+const LEARNER_RETRIES = 5;
 /** A wait looks at the state of things again after this. */
 const LOOK_AGAIN_MS = 100;
-/** A zone may hold up appends for this long, and for this part of the time. */
-const STALL_CREDIT_MS = 250;
+/** A zone may hold up appends for this part of the time. */
 const STALL_CREDIT_SHARE = 0.05;
 const NO_BYTES: readonly Uint8Array[] = [];
-
-export type Progress = {bytesDone: number; bytesTotal: number};
-
-export class Member {
-  readonly index: number;
-  readonly name: string;
-  channel: ZoneChannel | null = null;
-  standing: 'current' | 'catching-up' | 'broken' = 'broken';
-  reason = 'it was not opened yet';
-  sinceMs = 0;
-  isHung = false;
-  /** It has a store record. One without was emptied, or is new: it knows nothing of what it may have held. */
-  hasStore = true;
-  progress: Progress = {bytesDone: 0, bytesTotal: 0};
-  /** The stream's count of operations when this zone was made current. */
-  joinedAt = 0;
-  /** The operation of its line that covers all before that. */
-  joinTicket = 0;
-  lastDone = 0;
-  lastProgressMs = 0;
-  creditMs: number = STALL_CREDIT_MS;
-  creditAtMs = 0;
-
-  constructor(index: number, name: string) {
-    this.index = index;
-    this.name = name;
-  }
-
-  /** Current, and answers. */
-  get isGood(): boolean {
-    return this.standing === 'current' && !this.isHung;
-  }
-}
 
 type Watched = {
   member: Member;
@@ -85,7 +59,6 @@ type Watched = {
 };
 
 export class Members {
-  readonly all: readonly Member[];
   readonly settings: MirrorSettings;
   readonly board: ZoneBoard;
   /** Counts what was changed in the zones that are current. */
@@ -94,30 +67,71 @@ export class Members {
   readonly #report: (event: ZoneEvent) => void;
   readonly #wallMs: () => number;
   readonly #lastStates = new Map<Member, string>();
+  #all: readonly Member[] = [];
+  #membership: Membership;
+  /** Channels of zones that were removed, and which may be in a last call. */
+  #retired: {readonly slot: number; readonly channel: ZoneChannel}[] = [];
   #watched: Watched[] = [];
 
   constructor(
     medium: ZoneMedium,
     settings: MirrorSettings,
+    membership: Membership,
     wallMs: () => number,
     report: (event: ZoneEvent) => void,
   ) {
-    const {names, board} = medium;
-    const {quorum} = settings;
-    assert(2 * quorum > names.length && quorum <= names.length, 'two write quorums share a zone');
     this.#medium = medium;
     this.#report = report;
     this.#wallMs = wallMs;
     this.settings = settings;
-    this.board = board;
-    board.setUp(names.length, quorum);
-    this.all = names.map((name, index) => new Member(index, name));
-    for (const member of this.all) this.#open(member, 'current');
+    this.board = medium.board;
+    this.#membership = membership;
+    this.setMembership(medium.names, membership);
+    for (const member of this.all) if (member.isVoter) this.#open(member, 'current');
   }
 
-  /** Zones of which one at least holds whatever a write quorum does. */
-  get readQuorum(): number {
-    return this.all.length - this.settings.quorum + 1;
+  get all(): readonly Member[] {
+    return this.#all;
+  }
+
+  get membership(): Membership {
+    return this.#membership;
+  }
+
+  /** The zones are these now. Who is new has to catch up; who is gone is let go of. */
+  setMembership(names: readonly string[], membership: Membership): void {
+    for (const member of this.#all) if (!names.includes(member.name)) this.#retire(member);
+    const all: Member[] = [];
+    for (const name of names) {
+      const counts = isVoter(membership, name);
+      const known = this.#all.find(member => member.name === name);
+      const member = known ?? new Member(this.#freeSlot(all), name, counts);
+      member.isVoter = counts;
+      if (known === undefined) {
+        member.reason = 'it is to be filled';
+        this.board.publish(member.slot, 0);
+      }
+      all.push(member);
+    }
+    this.#all = all;
+    this.#membership = membership;
+    this.board.setVoters(
+      membership.voters.map(set => all.filter(m => set.includes(m.name)).map(({slot}) => slot)),
+    );
+  }
+
+  isWriteQuorum(members: Iterable<Member>): boolean {
+    return isWriteQuorum(
+      this.#membership,
+      Array.from(members, ({name}) => name),
+    );
+  }
+
+  isReadQuorum(members: Iterable<Member>): boolean {
+    return isReadQuorum(
+      this.#membership,
+      Array.from(members, ({name}) => name),
+    );
   }
 
   nowMs(): number {
@@ -130,10 +144,6 @@ export class Members {
 
   good(): Member[] {
     return this.all.filter(member => member.isGood);
-  }
-
-  states(): ZoneState[] {
-    return this.all.map(member => stateOf(member));
   }
 
   report(event: {type: 'repaired'} & Omit<ZoneEvent & {type: 'repaired'}, 'atMs' | 'type'>): void {
@@ -157,7 +167,7 @@ export class Members {
       }
       const done = member.channel.done('append');
       const idle = done === member.channel.submitted('append');
-      if (done !== member.lastDone || idle) {
+      if (done !== member.lastDone || idle || member.isStarting(nowMs)) {
         member.lastDone = done;
         member.lastProgressMs = nowMs;
         member.isHung = false;
@@ -178,15 +188,18 @@ export class Members {
     member.isHung = false;
     member.reason = reason;
     member.sinceMs = this.nowMs();
+    const {retryMs} = this.settings;
+    // One that does not count yet may be filled for hours before it is of use to this process.
+    member.retryAtMs = member.sinceMs + (member.isVoter ? retryMs : LEARNER_RETRIES * retryMs);
     this.#watched = this.#watched.filter(watched => watched.member !== member);
     this.#reportStates();
   }
 
   /** Opens a broken zone again, to catch up; false while it is too early. */
   reopen(member: Member): boolean {
-    if (this.nowMs() - member.sinceMs < this.settings.retryMs) return false;
+    if (this.nowMs() < member.retryAtMs) return false;
     if (member.channel !== null && !member.channel.hasEnded()) return false;
-    this.board.publish(member.index, 0);
+    this.board.publish(member.slot, 0);
     this.#open(member, 'catching-up');
     this.#reportStates();
     return true;
@@ -212,6 +225,12 @@ export class Members {
   stop(): void {
     for (const {channel} of this.all) channel?.stop();
     this.#medium.close();
+  }
+
+  /** One of these has yet to begin. */
+  isStarting(members: readonly Member[] = this.all): boolean {
+    const nowMs = this.nowMs();
+    return members.some(member => member.isStarting(nowMs));
   }
 
   // ── asking ──
@@ -270,8 +289,9 @@ export class Members {
       if (enough?.(answers) === true) break;
       if (enough === undefined && !isOpen) break;
       const leftMs = untilMs - this.nowMs();
-      if (leftMs <= 0) break;
-      this.waitForBell(seen, leftMs);
+      const isPatient = limitMs >= this.settings.hangMs && this.isStarting(members());
+      if (leftMs <= 0 && !isPatient) break;
+      this.waitForBell(seen, isPatient ? LOOK_AGAIN_MS : leftMs);
     }
     for (const [member, {line, ticket, channel}] of asked) {
       if (answers.has(member) || member.channel !== channel) continue;
@@ -300,20 +320,43 @@ export class Members {
       const state = standing === 'broken' ? reason : isHung ? 'it does not answer' : standing;
       return `${name}: ${state}`;
     });
-    const text = `cannot ${what}: ${this.settings.quorum} of ${this.all.length} zones are needed (${how.join('; ')})`;
+    const needed = describeQuorum(this.#membership);
+    const text = `cannot ${what}: ${needed} are needed (${how.join('; ')})`;
     return new BorealisError('unavailable', 'zone-quorum', text);
   }
 
   #open(member: Member, standing: 'current' | 'catching-up'): void {
     const nowMs = this.nowMs();
-    member.channel = this.#medium.open(member.index);
+    member.channel = this.#medium.open(member.name, member.slot);
     member.standing = standing;
+    member.hasStore = null;
     member.isHung = false;
     member.lastDone = 0;
+    member.openedMs = nowMs;
     member.lastProgressMs = nowMs;
     member.creditMs = STALL_CREDIT_MS;
     member.creditAtMs = nowMs;
     member.progress = {bytesDone: 0, bytesTotal: 0};
+  }
+
+  #retire(member: Member): void {
+    const {slot, channel} = member;
+    channel?.stop();
+    member.standing = 'broken';
+    member.isHung = false;
+    member.reason = 'it was removed';
+    if (channel !== null) this.#retired.push({slot, channel});
+    this.#watched = this.#watched.filter(watched => watched.member !== member);
+    this.#lastStates.delete(member);
+  }
+
+  /** What a thread that hangs may still publish must not be taken for another zone's. */
+  #freeSlot(added: readonly Member[]): number {
+    this.#retired = this.#retired.filter(({channel}) => !channel.hasEnded());
+    const taken = new Set([...this.#all, ...added, ...this.#retired].map(({slot}) => slot));
+    for (let slot = 0; slot < SLOTS_MAX; slot++) if (!taken.has(slot)) return slot;
+    const text = 'too many zones that were removed hang in their last call';
+    throw new BorealisError('unavailable', 'zone-slots', text);
   }
 
   #lookAtWatched(): void {
@@ -329,7 +372,7 @@ export class Members {
 
   #reportStates(): void {
     for (const member of this.all) {
-      const state = stateOf(member);
+      const {state} = member;
       const key = state.state === 'degraded' ? `degraded: ${state.reason}` : state.state;
       const last = this.#lastStates.get(member);
       if (last === key) continue;
@@ -338,17 +381,6 @@ export class Members {
       if (!isFirst) this.#report({type: 'state', atMs: this.#wallMs(), state});
     }
   }
-}
-
-function stateOf(member: Member): ZoneState {
-  const {name: zone, standing, reason, sinceMs, progress} = member;
-  if (standing === 'broken') return {zone, state: 'degraded', reason, sinceMs};
-  if (member.isHung) {
-    const since = member.lastProgressMs;
-    return {zone, state: 'degraded', reason: 'it does not answer', sinceMs: since};
-  }
-  if (standing === 'catching-up') return {zone, state: 'catching-up', ...progress};
-  return {zone, state: 'healthy'};
 }
 
 export function outcomeError({

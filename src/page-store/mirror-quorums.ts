@@ -1,5 +1,6 @@
 /** Questions that a quorum of a mirror's zones has to answer. */
-import {outcomeError, type Member, type Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import {outcomeError, type Members} from './mirror-members.ts';
 import type {Outcome, ZoneOperation} from './zone-operation.ts';
 
 /** What zones answered that could. */
@@ -21,26 +22,27 @@ export class MirrorQuorums {
     this.#hooks = hooks;
   }
 
-  /** Answers of all zones that give one soon, and of a read quorum at least. */
+  /** Answers of all zones that count and give one soon, and of a read quorum at least. */
   read(operation: ZoneOperation, what: string): Answers {
     const members = this.#members;
     const {readMs, hangMs} = members.settings;
     const beganMs = members.nowMs();
+    const asked = (): Member[] => members.current().filter(member => member.isVoter);
     const answers = members.askAll({
-      members: () => members.current(),
+      members: asked,
       operation: () => operation,
       limitMs: hangMs,
       enough: got => {
         for (const [member, outcome] of got)
           if (!outcome.ok) members.break(member, outcome.message);
-        const isAll = members.current().every(member => got.has(member) || member.isHung);
+        const isAll = asked().every(member => got.has(member) || member.isHung);
         const isLate = members.nowMs() - beganMs > readMs;
-        return isAll || (isLate && got.size >= members.readQuorum);
+        return isAll || (isLate && members.isReadQuorum(got.keys()));
       },
     });
     const good = new Map<Member, Outcome & {ok: true}>();
     for (const [member, outcome] of answers) if (outcome.ok) good.set(member, outcome);
-    if (good.size < members.readQuorum) throw members.quorumLost(what);
+    if (!members.isReadQuorum(good.keys())) throw members.quorumLost(what);
     // An opening must not go on without what a zone knew that it counts among its own.
     if (this.#hooks.isOpening()) this.demandAll([...good.keys()], what);
     return good;
@@ -49,24 +51,37 @@ export class MirrorQuorums {
   /** Leaves out the zones that did not answer; throws when a write quorum of them is not left. */
   demandAll(answered: readonly Member[], what: string): void {
     for (const member of this.#members.current()) {
-      if (!answered.includes(member)) this.#members.break(member, 'it does not answer');
+      if (!member.isVoter || answered.includes(member)) continue;
+      this.#members.break(member, 'it does not answer');
     }
-    if (this.#members.current().length >= this.#members.settings.quorum) return;
+    if (this.#members.isWriteQuorum(this.#members.current())) return;
     throw this.#members.quorumLost(what);
   }
 
-  /** Asks all zones and returns once `needed` have done it. Who fails has missed something. */
+  readonly isWriteQuorum = (done: readonly Member[]): boolean => this.#members.isWriteQuorum(done);
+
+  /** A write quorum, or without one every zone that is good. */
+  readonly isAllThereIs = (done: readonly Member[]): boolean => {
+    if (this.isWriteQuorum(done)) return true;
+    const good = this.#members.good();
+    const isAll = done.length > 0 && good.every(member => done.includes(member));
+    return isAll && !this.#members.isWriteQuorum(good);
+  };
+
+  /** Asks all zones and returns once those that have done it are enough. Who fails has missed something. */
   write(
     operation: () => ZoneOperation,
     bytes: Uint8Array | null,
     what: string,
-    needed: () => number = () => this.#members.settings.quorum,
+    isEnough: (done: readonly Member[]) => boolean = this.isWriteQuorum,
+    onDone: (member: Member) => void = () => undefined,
   ): ReadonlyMap<Member, Outcome> {
     const members = this.#members;
     members.changes++;
     const sinceMs = members.nowMs();
-    const failed = (member: Member, {ok, ...why}: Outcome): void => {
-      if (!ok && 'message' in why) members.break(member, why.message);
+    const ended = (member: Member, outcome: Outcome): void => {
+      if (outcome.ok) onDone(member);
+      else members.break(member, outcome.message);
     };
     const answers = members.askAll({
       members: () => members.current(),
@@ -74,24 +89,24 @@ export class MirrorQuorums {
       limitMs: Infinity,
       bytes: bytes === null ? [] : [bytes],
       enough: got => {
-        let done = 0;
+        const done: Member[] = [];
         let conflict: (Outcome & {ok: false}) | null = null;
         for (const [member, outcome] of got) {
-          if (outcome.ok) done++;
+          if (outcome.ok) done.push(member);
           else if (outcome.kind === 'conflict') conflict = outcome;
-          else failed(member, outcome);
+          else ended(member, outcome);
         }
-        if (done >= needed()) return true;
+        if (isEnough(done)) return true;
         if (conflict !== null) {
-          const open = members.current().filter(member => !got.has(member)).length;
-          if (done + open < needed()) throw outcomeError(conflict);
+          const open = members.current().filter(member => !got.has(member));
+          if (!isEnough([...done, ...open])) throw outcomeError(conflict);
         }
         if (members.nowMs() > sinceMs) this.#hooks.onWait(what, sinceMs);
         return false;
       },
-      onLate: failed,
+      onLate: ended,
     });
-    for (const [member, outcome] of answers) failed(member, outcome);
+    for (const [member, outcome] of answers) ended(member, outcome);
     return answers;
   }
 }

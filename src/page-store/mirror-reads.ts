@@ -3,7 +3,8 @@
  * answer in time or lacks the segment.
  */
 import {BorealisError} from '../base/errors.ts';
-import {outcomeError, type Member, type Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import {outcomeError, type Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import type {Repair, SegmentPlace} from './mirrored-segment.ts';
 import type {Outcome} from './zone-operation.ts';
@@ -110,7 +111,7 @@ export class MirrorReads {
       const key = `${member.name}:${volume}:${segment}`;
       if (member.standing !== 'current' || this.#stream.ends.has(segment)) continue;
       if (this.#healing.has(key) || this.#healing.size >= HEALS_MAX) continue;
-      const range = {source: source.name, from: 0, to: WHOLE, inOrder: false};
+      const range = {source: source.name, from: 0, to: WHOLE, inOrder: false, rewrite: false};
       const ticket = member.channel?.submit({kind: 'copy', ...place, ...range}, []) ?? null;
       if (ticket === null) continue;
       this.#healing.add(key);

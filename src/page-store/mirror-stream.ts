@@ -12,7 +12,8 @@
  * Recent: what not every good zone has written yet is kept here, for reads.
  */
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
-import type {Member, Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import type {Members} from './mirror-members.ts';
 import type {ZoneOperation} from './zone-operation.ts';
 
 /** The longest piece of an append. A line has room for several. */
@@ -59,6 +60,11 @@ export class MirrorStream {
     this.#ends.clear();
     this.#alsoFed.clear();
     this.#mark = 0;
+  }
+
+  /** Up to where it was asked to sync. */
+  get mark(): number {
+    return this.#mark;
   }
 
   /** Where each segment that this writer appended to ends. */
@@ -144,7 +150,7 @@ export class MirrorStream {
       // Throws once another writer took over.
       this.#members.board.quorumLsn();
       const done = this.#members.current().filter(member => isDone(member, asked));
-      if (done.length >= this.#members.settings.quorum) return;
+      if (this.#members.isWriteQuorum(done)) return;
       this.#waiting.onWait('sync', sinceMs);
       this.#members.waitForBell(seen, Infinity);
     }
@@ -243,10 +249,10 @@ export class MirrorStream {
     tickets: ReadonlyMap<Member, number>,
     waitedMs: number,
   ): void {
-    const placed = [...tickets.keys()].filter(member => member.standing === 'current').length;
-    const enough = placed >= this.#members.settings.quorum;
+    const placed = [...tickets.keys()].filter(member => member.standing === 'current');
+    const enough = this.#members.isWriteQuorum(placed);
     for (const member of left) {
-      if (!enough && !(placed > 0 && member.isHung)) continue;
+      if (!enough && !(placed.length > 0 && member.isHung)) continue;
       const mayWait = member.standing === 'current' && this.#members.spendCredit(member, waitedMs);
       if (!mayWait) this.#members.break(member, 'it is too slow for what is written');
     }

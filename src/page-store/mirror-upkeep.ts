@@ -10,7 +10,8 @@ import {assert} from '../base/assert.ts';
 import type {VolumeNumber} from './ids.ts';
 import {good} from './copy-plan.ts';
 import {JobRunner, type Job} from './mirror-job.ts';
-import type {Member, Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import type {Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import {StoreCatchUp} from './store-catch-up.ts';
 import {checkSameStore} from './store-identity.ts';
@@ -42,6 +43,7 @@ export class MirrorUpkeep {
   readonly #jobs = new Map<Member, JobRunner>();
   #lastTickMs = 0;
   #auditAtMs = 0;
+  #auditRound = 1;
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
@@ -71,6 +73,24 @@ export class MirrorUpkeep {
     return this.#jobs.size > 0;
   }
 
+  /** Of a keeper: looks at every zone anew, from now on. */
+  auditAnew(): void {
+    this.#auditRound++;
+    this.#auditAtMs = 0;
+  }
+
+  /** Whether every volume is whole in this zone, as found since `auditAnew`. */
+  isWhole(member: Member): boolean {
+    return member.wholeInRound === this.#auditRound;
+  }
+
+  /** Zones were removed: what went on for them ends. */
+  dropStrangers(): void {
+    for (const member of this.#jobs.keys()) {
+      if (!this.#parts.members.all.includes(member)) this.#jobs.delete(member);
+    }
+  }
+
   /** While something is waited for. */
   stepOrTick(): void {
     const {members} = this.#parts;
@@ -97,14 +117,18 @@ export class MirrorUpkeep {
    */
   #audit(): void {
     const {members, role} = this.#parts;
-    if (role !== 'keeper' || members.nowMs() < this.#auditAtMs || this.#jobs.size > 0) return;
-    if (members.good().length <= members.readQuorum) return;
+    if (role !== 'keeper' || this.#jobs.size > 0) return;
+    const usable = members.good();
+    const isDue =
+      members.nowMs() >= this.#auditAtMs || usable.some(({hasStore}) => hasStore === null);
+    if (!isDue || usable.length < 2 || !members.isReadQuorum(usable)) return;
     this.#auditAtMs = members.nowMs() + AUDIT_PERIOD_MS;
-    for (const member of members.good()) this.#begin(member, this.#catchUp(member));
+    for (const member of usable) this.#begin(member, this.#catchUp(member));
   }
 
   #begin(member: Member, job: Job): void {
-    this.#jobs.set(member, new JobRunner(this.#parts.members, member, job));
+    const noted = noting(job, this.#auditRound, member);
+    this.#jobs.set(member, new JobRunner(this.#parts.members, member, noted));
   }
 
   #catchUp(member: Member): Job {
@@ -123,11 +147,18 @@ export class MirrorUpkeep {
   }
 }
 
+/** Notes when the job has found the zone whole, or made it so, in the round in which it began. */
+function* noting(job: Job, round: number, member: Member): Job {
+  yield* job;
+  member.wholeInRound = round;
+}
+
 /** One that was emptied is the keeper's to fill: until then it has no store record. */
 function* rejoin({members, storeRecord}: UpkeepParts, member: Member): Job {
   const [store] = yield [{member, operation: {kind: 'read-store-record'}}];
   const {bytes} = good(store);
   if (bytes === null) throw new Error('it is new or was emptied');
   checkSameStore(bytes, storeRecord());
+  member.hasStore = true;
   members.join(member, 0, 0);
 }

@@ -4,7 +4,7 @@ import type {SegmentFile} from './zone.ts';
 
 /** What a segment asks of its mirror. */
 export type SegmentHost = {
-  readonly zoneNames: readonly string[];
+  readonly zoneNames: () => readonly string[];
   append(place: SegmentPlace, position: number, buffers: readonly Uint8Array[]): void;
   truncate(place: SegmentPlace, sizeBytes: number): void;
   sync(place: SegmentPlace): void;
@@ -34,7 +34,7 @@ export class MirroredSegment implements SegmentFile {
   }
 
   get copies(): readonly string[] {
-    return this.#host.zoneNames;
+    return this.#host.zoneNames();
   }
 
   read(position: number, into: Uint8Array, intoOffset: number, length: number): number {

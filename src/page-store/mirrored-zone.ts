@@ -13,19 +13,23 @@
 import {assert} from '../base/assert.ts';
 import {systemClock} from '../base/clock.ts';
 import type {Lsn, SegmentNumber, VolumeNumber} from './ids.ts';
+import type {Membership} from './membership.ts';
 import {segmentHost} from './mirror-host.ts';
 import {good} from './copy-plan.ts';
 import {claimInZones, releaseInZones} from './mirror-claim.ts';
 import {Members, type MirrorSettings} from './mirror-members.ts';
 import {MirrorQuorums, type Answers} from './mirror-quorums.ts';
+import {listInZones} from './mirror-listing.ts';
 import {MirrorReads} from './mirror-reads.ts';
+import {freeBytesOf, membershipStateOf, statesOf} from './mirror-state.ts';
 import {MirrorStream} from './mirror-stream.ts';
 import {MirrorUpkeep, type MirrorRole, type Writer} from './mirror-upkeep.ts';
 import {MirroredSegment, type SegmentHost} from './mirrored-segment.ts';
-import {isNewerRecord} from './record.ts';
+import {isNewerRecord, recordVersion} from './record.ts';
 import {commonStore, foreignZone, storeIdOf} from './store-identity.ts';
-import type {ZoneMedium} from './zone-channel.ts';
+import type {ZoneMedium, ZonePlace} from './zone-channel.ts';
 import type {
+  MembershipState,
   Mirror,
   RecordHold,
   SegmentFile,
@@ -40,20 +44,20 @@ import type {
 export type MirrorOptions = {
   readonly medium: ZoneMedium;
   readonly settings: MirrorSettings;
+  /** By default all zones count. */
+  readonly membership?: Membership;
   readonly role: MirrorRole;
   readonly onEvent: (event: ZoneEvent) => void;
   readonly wallMs?: () => number;
 };
-
-const UNKNOWN_FREE_BYTES = 2 ** 50;
 
 export function openMirroredZone(options: MirrorOptions): Zone {
   return new MirroredZone(options);
 }
 
 class MirroredZone implements Zone, Mirror {
-  readonly name: string;
   readonly mirror: Mirror = this;
+  readonly #medium: ZoneMedium;
   readonly #members: Members;
   readonly #stream: MirrorStream;
   readonly #reads: MirrorReads;
@@ -64,11 +68,15 @@ class MirroredZone implements Zone, Mirror {
   #storeRecord: Buffer | null = null;
   #isStoreKnown = false;
   #writer: Writer | null = null;
+  /** What was to be synced when the membership was changed last. */
+  #markAtChange = 0;
 
-  constructor({medium, settings, role, onEvent, wallMs}: MirrorOptions) {
-    this.name = medium.names.join(', ');
+  constructor({medium, settings, role, onEvent, wallMs, ...options}: MirrorOptions) {
+    this.#medium = medium;
     this.#role = role;
-    this.#members = new Members(medium, settings, wallMs ?? (() => systemClock.nowMs()), onEvent);
+    const membership = options.membership ?? {number: 0, voters: [medium.names]};
+    const clock = wallMs ?? (() => systemClock.nowMs());
+    this.#members = new Members(medium, settings, membership, clock, onEvent);
     this.#stream = new MirrorStream(this.#members, {
       onWait: (what, sinceMs) => this.#onWait(what, sinceMs),
     });
@@ -89,6 +97,10 @@ class MirroredZone implements Zone, Mirror {
     });
   }
 
+  get name(): string {
+    return this.#medium.names.join(', ');
+  }
+
   // ── Mirror ──
 
   requestSync(volume: VolumeNumber, segments: readonly SegmentNumber[], lsn: Lsn): void {
@@ -102,19 +114,54 @@ class MirroredZone implements Zone, Mirror {
 
   isWritable(): boolean {
     this.#members.refresh();
-    return this.#members.good().length >= this.#members.settings.quorum;
+    return this.#members.isWriteQuorum(this.#members.good());
   }
 
   states(): readonly ZoneState[] {
-    return this.#members.states();
+    return statesOf(this.#members, this.#role);
   }
 
   tick(): void {
     this.#upkeep.tick();
+    this.#demandSource();
   }
 
   step(): boolean {
     return this.#upkeep.step();
+  }
+
+  setMembership(zones: readonly ZonePlace[], membership: Membership): void {
+    const own = this.#members.membership;
+    // What was told before may come once more after a restart.
+    if (membership.number < own.number) return;
+    this.#medium.setZones(zones);
+    this.#members.setMembership(
+      zones.map(({name}) => name),
+      membership,
+    );
+    this.#upkeep.dropStrangers();
+    if (membership.number > own.number) this.#markAtChange = this.#stream.mark;
+  }
+
+  membershipState(): MembershipState {
+    return membershipStateOf({
+      ...{members: this.#members, role: this.#role, upkeep: this.#upkeep},
+      ...{writer: this.#writer, markAtChange: this.#markAtChange},
+    });
+  }
+
+  auditAnew(): void {
+    this.#upkeep.auditAnew();
+  }
+
+  writeStoreRecordTo(zone: string, bytes: Uint8Array): boolean {
+    const member = this.#members.all.find(({name}) => name === zone);
+    if (member === undefined || member.standing === 'broken') return false;
+    assert(!member.isVoter, 'a zone that counts is written to with the others');
+    const operation = {kind: 'write-store-record', expected: null, force: true} as const;
+    const {hangMs} = this.#members.settings;
+    member.isTold = this.#members.askOne(member, operation, hangMs, [bytes])?.ok === true;
+    return member.isTold;
   }
 
   // ── records ──
@@ -131,7 +178,7 @@ class MirroredZone implements Zone, Mirror {
     }
     this.#storeRecord = newest;
     this.#isStoreKnown = true;
-    if (newest !== null) this.#noteEmpty(answers);
+    this.#noteEmpty(answers, newest !== null);
     return newest;
   }
 
@@ -142,7 +189,16 @@ class MirroredZone implements Zone, Mirror {
       expected: latin1(expected),
       force: true,
     } as const;
-    this.#quorums.write(() => operation, bytes, 'write the store record');
+    const {isWriteQuorum} = this.#quorums;
+    this.#quorums.write(
+      () => operation,
+      bytes,
+      'write the store record',
+      isWriteQuorum,
+      member => {
+        member.hasStore = true;
+      },
+    );
     this.#storeRecord = Buffer.from(bytes);
   }
 
@@ -197,7 +253,8 @@ class MirroredZone implements Zone, Mirror {
     if (this.#members.good().length < this.#members.all.length) return;
     const answers = this.#readRecords(volume);
     const isGone = [...answers.values()].every(({value}) => value !== 'present');
-    if (answers.size < this.#members.all.length || !isGone) return;
+    const voters = this.#members.all.filter(member => member.isVoter);
+    if (answers.size < voters.length || !isGone) return;
     this.#quorums.write(
       () => ({kind: 'delete-empty-volume', volume}),
       null,
@@ -209,10 +266,9 @@ class MirroredZone implements Zone, Mirror {
 
   createSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
     // With less than a quorum it goes on in what is left: nothing is acknowledged from that.
-    const needed = (): number =>
-      Math.max(1, Math.min(this.#members.settings.quorum, this.#members.good().length));
     const what = `create segment ${segment} of volume ${volume}`;
-    this.#quorums.write(() => ({kind: 'create-segment', volume, segment}), null, what, needed);
+    const operation = {kind: 'create-segment', volume, segment} as const;
+    this.#quorums.write(() => operation, null, what, this.#quorums.isAllThereIs);
     return this.openSegment(volume, segment);
   }
 
@@ -226,18 +282,7 @@ class MirroredZone implements Zone, Mirror {
 
   /** Each segment once, with what it takes where it takes most. */
   listSegments(volume: VolumeNumber): SegmentListing[] {
-    const answers = this.#quorums.read({kind: 'list-segments', volume}, `list volume ${volume}`);
-    const found = new Map<SegmentNumber, SegmentListing>();
-    for (const {value} of answers.values()) {
-      for (const listing of value as SegmentListing[]) {
-        const {segment} = listing;
-        const other = found.get(segment) ?? listing;
-        const bytesOnDisk = Math.max(other.bytesOnDisk, listing.bytesOnDisk);
-        const sizeBytes = Math.max(other.sizeBytes, listing.sizeBytes);
-        found.set(segment, {segment, bytesOnDisk, sizeBytes});
-      }
-    }
-    return [...found.values()].sort((a, b) => a.segment - b.segment);
+    return listInZones(this.#quorums, volume);
   }
 
   deleteSegment(volume: VolumeNumber, segment: SegmentNumber): void {
@@ -283,7 +328,8 @@ class MirroredZone implements Zone, Mirror {
   lockVolume(volume: VolumeNumber): VolumeClaim {
     assert(this.#writer === null, 'a mirror has one writer at a time');
     this.#stream.begin();
-    for (const member of this.#members.all) this.#members.board.publish(member.index, 0);
+    this.#markAtChange = 0;
+    for (const member of this.#members.all) this.#members.board.publish(member.slot, 0);
     this.#members.board.clearFenced();
     if (!this.#isStoreKnown) this.readStoreRecord();
     claimInZones(this.#members, volume);
@@ -303,19 +349,8 @@ class MirroredZone implements Zone, Mirror {
     };
   }
 
-  /** What a write quorum has room for: a zone that is fuller will be left out. */
   freeBytes(): number {
-    const members = this.#members;
-    const {readMs, quorum} = members.settings;
-    const answers = members.askAll({
-      members: () => members.good(),
-      operation: () => ({kind: 'free-bytes'}),
-      limitMs: readMs,
-    });
-    const free = [...answers.values()].flatMap(one => (one.ok ? [one.value as number] : []));
-    free.sort((a, b) => b - a);
-    // Fewer answers than that say nothing of space: it is the quorum that is waited for then.
-    return free[quorum - 1] ?? UNKNOWN_FREE_BYTES;
+    return freeBytesOf(this.#members);
   }
 
   close(): void {
@@ -325,26 +360,44 @@ class MirroredZone implements Zone, Mirror {
   /** Something is waited for: zones may return meanwhile, and only a writer at work waits without end. */
   #onWait(what: string, sinceMs: number): void {
     const members = this.#members;
-    const {quorum, hangMs} = members.settings;
+    const {hangMs} = members.settings;
     this.#upkeep.stepOrTick();
+    this.#demandSource();
     if (this.#writer?.isRecovered === true && this.#role === 'writer') return;
-    const isLost = members.current().length < quorum;
-    if (isLost || members.nowMs() - sinceMs > hangMs) throw members.quorumLost(what);
+    const isLost = !members.isWriteQuorum(members.current());
+    const isLate = members.nowMs() - sinceMs > hangMs && !members.isStarting();
+    if (isLost || isLate) throw members.quorumLost(what);
   }
 
+  /** A writer whose zones have all missed something cannot go on: what they hold is for recovery to tell. */
+  #demandSource(): void {
+    if (this.#role !== 'writer' || this.#writer?.isRecovered !== true) return;
+    if (this.#members.current().length === 0) throw this.#members.quorumLost('go on');
+  }
+
+  /** A copy that rotted says nothing, unless all have. */
   #readRecords(volume: VolumeNumber): Answers {
-    return this.#quorums.read({kind: 'read-volume-record', volume}, `read volume ${volume}`);
+    const what = `read volume ${volume}`;
+    const answers = this.#quorums.read({kind: 'read-volume-record', volume}, what);
+    const sound = [...answers].filter(([, {bytes}]) => isSound(bytes));
+    if (this.#members.isReadQuorum(sound.map(([member]) => member))) return new Map(sound);
+    if (answers.size < this.#members.all.length) throw this.#members.quorumLost(what);
+    return answers;
   }
 
   /** A writer may still bring its own volume there; that the zone is whole is the keeper's matter. */
-  #noteEmpty(answers: Answers): void {
+  #noteEmpty(answers: Answers, isStore: boolean): void {
     for (const [member, {bytes}] of answers) {
-      member.hasStore = bytes !== null;
-      if (bytes === null && this.#role !== 'writer') {
+      member.hasStore = bytes !== null || !isStore;
+      if (!member.hasStore && this.#role !== 'writer') {
         this.#members.break(member, 'it is new or was emptied');
       }
     }
   }
+}
+
+function isSound(record: Uint8Array | null): boolean {
+  return record === null || recordVersion(Buffer.from(record)) !== null;
 }
 
 function latin1(bytes: Uint8Array | null): string | null {

@@ -1,7 +1,9 @@
 /**
  * Brings one zone up to date with all volumes of the store, as far as no writer has them open: what
  * was removed, segments that are settled, and records. What lies behind a volume's checkpoint is its
- * writer's own, or for the next opening to level.
+ * writer's own, or for the next opening to level; `levelIdleVolumes` does that before long.
+ * What the zone holds is not overwritten, and deleted only if no other zone has it: another copy may be
+ * the bad one.
  *
  * The zones that hold the store decide: they are a read quorum, so what none of them knows was never
  * acknowledged.
@@ -13,13 +15,15 @@ import {
   copiedBytes,
   copyAsks,
   good,
+  listSegments,
   planCopies,
   runCopies,
   settledPart,
   type Copy,
 } from './copy-plan.ts';
 import type {Ask, Job} from './mirror-job.ts';
-import type {Member, Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import type {Members} from './mirror-members.ts';
 import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
 import {TOO_FEW_ZONES} from './mirror-job.ts';
 import {checkSameStore} from './store-identity.ts';
@@ -32,6 +36,8 @@ type Found = {
   readonly version: RecordVersion | null;
   readonly segments: readonly SegmentListing[];
 };
+
+type SegmentCopy = {readonly listing: SegmentListing; readonly source: Member};
 
 export class StoreCatchUp {
   readonly #members: Members;
@@ -69,40 +75,77 @@ export class StoreCatchUp {
   *#bringVolume(volume: VolumeNumber): Job {
     const member = this.#member;
     const others = this.#witnesses;
-    const answers = yield [member, ...others].flatMap(of => [
-      {member: of, operation: {kind: 'read-volume-record', volume} as const},
-      {member: of, operation: {kind: 'list-segments', volume} as const},
-    ]);
-    const found = [member, ...others].map((_, index) => readFound(answers, index));
+    const found: Found[] = [];
+    for (const of of [member, ...others]) {
+      const [record] = yield [{member: of, operation: {kind: 'read-volume-record', volume}}];
+      found.push(foundIn(good(record), yield* listSegments(of, volume)));
+    }
     const [own, ...rest] = found as [Found, ...Found[]];
     const newest = rest.reduce((best, one) =>
       compareVersions(one.version, best.version) > 0 ? one : best,
     );
-    const isGone = rest.some(one => one.state === 'removed') || newest.state === 'absent';
-    if (isGone && own.state === 'present') {
-      const [removed] = yield [{member, operation: {kind: 'delete-volume-record', volume}}];
-      good(removed);
+    const isRemoved = rest.some(({state}) => state === 'removed');
+    const isUnknown = !isRemoved && newest.state === 'absent';
+    // One that comes back with what none of the others knows: it was never acknowledged. Of two that
+    // are current the one may just have been told of it, and the other one is about to be.
+    const isForeign = isUnknown && member.standing === 'catching-up' && this.#areAllAsked;
+    if (isRemoved || isUnknown) {
+      yield* this.#bringOrphans(volume, own, rest);
+      if (own.state === 'present' && (isRemoved || isForeign)) {
+        const [removed] = yield [{member, operation: {kind: 'delete-volume-record', volume}}];
+        good(removed);
+      }
+      return;
     }
-    const below = isGone ? Infinity : (newest.version?.settled?.segment ?? Infinity);
-    yield* this.#bringSegments(volume, own, rest, others, below);
+    yield* this.#bringSegments(volume, own, newest, rest);
     const isBehind = compareVersions(own.version, newest.version) < 0;
-    if (!isGone && isBehind) yield* this.#bringRecord(volume, own, newest, rest, others);
+    if (isBehind) yield* this.#bringRecord(volume, own, newest, rest);
   }
 
-  /** Segments below `below`: copied where they lack something, deleted where no other zone has them. */
-  *#bringSegments(
-    volume: VolumeNumber,
-    own: Found,
-    rest: readonly Found[],
-    others: readonly Member[],
-    below: number,
-  ): Job {
-    const member = this.#member;
-    const longest = longestCopies(rest, others).filter(({listing}) => listing.segment < below);
+  /** Every other zone of the mirror is a witness: what none of them has, nobody needs. */
+  get #areAllAsked(): boolean {
+    return this.#witnesses.length === this.#members.all.length - 1;
+  }
+
+  /**
+   * Segments of a volume without a record, which others may still reach. Nothing says which copy of them
+   * is whole, so only what is not there at all is copied; reads and a scrub see to the rest.
+   */
+  *#bringOrphans(volume: VolumeNumber, own: Found, rest: readonly Found[]): Job {
+    const sizes = new Map(own.segments.map(({segment, sizeBytes}) => [segment, sizeBytes]));
+    for (const [index, {segments}] of rest.entries()) {
+      const source = this.#witnesses[index] as Member;
+      const copies = segments.flatMap(({segment, sizeBytes}) => {
+        const from = sizes.get(segment) ?? 0;
+        sizes.set(segment, Math.max(from, sizeBytes));
+        return from < sizeBytes ? [{segment, from, to: sizeBytes}] : [];
+      });
+      yield* runCopies(this.#member, copyAsks(this.#member, source, volume, copies, false));
+    }
+    yield* this.#deleteForeign(volume, own, rest, Infinity);
+    // After a sync that failed they may lie in the host's cache only: written once more, and synced.
+    if (this.#member.standing === 'current') return;
+    const held = own.segments.map(({segment, sizeBytes}) => ({segment, from: 0, to: sizeBytes}));
+    yield* runCopies(this.#member, copyAsks(this.#member, this.#member, volume, held, false));
+  }
+
+  /**
+   * Segments below the place that the newest record vouches for: copied where they lack something. The
+   * zones that have that record are whole there.
+   */
+  *#bringSegments(volume: VolumeNumber, own: Found, newest: Found, rest: readonly Found[]): Job {
+    const below = newest.version?.settled?.segment ?? Infinity;
+    const longest = this.#wholeCopies(newest, rest).filter(({listing}) => listing.segment < below);
     const listed = longest.map(({listing}) => listing);
     const copies = planCopies(listed, own.segments, own.version?.settled ?? null);
     yield* this.#copy(volume, copies, longest);
-    const known = new Set(listed.map(({segment}) => segment));
+    yield* this.#deleteForeign(volume, own, rest, below);
+  }
+
+  *#deleteForeign(volume: VolumeNumber, own: Found, rest: readonly Found[], below: number): Job {
+    if (!this.#areAllAsked) return;
+    const member = this.#member;
+    const known = new Set(rest.flatMap(({segments}) => segments.map(({segment}) => segment)));
     const foreign = own.segments.filter(({segment}) => segment < below && !known.has(segment));
     const outcomes = yield foreign.map(({segment}) => {
       return {member, operation: {kind: 'delete-segment', volume, segment}} as const;
@@ -111,21 +154,12 @@ export class StoreCatchUp {
   }
 
   /** Only if no writer has the volume open: that one brings its record itself. */
-  *#bringRecord(
-    volume: VolumeNumber,
-    own: Found,
-    newest: Found,
-    rest: readonly Found[],
-    others: readonly Member[],
-  ): Job {
+  *#bringRecord(volume: VolumeNumber, own: Found, newest: Found, rest: readonly Found[]): Job {
     const member = this.#member;
     if (newest.bytes === null) return;
-    if (own.state === 'present') {
-      const [locked] = yield [{member, operation: {kind: 'lock', volume}}];
-      if (locked?.ok !== true) return;
-    }
+    if (own.state === 'present' && !(yield* this.#isIdle(volume))) return;
     const settled = newest.version?.settled ?? null;
-    const longest = longestCopies(rest, others);
+    const longest = this.#wholeCopies(newest, rest);
     const all = longest.map(({listing: {segment, sizeBytes}}) => {
       return {segment, from: 0, to: sizeBytes};
     });
@@ -134,15 +168,33 @@ export class StoreCatchUp {
     const write = {expected: null, force: true, hold: false} as const;
     const operation = {kind: 'write-volume-record', volume, ...write} as const;
     const [written] = yield [{member, operation, bytes: newest.bytes}];
-    if (own.state === 'present') yield [{member, operation: {kind: 'unlock', volume}}];
     if (written?.ok === false && written.kind !== 'conflict') good(written);
   }
 
-  *#copy(
-    volume: VolumeNumber,
-    copies: readonly Copy[],
-    from: readonly {listing: SegmentListing; source: Member}[],
-  ): Job {
+  /** No writer has it open, as far as this zone can tell. */
+  *#isIdle(volume: VolumeNumber): Generator<readonly Ask[], boolean, readonly Outcome[]> {
+    const member = this.#member;
+    const [locked] = yield [{member, operation: {kind: 'lock', volume}}];
+    if (locked?.ok !== true) return false;
+    yield [{member, operation: {kind: 'unlock', volume}}];
+    return true;
+  }
+
+  /** Of zones that have the newest record, for it vouches for them: each segment once, where it is longest. */
+  #wholeCopies(newest: Found, rest: readonly Found[]): SegmentCopy[] {
+    const whole = new Map<SegmentNumber, SegmentCopy>();
+    for (const [index, {segments, version}] of rest.entries()) {
+      if (compareVersions(version, newest.version) !== 0) continue;
+      for (const listing of segments) {
+        const other = whole.get(listing.segment);
+        if (other !== undefined && other.listing.sizeBytes >= listing.sizeBytes) continue;
+        whole.set(listing.segment, {listing, source: this.#witnesses[index] as Member});
+      }
+    }
+    return [...whole.values()];
+  }
+
+  *#copy(volume: VolumeNumber, copies: readonly Copy[], from: readonly SegmentCopy[]): Job {
     const sources = new Map(from.map(({listing, source}) => [listing.segment, source]));
     const asks = copies.flatMap((copy): Ask[] => {
       const source = sources.get(copy.segment);
@@ -154,12 +206,25 @@ export class StoreCatchUp {
     yield* runCopies(this.#member, asks);
   }
 
+  /**
+   * The record as it was acknowledged last, or read. A zone that missed something may hold one of a write
+   * that was given up, of any revision: that goes. One that is current is only given what is newer.
+   */
   *#giveStoreRecord(): Job {
-    const bytes = this.#storeRecord();
-    if (bytes === null) return;
-    const operation = {kind: 'write-store-record', expected: null, force: true} as const;
-    const [written] = yield [{member: this.#member, operation, bytes}];
-    good(written);
+    const member = this.#member;
+    for (;;) {
+      const bytes = this.#storeRecord();
+      if (bytes === null || member.isTold) return;
+      const [found] = yield [{member, operation: {kind: 'read-store-record'}}];
+      const own = good(found).bytes;
+      const isCurrent = member.standing === 'current';
+      const expected = own === null ? null : Buffer.from(own).toString('latin1');
+      const operation = {kind: 'write-store-record', expected, force: isCurrent} as const;
+      const [written] = yield [{member, operation, bytes}];
+      if (!isCurrent || (written?.ok === false && written.kind !== 'conflict')) good(written);
+      member.hasStore = true;
+      if (bytes === this.#storeRecord()) return;
+    }
   }
 
   /**
@@ -168,43 +233,33 @@ export class StoreCatchUp {
    */
   *#findWitnesses(): Job {
     const member = this.#member;
-    const others = this.#members.all.filter(one => one !== member && one.standing !== 'broken');
+    const others = this.#members.all.filter(
+      one => one !== member && one.isVoter && one.standing !== 'broken',
+    );
     const answers = yield [member, ...others].map(of => {
       return {member: of, operation: {kind: 'read-store-record'}} as const;
     });
     const [own, ...records] = answers.map(answer => good(answer).bytes);
     checkSameStore(own ?? null, this.#storeRecord());
+    member.hasStore = own != null;
+    // It was slow to say so when it was opened.
+    if (own == null && member.standing === 'current' && this.#storeRecord() !== null) {
+      throw new Error('it is new or was emptied');
+    }
     this.#witnesses = others.filter((_, index) => (records[index] ?? null) !== null);
-    const holders = this.#witnesses.length + (own == null ? 0 : 1);
-    if (this.#witnesses.length > 0 && holders >= this.#members.readQuorum) return;
+    const holders = own == null ? this.#witnesses : [...this.#witnesses, member];
+    if (this.#witnesses.length > 0 && this.#members.isReadQuorum(holders)) return;
     const text = 'too few other zones are there to tell what it lacks';
     throw new BorealisError('unavailable', TOO_FEW_ZONES, text);
   }
 }
 
-function readFound(answers: readonly Outcome[], index: number): Found {
-  const record = good(answers[2 * index]);
+function foundIn(record: Outcome & {ok: true}, segments: readonly SegmentListing[]): Found {
   const bytes = record.bytes === null ? null : Buffer.from(record.bytes);
   return {
     state: record.value as RecordState,
     bytes,
     version: bytes === null ? null : recordVersion(bytes),
-    segments: good(answers[2 * index + 1]).value as SegmentListing[],
+    segments,
   };
-}
-
-/** Each segment once, with the zone where it is longest. */
-function longestCopies(
-  found: readonly Found[],
-  members: readonly Member[],
-): {listing: SegmentListing; source: Member}[] {
-  const longest = new Map<SegmentNumber, {listing: SegmentListing; source: Member}>();
-  for (const [index, {segments}] of found.entries()) {
-    for (const listing of segments) {
-      const other = longest.get(listing.segment);
-      if (other !== undefined && other.listing.sizeBytes >= listing.sizeBytes) continue;
-      longest.set(listing.segment, {listing, source: members[index] as Member});
-    }
-  }
-  return [...longest.values()];
 }

@@ -7,11 +7,12 @@
  * The mirror's thread touches no disk, so that one that hangs cannot stop it.
  */
 import {Worker} from 'node:worker_threads';
+import {assert} from '../base/assert.ts';
 import {systemClock} from '../base/clock.ts';
 import {entryPoint} from '../base/entry-point.ts';
 import {ThreadLine} from './thread-line.ts';
 import {ZoneBoard} from './zone-board.ts';
-import type {ZoneChannel, ZoneFailure, ZoneMedium} from './zone-channel.ts';
+import type {ZoneChannel, ZoneFailure, ZoneMedium, ZonePlace} from './zone-channel.ts';
 import {
   isStreamed,
   lineOf,
@@ -20,26 +21,33 @@ import {
   type ZoneOperation,
 } from './zone-operation.ts';
 
-export type DirectoryZoneConfig = {readonly name: string; readonly directory: string};
-
 export type ZoneWorkerData = {
   readonly line: LineName;
   readonly shared: SharedArrayBuffer;
   readonly board: SharedArrayBuffer;
-  readonly index: number;
-  readonly zones: readonly DirectoryZoneConfig[];
+  readonly slot: number;
+  readonly zone: ZonePlace;
 };
 
 /** `workerEntry` is for tests that bring a disk of their own. */
 export function zonesOfThreads(
-  zones: readonly DirectoryZoneConfig[],
+  zones: readonly ZonePlace[],
   board: ZoneBoard = new ZoneBoard(),
   workerEntry: string = entryPoint('page-store/zone-worker'),
 ): ZoneMedium {
+  const places = new Map<string, string>();
+  const setZones = (given: readonly ZonePlace[]): void => {
+    places.clear();
+    for (const {name, directory} of given) places.set(name, directory);
+  };
+  setZones(zones);
   return {
     board,
-    names: zones.map(zone => zone.name),
-    open: index => new ThreadChannel(zones, index, board, workerEntry),
+    get names() {
+      return [...places.keys()];
+    },
+    setZones,
+    open: (name, slot) => new ThreadChannel({name, slot, places, board, workerEntry}),
     nowMs: () => systemClock.monotonicMs(),
     wait: (seen, limitMs) => board.waitForBell(seen, limitMs),
     close: () => undefined,
@@ -53,20 +61,29 @@ type Line = {
   readonly wanted: Set<number>;
 };
 
+type ChannelParts = {
+  readonly name: string;
+  readonly slot: number;
+  /** Of all zones, as they are now. */
+  readonly places: ReadonlyMap<string, string>;
+  readonly board: ZoneBoard;
+  readonly workerEntry: string;
+};
+
 class ThreadChannel implements ZoneChannel {
+  readonly #places: ReadonlyMap<string, string>;
   readonly #lines: Readonly<Record<LineName, Line>>;
   #failure: ZoneFailure | null = null;
 
-  constructor(
-    zones: readonly DirectoryZoneConfig[],
-    index: number,
-    board: ZoneBoard,
-    workerEntry: string,
-  ) {
+  constructor({name, slot, places, board, workerEntry}: ChannelParts) {
+    this.#places = places;
+    const directory = places.get(name);
+    assert(directory !== undefined, 'a zone that is opened is one of the zones');
     const begin = (line: LineName): Line => {
       const thread = new ThreadLine(line);
       const {shared} = thread;
-      const data: ZoneWorkerData = {line, shared, board: board.shared, index, zones};
+      const zone = {name, directory};
+      const data: ZoneWorkerData = {line, shared, board: board.shared, slot, zone};
       const worker = new Worker(workerEntry, {workerData: data});
       worker.unref();
       // What ends the thread is told through its line; this event may come much later.
@@ -78,7 +95,7 @@ class ThreadChannel implements ZoneChannel {
 
   submit(operation: ZoneOperation, bytes: readonly Uint8Array[]): number | null {
     const line = this.#lines[lineOf(operation)];
-    if (!line.thread.push(operation, bytes)) return null;
+    if (!line.thread.push(this.#withPlace(operation), bytes)) return null;
     line.submitted++;
     if (!isStreamed(operation)) line.wanted.add(line.submitted);
     return line.submitted;
@@ -110,6 +127,10 @@ class ThreadChannel implements ZoneChannel {
     return this.#lines[name].submitted;
   }
 
+  hasBegun(): boolean {
+    return Object.values(this.#lines).every(line => line.thread.hasBegun);
+  }
+
   failure(): ZoneFailure | null {
     for (const line of Object.values(this.#lines)) this.#drain(line);
     if (this.#failure === null && Object.values(this.#lines).some(line => line.thread.hasEnded)) {
@@ -124,6 +145,13 @@ class ThreadChannel implements ZoneChannel {
 
   hasEnded(): boolean {
     return Object.values(this.#lines).every(line => line.thread.hasEnded);
+  }
+
+  /** The thread does not know where other zones lie: they come and go. */
+  #withPlace(operation: ZoneOperation): ZoneOperation {
+    if (operation.kind !== 'copy') return operation;
+    const sourceDirectory = this.#places.get(operation.source);
+    return sourceDirectory === undefined ? operation : {...operation, sourceDirectory};
   }
 
   #drain(line: Line): void {

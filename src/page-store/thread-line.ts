@@ -18,9 +18,10 @@ const ROOM: Readonly<Record<LineName, {operations: number; answers: number}>> = 
 const DONE = 0;
 const STATE = 1;
 const WORDS_BYTES = 8;
-const RUNNING = 0;
-const STOPPING = 1;
-const ENDED = 2;
+const STARTING = 0;
+const RUNNING = 1;
+const STOPPING = 2;
+const ENDED = 3;
 const LOOK_AGAIN_MS = 1000;
 
 /** No bytes are something else than an empty record. */
@@ -70,12 +71,22 @@ export class ThreadLine {
     return {ticket, outcome: {ok: true, value: outcome.value, bytes}};
   }
 
+  /** The thread has begun: until then nothing can be said of its zone. */
+  get hasBegun(): boolean {
+    return Atomics.load(this.#words, STATE) !== STARTING;
+  }
+
   stop(): void {
+    Atomics.compareExchange(this.#words, STATE, STARTING, STOPPING);
     Atomics.compareExchange(this.#words, STATE, RUNNING, STOPPING);
     this.#operations.push({kind: 'tidy'}, []);
   }
 
   // ── the thread ──
+
+  begin(): void {
+    Atomics.compareExchange(this.#words, STATE, STARTING, RUNNING);
+  }
 
   get isRunning(): boolean {
     return Atomics.load(this.#words, STATE) === RUNNING;

@@ -10,14 +10,25 @@
  */
 import {assert} from '../base/assert.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
-import {copiedBytes, copyAsks, good, planCopies, runCopies, type Copy} from './copy-plan.ts';
+import {
+  copiedBytes,
+  copyAsks,
+  good,
+  listSegments,
+  planCopies,
+  runCopies,
+  type Copy,
+} from './copy-plan.ts';
 import type {Ask, Job} from './mirror-job.ts';
-import {Member, type Members} from './mirror-members.ts';
+import type {Member} from './mirror-member.ts';
+import type {Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import {recordVersion} from './record.ts';
 import {checkSameStore} from './store-identity.ts';
-import type {Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
+
+/** Why a writer leaves a zone alone that is to count later. */
+export const NOT_FILLED = 'it is to be filled first, or this process does not see its directory';
 
 export type VolumeCatchUp = {
   readonly members: Members;
@@ -32,21 +43,24 @@ export type VolumeCatchUp = {
 export function* catchUpVolume(parts: VolumeCatchUp): Job {
   const {members, stream, member, volume} = parts;
   const source = pickSource(members);
-  const [store, record, list, , list2] = yield [
+  const [store, record] = yield [
     {member, operation: {kind: 'read-store-record'}},
     {member, operation: {kind: 'read-volume-record', volume}},
-    {member, operation: {kind: 'list-segments', volume}},
     {member: source, operation: {kind: 'pass'}},
-    {member: source, operation: {kind: 'list-segments', volume}},
   ];
-  checkSameStore(good(store).bytes, parts.storeRecord());
+  const storeRecord = good(store).bytes;
+  checkSameStore(storeRecord, parts.storeRecord());
+  member.hasStore = storeRecord !== null;
+  // The record is the last that the keeper gives it. A process that sees another place under its name sees none.
+  if (storeRecord === null && !member.isVoter) throw new Error(NOT_FILLED);
   const {value, bytes} = good(record);
   if (value === 'removed') throw new Error(`volume ${volume} was removed in it`);
   const settled = bytes === null ? null : (recordVersion(Buffer.from(bytes))?.settled ?? null);
-  const own = listing(list);
-  const there = listing(list2);
-
+  const own = yield* listSegments(member, volume);
+  // Before the listing: what is written whole only after that is copied once more below.
   const open = stream.firstUnwritten ?? (Infinity as SegmentNumber);
+  const there = yield* listSegments(source, volume);
+
   const copies = planCopies(there, own, settled);
   const asks = copyAsks(member, source, volume, copies, false);
   const bytesTotal = asks.reduce((sum, ask) => sum + copiedBytes(ask), 0);
@@ -54,8 +68,8 @@ export function* catchUpVolume(parts: VolumeCatchUp): Job {
   yield* runCopies(member, asks);
   yield* deleteForeign(member, volume, own, there);
 
-  const [list3] = yield [{member: source, operation: {kind: 'list-segments', volume}}];
-  const rest = unfinished(there, listing(list3), open, stream.ends);
+  const now = yield* listSegments(source, volume);
+  const rest = unfinished(there, now, open, stream.ends);
   yield startFeeding(parts, source, rest);
   yield* handOver(
     parts,
@@ -139,8 +153,4 @@ function pickSource(members: Members): Member {
   if (source === undefined) throw new Error('there is no zone to copy from');
   assert(source.standing === 'current', 'a good zone is current');
   return source;
-}
-
-function listing(outcome: Outcome | undefined): readonly SegmentListing[] {
-  return good(outcome).value as readonly SegmentListing[];
 }

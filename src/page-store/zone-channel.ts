@@ -24,6 +24,8 @@ export type ZoneChannel = {
   done(line: LineName): number;
   /** The number of the last operation. */
   submitted(line: LineName): number;
+  /** Its threads run: until then nothing can be said of the zone. */
+  hasBegun(): boolean;
   /** Why a line does nothing any more. */
   failure(): ZoneFailure | null;
   /** Asks both lines to end, without what still waits. */
@@ -32,11 +34,18 @@ export type ZoneChannel = {
   hasEnded(): boolean;
 };
 
+/** A zone that is a directory. */
+export type ZonePlace = {readonly name: string; readonly directory: string};
+
 /** Where channels live. */
 export type ZoneMedium = {
   readonly board: ZoneBoard;
+  /** Of the zones, as the medium was made or as it was told last. */
   readonly names: readonly string[];
-  open(index: number): ZoneChannel;
+  /** The zones are these from now on: who is new can be opened, and copied from. */
+  setZones(zones: readonly ZonePlace[]): void;
+  /** `slot` of the board is where the zone publishes. */
+  open(name: string, slot: number): ZoneChannel;
   /** On a clock that never steps. */
   nowMs(): number;
   /** Returns when something was done since the bell was at `seen`, or after `limitMs`. */

@@ -9,26 +9,35 @@ import {AssertionError, unreachable} from '../base/assert.ts';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import {compareVersions, recordVersion} from './record.ts';
+import {fillRange} from './fill-range.ts';
 import {SegmentCache} from './segment-cache.ts';
 import {
   isOnSegments,
+  LISTING_PAGE,
   type Outcome,
   type RecordOperation,
   type RecordState,
   type SegmentOperation,
   type ZoneOperation,
 } from './zone-operation.ts';
-import type {RecordHold, SegmentFile, SegmentRange, VolumeClaim, Zone} from './zone.ts';
+import type {
+  RecordHold,
+  SegmentFile,
+  SegmentListing,
+  SegmentRange,
+  VolumeClaim,
+  Zone,
+} from './zone.ts';
 
 /** A segment is not compacted, or deleted and made again, more often than that while it is repaired. */
 const REPAIR_TRIES = 3;
-/** How much of a segment is copied at a time. */
-const COPY_CHUNK_BYTES = 2 ** 20;
+
+export type CopySource = {readonly source: string; readonly sourceDirectory?: string};
 
 export type ExecutorParts = {
   readonly zone: Zone;
   /** Another zone of the mirror, to copy from. */
-  readonly peer: (name: string) => Zone;
+  readonly peer: (source: CopySource) => Zone;
   /** This zone holds everything up to `lsn` durably. */
   readonly publish: (lsn: number) => void;
 };
@@ -87,7 +96,7 @@ export class ZoneExecutor {
       case 'compact-segment':
         return {value: this.#compact(operation), bytes: null};
       case 'list-segments':
-        return {value: this.#zone.listSegments(operation.volume), bytes: null};
+        return {value: this.#listPage(operation), bytes: null};
       case 'tidy':
         this.#segments.closeDeleted();
         return DONE;
@@ -229,6 +238,13 @@ export class ZoneExecutor {
     }
   }
 
+  #listPage({volume, after}: Extract<ZoneOperation, {kind: 'list-segments'}>): SegmentListing[] {
+    return this.#zone
+      .listSegments(volume, {after, limit: LISTING_PAGE})
+      .filter(({segment}) => segment > after)
+      .slice(0, LISTING_PAGE);
+  }
+
   /** A file that a compaction has replaced takes no repair: the bad bytes went into the new one. */
   #repair(
     {volume, segment, position}: Extract<ZoneOperation, {kind: 'repair'}>,
@@ -269,14 +285,13 @@ export class ZoneExecutor {
   }
 
   #copy(operation: Extract<ZoneOperation, {kind: 'copy'}>): number {
-    const {volume, segment, source, from, to} = operation;
+    const {volume, segment, from, to, rewrite} = operation;
     let input: SegmentFile;
     try {
-      input = this.#parts.peer(source).openSegment(volume, segment);
+      input = this.#parts.peer(operation).openSegment(volume, segment);
     } catch (error) {
-      // Swept since it was listed: it is to go here too.
+      // Swept since it was listed, or the other zone was lost: that alone is no reason to let go of this copy.
       if (!isNotFound(error)) throw error;
-      this.#zone.deleteSegment(volume, segment);
       return 0;
     }
     const output = this.#target(volume, segment);
@@ -290,9 +305,7 @@ export class ZoneExecutor {
         return 0;
       }
       if (output.ranges !== null) return 0;
-      const copied = copyRange(input, output, from, to);
-      if (input.isDeleted()) this.#zone.deleteSegment(volume, segment);
-      return copied;
+      return fillRange(input, output, {from, to, rewrite});
     } finally {
       input.close();
       output.close();
@@ -306,26 +319,6 @@ function holdsAll({ranges}: SegmentFile, wanted: readonly SegmentRange[]): boole
   return wanted.every(({start, end}) =>
     ranges.some(range => range.start <= start && range.end >= end),
   );
-}
-
-/**
- * Writes only what differs, and syncs in any case: what was there may lie in the host's cache only.
- * Returns the bytes that were looked at.
- */
-function copyRange(input: SegmentFile, output: SegmentFile, from: number, to: number): number {
-  const bytes = Buffer.allocUnsafe(COPY_CHUNK_BYTES);
-  const held = Buffer.allocUnsafe(COPY_CHUNK_BYTES);
-  let at = from;
-  while (at < to) {
-    const wanted = Math.min(COPY_CHUNK_BYTES, to - at);
-    const got = input.read(at, bytes, 0, wanted);
-    const same = output.read(at, held, 0, got) === got && bytes.compare(held, 0, got, 0, got) === 0;
-    if (!same) output.write([bytes.subarray(0, got)], at);
-    at += got;
-    if (got < wanted) break;
-  }
-  output.sync();
-  return at - from;
 }
 
 /** What the driver is to find in place of `bytes`; `there` when it has them already. */

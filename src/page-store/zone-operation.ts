@@ -33,17 +33,24 @@ export type SegmentOperation =
   | (InSegment & {readonly kind: 'repair'; readonly position: number})
   | (InSegment & {readonly kind: 'read'; readonly position: number; readonly length: number})
   /**
-   * Makes bytes `from` up to `to` equal to those of another zone, durably. Answers with how many
-   * there were. `inOrder` puts it into the append line, before what is appended later.
+   * Fills in what bytes `from` up to `to` lack that another zone has, durably: a place of a log is
+   * written once, so a sector that holds something here is as good as the other one, or better, for
+   * that may have rotted. With `rewrite` the bytes are written even where nothing is lacking: a zone
+   * that failed may have them in its host's cache only. Answers with how many there were. `inOrder`
+   * puts it into the append line, before what is appended later.
    */
   | (InSegment & {
       readonly kind: 'copy';
       readonly source: string;
+      /** Where that one lies, as it was when this was asked; unknown to a simulated zone. */
+      readonly sourceDirectory?: string;
       readonly from: number;
       readonly to: number;
       readonly inOrder: boolean;
+      readonly rewrite: boolean;
     })
-  | (InVolume & {readonly kind: 'list-segments'})
+  /** A page of the listing: at most LISTING_PAGE of those behind `after`. */
+  | (InVolume & {readonly kind: 'list-segments'; readonly after: number})
   /** Lets go of segments that were deleted. */
   | {readonly kind: 'tidy'};
 
@@ -71,6 +78,9 @@ export type RecordOperation =
   /** Does nothing: its answer says that all before it is done. */
   | {readonly kind: 'pass'}
   | {readonly kind: 'read-store-record' | 'list-volumes' | 'list-leftovers' | 'free-bytes'};
+
+/** Listings of one answer: a megabyte at most, where a line has room for four. */
+export const LISTING_PAGE = 8192;
 
 export type ZoneOperation = SegmentOperation | RecordOperation;
 type Kind = ZoneOperation['kind'];

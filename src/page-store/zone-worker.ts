@@ -6,6 +6,7 @@ import {openDirectoryZone} from './directory-zone.ts';
 import type {ZoneWorkerData} from './thread-channel.ts';
 import {ThreadLine} from './thread-line.ts';
 import {ZoneBoard} from './zone-board.ts';
+import type {ZonePlace} from './zone-channel.ts';
 import {ZoneExecutor} from './zone-executor.ts';
 import {runZoneThread, ZoneThread} from './zone-thread.ts';
 import type {Zone} from './zone.ts';
@@ -13,12 +14,13 @@ import type {Zone} from './zone.ts';
 const data = workerData as ZoneWorkerData;
 const board = new ZoneBoard(data.board);
 const line = new ThreadLine(data.line, data.shared);
+line.begin();
 
 runZoneThread(line, board, () => {
   const executor = new ZoneExecutor({
-    zone: openZone(data.zones[data.index]),
-    peer: name => openZone(data.zones.find(zone => zone.name === name)),
-    publish: lsn => board.publish(data.index, lsn),
+    zone: openZone(data.zone),
+    peer: ({source, sourceDirectory}) => openZone({name: source, directory: sourceDirectory ?? ''}),
+    publish: lsn => board.publish(data.slot, lsn),
   });
   try {
     new ZoneThread(line, board, executor).serve();
@@ -28,10 +30,10 @@ runZoneThread(line, board, () => {
 });
 
 /** A directory that is gone is not made again: its disk may be what is missing. */
-function openZone(config: ZoneWorkerData['zones'][number] | undefined): Zone {
-  if (config === undefined || !fs.existsSync(config.directory)) {
-    const text = `the directory ${config?.directory} of zone ${config?.name} is not there`;
+function openZone({name, directory}: ZonePlace): Zone {
+  if (!fs.existsSync(directory)) {
+    const text = `the directory ${directory} of zone ${name} is not there`;
     throw new BorealisError('unavailable', 'zone-lost', text);
   }
-  return openDirectoryZone(config.name, config.directory);
+  return openDirectoryZone(name, directory);
 }

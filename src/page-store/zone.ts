@@ -16,6 +16,8 @@
  *         failed; `cause` holds the system's error), not-found.
  */
 import type {Lsn, SegmentNumber, VolumeNumber} from './ids.ts';
+import type {Membership} from './membership.ts';
+import type {ZonePlace} from './zone-channel.ts';
 
 /** Bytes `start` up to but not including `end` of a segment; multiples of 512. */
 export type SegmentRange = {readonly start: number; readonly end: number};
@@ -65,6 +67,9 @@ export type SegmentListing = {
   /** Its length: where reads end. */
   readonly sizeBytes: number;
 };
+
+/** The first `limit` segments behind `after`; a zone may list more. */
+export type ListingPart = {readonly after: number; readonly limit: number};
 
 /** A record as it stood when it was taken hold of. */
 export type RecordHold = {
@@ -128,11 +133,37 @@ export type Mirror = {
   durableLsn(): Lsn;
   /** A write quorum is there: a call that needs it does not wait for a zone to return. */
   isWritable(): boolean;
-  /** To be called about once a second: notices zones that hang, tries those that failed, catches up. */
+  /**
+   * To be called about once a second: notices zones that hang, tries those that failed, catches up.
+   * Throws unavailable `zone-quorum` for a writer whose zones have all missed something: its volume
+   * must be opened again.
+   */
   tick(): void;
   /** Goes on with a catch-up, a step of many. True while one is under way. */
   step(): boolean;
   states(): readonly ZoneState[];
+  /** From now on these are the zones, and those of `membership` count. */
+  setMembership(zones: readonly ZonePlace[], membership: Membership): void;
+  membershipState(): MembershipState;
+  /** Of the keeper: looks at every zone anew, for `isSettled` to say what is true from now on. */
+  auditAnew(): void;
+  /** Writes a store record to one zone that does not count; false when that did not take it. */
+  writeStoreRecordTo(zone: string, bytes: Uint8Array): boolean;
+};
+
+/** How far a process has come with the membership that it was told last. */
+export type MembershipState = {
+  readonly number: number;
+  /** Zones that lack nothing, as this process sees it. */
+  readonly current: readonly string[];
+  /** Zones that it cannot use now. */
+  readonly broken: readonly string[];
+  /**
+   * Whatever this process may have acknowledged, in this membership and before, is on a write quorum of
+   * every set of voters. Of the keeper: whatever is in volumes that no writer has open, as found since
+   * `auditAnew`.
+   */
+  readonly isSettled: boolean;
 };
 
 export type Zone = {
@@ -154,8 +185,8 @@ export type Zone = {
   openSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile;
   /** Opens a segment, made if it is not there, of a volume that may have no record here yet: to copy into. */
   ensureSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile;
-  /** In ascending order. Empty when the volume does not exist. */
-  listSegments(volume: VolumeNumber): SegmentListing[];
+  /** In ascending order. Empty when the volume does not exist. `part` spares looking at the others. */
+  listSegments(volume: VolumeNumber, part?: ListingPart): SegmentListing[];
   /** Idempotent. */
   deleteSegment(volume: VolumeNumber, segment: SegmentNumber): void;
   /**

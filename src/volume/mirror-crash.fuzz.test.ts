@@ -267,7 +267,7 @@ class Simulation {
   #mirror(): Zone {
     return openMirroredZone({
       ...{medium: this.#medium, role: 'writer', onEvent: () => undefined},
-      settings: {...MIRROR_DEFAULTS, quorum: 2},
+      settings: {...MIRROR_DEFAULTS},
     });
   }
 

@@ -30,10 +30,9 @@ function start(zones: readonly Zone[], create: boolean, role: MirrorRole = 'writ
 
 function mirrorOn(medium: SimulatedZones, role: MirrorRole): {zone: Zone; events: ZoneEvent[]} {
   const events: ZoneEvent[] = [];
-  const quorum = Math.floor(medium.names.length / 2) + 1;
   const zone = openMirroredZone({
     ...{medium, role, onEvent: event => events.push(event)},
-    settings: {...MIRROR_DEFAULTS, quorum},
+    settings: {...MIRROR_DEFAULTS},
     wallMs: () => medium.nowMs(),
   });
   return {zone, events};

@@ -50,14 +50,15 @@ export class PageReader {
 
   /** Reads one page into `into` at `at`; `what` names it in an error. */
   readPage(pointer: Pointer, into: Uint8Array, at: number, what: () => string): void {
-    const {volume, segment, sector, crc} = pointer;
+    const {volume, segment, sector} = pointer;
     const place = {volume, segment, offset: sector * SECTOR_SIZE_BYTES};
     const file = this.#open(place, what);
     this.pagesRead++;
     const got = this.#read(file, place, into, at, PAGE_SIZE_BYTES, what);
     const page = into.subarray(at, at + PAGE_SIZE_BYTES);
-    if (got !== PAGE_SIZE_BYTES || crc32(page) !== crc)
-      this.#rescue(file, place, crc, page, what());
+    if (got !== PAGE_SIZE_BYTES || crc32(page) !== pointer.crc) {
+      this.#rescue(file, place, pointer.crc, page, what());
+    }
   }
 
   /** Loads a page-table node. */

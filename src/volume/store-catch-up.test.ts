@@ -1,5 +1,5 @@
 import {describe, expect, test} from 'vitest';
-import type {VolumeNumber} from '../page-store/ids.ts';
+import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {MIRROR_DEFAULTS} from '../page-store/mirror-members.ts';
 import type {MirrorRole} from '../page-store/mirror-upkeep.ts';
 import {openMirroredZone} from '../page-store/mirrored-zone.ts';
@@ -7,8 +7,10 @@ import {allocateVolume, openStore} from '../page-store/store.ts';
 import {MemoryZone} from '../page-store/testing/memory-zone.ts';
 import {SimulatedZones} from '../page-store/testing/simulated-zones.ts';
 import {ZoneFaults} from '../page-store/testing/zone-faults.ts';
+import {LISTING_PAGE} from '../page-store/zone-operation.ts';
 import type {Zone, ZoneEvent} from '../page-store/zone.ts';
 import {Census} from './census.ts';
+import {levelIdleVolumes} from './level-idle.ts';
 import {forkIdleVolume, openVolumeIn} from './open-volume.ts';
 import {PAGE_SIZE_BYTES} from './pointer.ts';
 import {sweep} from './sweeper.ts';
@@ -16,12 +18,13 @@ import type {Volume} from './volume.ts';
 
 type Keeper = {zone: Zone; medium: SimulatedZones; events: ZoneEvent[]};
 
-function open(zones: readonly Zone[], role: MirrorRole = 'keeper'): Keeper {
+function open(zones: readonly Zone[], role: MirrorRole = 'keeper', lastDelayMs = 0): Keeper {
   const medium = new SimulatedZones(zones);
+  Object.assign(medium.faults.at(-1) ?? {}, {delayMs: lastDelayMs});
   const events: ZoneEvent[] = [];
   const zone = openMirroredZone({
     ...{medium, role, onEvent: event => events.push(event)},
-    settings: {...MIRROR_DEFAULTS, quorum: 2},
+    settings: {...MIRROR_DEFAULTS},
     wallMs: () => medium.nowMs(),
   });
   openStore(zone);
@@ -163,5 +166,178 @@ describe('a zone that comes to a store of several', () => {
     for (const zone of [...zones, empty]) zone.kill();
     again.zone.close();
     check(empty, volume, 1);
+  });
+
+  test('empty and slow to answer, it is not taken for healthy, and then filled', () => {
+    const zones = [memory('a'), memory('b'), memory('c')];
+    const first = open(zones);
+    const volume = allocateVolume(first.zone);
+    fill(first.zone, volume, true, 1);
+    first.medium.finish();
+    first.zone.close();
+
+    const empty = memory('c');
+    const keeper = open([zones[0] as Zone, zones[1] as Zone, empty], 'keeper', 3000);
+    expect(keeper.zone.mirror?.states()[2]?.state).toBe('degraded');
+    for (let second = 0; second < 30; second++) {
+      tick(keeper, 1);
+      const isWhole = empty.readStoreRecord() !== null;
+      if (!isWhole) expect(keeper.zone.mirror?.states()[2]?.state).not.toBe('healthy');
+    }
+    tick(keeper, 200);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy);
+    keeper.zone.close();
+    for (const zone of [...zones, empty]) zone.kill();
+    check(empty, volume, 1);
+  });
+
+  test('with more segments than one answer holds, it is filled with all of them', () => {
+    const zones = [memory('a'), memory('b'), memory('c')];
+    const first = open(zones);
+    const volume = allocateVolume(first.zone);
+    fill(first.zone, volume, true, 1);
+    first.medium.finish();
+    first.zone.close();
+    const count = 2 * LISTING_PAGE + 10;
+    for (const zone of zones.slice(0, 2)) {
+      for (let segment = 100; segment < 100 + count; segment++) {
+        const file = zone.ensureSegment(volume, segment as SegmentNumber);
+        file.write([Buffer.alloc(512, 1)], 0);
+        file.sync();
+        file.close();
+      }
+      // What lies before the checkpoint is copied; of a removed volume that is all of it.
+      zone.deleteVolumeRecord(volume);
+    }
+    const empty = memory('c');
+    const keeper = open([zones[0] as Zone, zones[1] as Zone, empty]);
+    const listed = keeper.zone.listSegments(volume).length;
+    expect(listed).toBeGreaterThanOrEqual(count);
+    tick(keeper, 60);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy);
+    keeper.zone.close();
+    expect(empty.listSegments(volume).length).toBe(listed);
+  });
+});
+
+describe('what a zone that catches up must not lose', () => {
+  /** A volume with a clone, removed: nothing but the clone's checksums tell which of its bytes are good. */
+  function removedSource(zones: readonly MemoryZone[]): {
+    removed: VolumeNumber;
+    clone: VolumeNumber;
+  } {
+    const first = open(zones);
+    const removed = allocateVolume(first.zone);
+    fill(first.zone, removed, true, 1);
+    const clone = allocateVolume(first.zone);
+    forkIdleVolume({zone: first.zone, volume: removed, nodeCacheBytes: 0}, clone);
+    first.zone.deleteVolumeRecord(removed);
+    first.medium.finish();
+    first.zone.close();
+    return {removed, clone};
+  }
+
+  function rot(zone: MemoryZone, volume: VolumeNumber): void {
+    for (const {segment, sizeBytes} of zone.listSegments(volume)) {
+      for (let at = 600; at < sizeBytes; at += 512) zone.corrupt(volume, segment, at);
+    }
+  }
+
+  test('a copy that rotted in one zone is not copied to the others, though its volume was removed', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as const;
+    const {removed, clone} = removedSource(zones);
+    rot(zones[1], removed);
+    const keeper = open(zones);
+    tick(keeper, 40);
+    keeper.zone.close();
+    for (const zone of zones) zone.kill();
+    check(zones[0], clone, 1);
+    check(zones[2], clone, 1);
+  });
+
+  test('what one other zone lacks is not deleted while a third one was not asked', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as const;
+    const {removed, clone} = removedSource(zones);
+    for (const {segment} of zones[1].listSegments(removed)) {
+      zones[1].deleteSegment(removed, segment);
+    }
+    const keeper = open(zones);
+    for (const [index, faults] of keeper.medium.faults.entries()) {
+      if (index !== 1) faults.failure = 'zone-io';
+    }
+    tick(keeper, 2);
+    const [first] = keeper.medium.faults;
+    if (first !== undefined) first.failure = null;
+    tick(keeper, 40);
+    keeper.zone.close();
+    for (const zone of zones) zone.kill();
+    check(zones[0], clone, 1);
+  });
+
+  test('zones that are lost one after the other, each replaced before the next, lose no acknowledged log', () => {
+    const zones = [memory('a'), memory('b'), memory('c')];
+    const writer = open(zones, 'writer');
+    const volume = allocateVolume(writer.zone);
+    const options = {volume, nodeCacheBytes: 0} as const;
+    const crashed = openVolumeIn({...options, zone: writer.zone, create: true});
+    crashed.changePage(5, 0, false).fill(7);
+    crashed.endOperation();
+    crashed.barrier();
+    writer.medium.finish();
+    for (const lost of [0, 1, 2]) {
+      for (const zone of zones) zone.kill();
+      zones[lost] = memory(zones[lost]?.name ?? '');
+      const keeper = open(zones);
+      tick(keeper, 20);
+      expect(keeper.zone.mirror?.states()).toEqual(healthy);
+      levelIdleVolumes({zone: keeper.zone, nodeCacheBytes: 0});
+      keeper.medium.finish();
+      keeper.zone.close();
+    }
+    for (const zone of zones) zone.kill();
+    for (const zone of zones) {
+      const opened = openVolumeIn({...options, zone, create: false});
+      const into = Buffer.alloc(PAGE_SIZE_BYTES);
+      opened.readPages(5, 0, 1, into, 0);
+      expect(into.equals(Buffer.alloc(PAGE_SIZE_BYTES, 7))).toBe(true);
+      opened.close();
+    }
+  });
+
+  test('a record that rotted does not stand for the zone: too few others are too few', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as const;
+    const first = open(zones);
+    const volume = allocateVolume(first.zone);
+    fill(first.zone, volume, true, 1);
+    const [away] = first.medium.faults;
+    if (away !== undefined) away.failure = 'zone-io';
+    fill(first.zone, volume, false, 2);
+    first.medium.finish();
+    first.zone.close();
+    for (const zone of zones) zone.kill();
+    // The first missed the second filling, the record of the second rotted, the third does not answer.
+    zones[1].corruptRecord(volume, 40);
+    const medium = new SimulatedZones(zones);
+    const settings = {...MIRROR_DEFAULTS, quorum: 2};
+    const zone = openMirroredZone({medium, settings, role: 'writer', onEvent: () => undefined});
+    const third = medium.faults[2];
+    if (third !== undefined) third.hungUntilMs = 1e9;
+    const options = {zone, volume, create: false, nodeCacheBytes: 0};
+    expect(() => openVolumeIn(options)).toThrow(/2 of 3 zones are needed/);
+    if (third !== undefined) third.hungUntilMs = 0;
+    for (const one of zones) one.kill();
+    const again = open(zones, 'writer');
+    check(again.zone, volume, 2);
+  });
+
+  test('a writer whose zones have all missed something says so, and does not wait for ever', () => {
+    const zones = [memory('a'), memory('b'), memory('c')];
+    const writer = open(zones, 'writer');
+    const volume = allocateVolume(writer.zone);
+    const opened = openVolumeIn({zone: writer.zone, volume, create: true, nodeCacheBytes: 0});
+    for (const faults of writer.medium.faults) faults.failure = 'zone-full';
+    opened.changePage(5, 0, false).fill(7);
+    opened.endOperation();
+    expect(() => opened.barrier()).toThrow(/2 of 3 zones are needed/);
   });
 });

@@ -110,9 +110,9 @@ export class Volume {
     return this.#zone.mirror?.isWritable() ?? true;
   }
 
-  /** What a write quorum of zones holds durably; null where barriers are synced by descriptor. */
-  mirrorLsn(): Lsn | null {
-    return this.#zone.mirror?.durableLsn() ?? null;
+  /** What it lies in. */
+  get zone(): Zone {
+    return this.#zone;
   }
 
   /**
@@ -302,7 +302,7 @@ export class Volume {
   /** To be called about once a second: nothing waits in memory for long, and an idle volume is checkpointed. */
   onIdle(): void {
     if (this.#failure !== null || this.#closed) return;
-    this.#zone.mirror?.tick();
+    this.#attempt(() => this.#zone.mirror?.tick());
     this.flush();
     // What follows would wait for a quorum of zones, and reads with it.
     if (!this.isWritable()) return;

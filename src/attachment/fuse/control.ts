@@ -10,7 +10,8 @@
 import type {AttachmentConfig, AttachmentStatistics, ForkResult} from '../attachment.ts';
 import type {ErrorKind} from '../../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
-import type {ZoneEvent} from '../../page-store/zone.ts';
+import type {StoreConfig} from '../../page-store/open-zones.ts';
+import type {MembershipState, ZoneEvent} from '../../page-store/zone.ts';
 import type {OwnerMap} from './owner-map.ts';
 
 /** Method to parameters and result. */
@@ -18,6 +19,7 @@ export type ControlMethods = {
   fork: {params: {child: VolumeNumber}; result: ForkResult};
   checkpoint: {params: null; result: Lsn};
   statistics: {params: null; result: AttachmentStatistics};
+  changeZones: {params: StoreConfig; result: MembershipState};
 };
 export type ControlMethod = keyof ControlMethods;
 
@@ -76,7 +78,8 @@ const PHASE = 0;
 const ATTENTION = 1;
 const CHANGED = 2;
 const IDLE_WANTED = 3;
-const WORD_COUNT = 4;
+const CATCHING_UP = 4;
+const WORD_COUNT = 5;
 const LOOK_AGAIN_MS = 1000;
 
 /** Where the attachment is in its life: main sets it, the serving thread obeys. */
@@ -128,6 +131,15 @@ export class ControlBlock {
 
   takeIdle(): boolean {
     return Atomics.exchange(this.#words, IDLE_WANTED, 0) === 1;
+  }
+
+  /** A zone has something to catch up with: the serving thread wants to be called again soon. */
+  setCatchingUp(isCatchingUp: boolean): void {
+    Atomics.store(this.#words, CATCHING_UP, isCatchingUp ? 1 : 0);
+  }
+
+  get isCatchingUp(): boolean {
+    return Atomics.load(this.#words, CATCHING_UP) === 1;
   }
 
   /** The volume has changed, or has been changed lately, so that it wants to be told of idleness. */

@@ -24,8 +24,9 @@ import {every, withDeadline} from '../../base/clock.ts';
 import {entryPoint} from '../../base/entry-point.ts';
 import {BorealisError, errorMessage} from '../../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
+import type {StoreConfig} from '../../page-store/open-zones.ts';
 import {ZoneBoard} from '../../page-store/zone-board.ts';
-import type {ZoneEvent} from '../../page-store/zone.ts';
+import type {MembershipState, ZoneEvent} from '../../page-store/zone.ts';
 import {BarrierLatency} from '../barrier-latency.ts';
 import {
   ControlBlock,
@@ -44,10 +45,14 @@ import {SyncQueue} from './sync-queue.ts';
 
 /** How often an attachment that has changed is told to flush what waits in memory. */
 const IDLE_PERIOD_MS = 1000;
+/** While a zone catches up nobody but this may wake the serving thread: time for the zones to answer. */
+const CATCH_UP_PERIOD_MS = 5;
 /** A volume that went quiet is told so this many times: the first flushes, the next sees the quiet. */
 const IDLE_CALLS = 3;
 /** From the mount to the kernel's first request. */
 const INIT_LIMIT_MS = 30_000;
+/** A serving thread that does not answer for so long waits for zones. */
+const ANSWER_MS_MAX = 5_000;
 
 export type FuseAttachmentConfig = AttachmentConfig & {
   /** An existing directory; the volume is mounted over it. */
@@ -105,7 +110,7 @@ class FuseAttachment implements MountedAttachment {
   readonly #board = new ZoneBoard();
   readonly #latency = new BarrierLatency();
   /** Zones are looked after even while nothing is written: one may be away, or catch up. */
-  readonly #hasMirror: boolean;
+  #hasMirror: boolean;
   readonly #onZoneEvent: (event: ZoneEvent) => void;
   readonly #deviceFd: number;
   readonly #serving: Worker;
@@ -117,6 +122,8 @@ class FuseAttachment implements MountedAttachment {
   #idleCallsLeft = 0;
   #stopIdle: () => void = () => undefined;
   #isMounted = false;
+  /** The serving thread has yet to answer the last look-up. */
+  #isWaking = false;
   #isEnding = false;
   #failure: Error | null = null;
   #detached: Promise<void> | null = null;
@@ -126,7 +133,7 @@ class FuseAttachment implements MountedAttachment {
     this.#deviceFd = deviceFd;
     this.#hasMirror = config.zones.length > 1;
     this.#onZoneEvent = config.onZoneEvent ?? (() => undefined);
-    const {zones, writeQuorum, zoneHangMs, volume, format, nodeCacheBytes, reserveBytes} = config;
+    const {zones, membership, zoneHangMs, volume, format, nodeCacheBytes, reserveBytes} = config;
     const servingData: ServingWorkerData = {
       deviceFd: this.#deviceFd,
       control: this.#control.shared,
@@ -135,7 +142,7 @@ class FuseAttachment implements MountedAttachment {
       latency: this.#latency.shared,
       owners: config.ownerMap ?? IDENTITY_OWNER_MAP,
       volume: {
-        ...{zones, writeQuorum, zoneHangMs},
+        ...{zones, membership, zoneHangMs},
         ...{volume, format, nodeCacheBytes, reserveBytes},
       },
     };
@@ -149,6 +156,8 @@ class FuseAttachment implements MountedAttachment {
     this.#sync = workers.sync;
     this.#serving.on('message', (message: ServingMessage) => this.#onServing(message));
     this.#sync.on('message', (message: SyncMessage) => {
+      // At the end a barrier that waits for a quorum is given up.
+      if (this.#isEnding) return;
       this.#die(new BorealisError('unavailable', 'sync-failed', message.reason));
     });
     this.#exited = Promise.all([this.#watch(this.#serving), this.#watch(this.#sync)]);
@@ -179,7 +188,16 @@ class FuseAttachment implements MountedAttachment {
       await this.#letGo();
       throw error;
     }
-    this.#stopIdle = every(IDLE_PERIOD_MS, () => this.#idle());
+    const stopIdle = every(IDLE_PERIOD_MS, () => this.#idle());
+    const stopCatchUp = every(CATCH_UP_PERIOD_MS, () => {
+      if (!this.#control.isCatchingUp || this.#isWaking) return;
+      this.#control.wantAttention();
+      this.#wake();
+    });
+    this.#stopIdle = () => {
+      stopIdle();
+      stopCatchUp();
+    };
   }
 
   fork(child: VolumeNumber): Promise<ForkResult> {
@@ -194,6 +212,11 @@ class FuseAttachment implements MountedAttachment {
     return this.#call('statistics', null);
   }
 
+  changeZones(config: StoreConfig): Promise<MembershipState> {
+    this.#hasMirror ||= config.zones.length > 1;
+    return this.#call('changeZones', config);
+  }
+
   detach(): Promise<void> {
     this.#detached ??= this.#failure === null ? this.#detach() : this.#letGo();
     return this.#detached;
@@ -201,9 +224,11 @@ class FuseAttachment implements MountedAttachment {
 
   async #detach(): Promise<void> {
     this.#stopIdle();
+    const isWritable = await this.#isWritable();
     this.#control.setPhase('detaching');
     try {
-      await unmount(this.directory);
+      if (isWritable) await unmount(this.directory);
+      else abortMount(this.directory);
       this.#isMounted = false;
       await this.#closed.promise;
     } finally {
@@ -211,10 +236,22 @@ class FuseAttachment implements MountedAttachment {
     }
   }
 
+  /** With one zone always. A thread that does not answer waits for a quorum itself. */
+  async #isWritable(): Promise<boolean> {
+    if (!this.#hasMirror) return true;
+    const late = (): Error => new Error('it does not answer');
+    try {
+      return (await withDeadline(this.#call('statistics', null), ANSWER_MS_MAX, late)).isWritable;
+    } catch {
+      return false;
+    }
+  }
+
   /** Waits for the workers' end, which has been brought about, and frees what is left. */
   async #letGo(): Promise<void> {
     this.#isEnding = true;
     this.#queue.stop();
+    this.#board.stop();
     await this.#exited;
     process.off('exit', this.#onExit);
     closeSync(this.#deviceFd);
@@ -230,6 +267,8 @@ class FuseAttachment implements MountedAttachment {
     this.#isMounted = false;
     this.#control.setPhase('abandoned');
     this.#queue.stop();
+    // Not to be waited for: there may be no quorum.
+    this.#board.stop();
     for (const waiter of [this.#opened, this.#initialised, this.#closed]) waiter.reject(error);
     for (const call of this.#calls.values()) call.reject(error);
     this.#calls.clear();
@@ -301,7 +340,10 @@ class FuseAttachment implements MountedAttachment {
 
   /** Gets the serving thread out of its read. Asynchronous: that thread's answer is what it waits for. */
   #wake(): void {
+    this.#isWaking = true;
     // The outcome does not matter: the look-up has arrived, or the session is over.
-    stat(join(this.directory, WAKE_NAME), () => undefined);
+    stat(join(this.directory, WAKE_NAME), () => {
+      this.#isWaking = false;
+    });
   }
 }

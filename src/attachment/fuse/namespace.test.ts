@@ -8,7 +8,7 @@ const user = {uid: 26_000, gid: 26_001};
 describe('namespaces of an instance', () => {
   it('need no user namespace as root', () => {
     expect(namespaceCommand(['node', 'x'], {asRoot: true}).join(' ')).toBe(
-      'unshare --mount --pid --fork --kill-child -- node x',
+      'unshare --mount --propagation slave --pid --fork --kill-child -- node x',
     );
     expect(engineCommand(['postgres'], {asRoot: true, user})).toEqual({
       argv: ['postgres'],
@@ -20,7 +20,7 @@ describe('namespaces of an instance', () => {
     const engine = engineCommand(['id', '-u'], {asRoot: false, user});
     expect(engine.owner).toEqual({});
     expect(namespaceCommand([...engine.argv], {asRoot: false}).join(' ')).toBe(
-      'unshare --user --map-root-user --mount --pid --fork --kill-child -- ' +
+      'unshare --user --map-root-user --mount --propagation slave --pid --fork --kill-child -- ' +
         'unshare --user --map-user=26000 --map-group=26001 -- id -u',
     );
   });

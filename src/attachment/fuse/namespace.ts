@@ -18,7 +18,9 @@ export type NamespaceOptions = {
 /** The command line that runs `argv` as an instance process. */
 export function namespaceCommand(argv: readonly string[], {asRoot}: NamespaceOptions): string[] {
   const user = asRoot ? [] : ['--user', '--map-root-user'];
-  return ['unshare', ...user, '--mount', '--pid', '--fork', '--kill-child', '--', ...argv];
+  // Disks that are mounted later appear inside, where the host shares its mounts; ours stay inside.
+  const mounts = ['--mount', '--propagation', 'slave'];
+  return ['unshare', ...user, ...mounts, '--pid', '--fork', '--kill-child', '--', ...argv];
 }
 
 /** How to start a program in an instance's namespaces without privileges. */

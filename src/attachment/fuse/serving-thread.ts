@@ -14,6 +14,8 @@ import {BorealisError, errorChain} from '../../base/errors.ts';
 import {SpaceGuard} from '../space-guard.ts';
 import type {Logger} from '../../base/log.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
+import type {StoreConfig} from '../../page-store/open-zones.ts';
+import type {MembershipState} from '../../page-store/zone.ts';
 import type {FileSystem, Timestamp} from '../../volume-fs/types.ts';
 import {
   ControlBlock,
@@ -39,6 +41,10 @@ export type ServedVolume = {
   isWritable(): boolean;
   /** What a write quorum of zones holds durably; null where barriers are synced by descriptor. */
   mirrorLsn(): Lsn | null;
+  /** Tells it which zones there are from now on. */
+  changeZones(config: StoreConfig): MembershipState;
+  /** Goes on with what a zone has to catch up with; true while there is more. */
+  catchUp(): boolean;
   fork(child: VolumeNumber): ForkResult;
   checkpoint(): Lsn;
   onIdle(): void;
@@ -215,6 +221,7 @@ class ServingThread {
   #attend(): void {
     this.#settle();
     if (this.#control.takeIdle()) this.#volume.onIdle();
+    this.#control.setCatchingUp(this.#volume.catchUp());
     this.#resume();
     // Keeps the ticks coming.
     if (this.#waiting.length > 0) this.#control.setChanged();
@@ -238,7 +245,9 @@ class ServingThread {
   }
 
   #perform(request: ControlRequest): unknown {
-    if (request.method !== 'statistics' && !this.#volume.isWritable()) {
+    const {method} = request;
+    const isForWriting = method === 'fork' || method === 'checkpoint';
+    if (isForWriting && !this.#volume.isWritable()) {
       throw new BorealisError(
         'unavailable',
         'zone-quorum',
@@ -250,12 +259,15 @@ class ServingThread {
         return this.#volume.fork(request.params.child);
       case 'checkpoint':
         return this.#volume.checkpoint();
+      case 'changeZones':
+        return this.#volume.changeZones(request.params);
       case 'statistics':
         return {
           ...this.#volume.statistics(),
           requests: this.#session.requestCount,
           waitingWrites: this.#waiting.length,
           barrierLatency: this.#latency.read(),
+          isWritable: this.#volume.isWritable(),
         } satisfies AttachmentStatistics;
     }
   }

@@ -2,6 +2,7 @@
 import {parentPort} from 'node:worker_threads';
 import {assert} from '../../base/assert.ts';
 import {createLogger} from '../../base/log.ts';
+import {changeZones} from '../../page-store/open-zones.ts';
 import {ZoneBoard} from '../../page-store/zone-board.ts';
 import {openVolume, type ZoneHooks} from '../../volume/open-volume.ts';
 import {formatVolumeFs} from '../../volume-fs/format-volume-fs.ts';
@@ -28,7 +29,9 @@ function openServedVolume(config: AttachmentConfig, hooks: ZoneHooks): ServedVol
     fs: openVolumeFs(volume),
     barrierTarget: () => volume.barrierTarget(),
     isWritable: () => volume.isWritable(),
-    mirrorLsn: () => volume.mirrorLsn(),
+    mirrorLsn: () => volume.zone.mirror?.durableLsn() ?? null,
+    changeZones: zones => changeZones(volume.zone, zones),
+    catchUp: () => volume.zone.mirror?.step() ?? false,
     noteDurable: lsn => volume.noteDurable(lsn),
     fork: child => volume.fork(child),
     checkpoint: () => volume.checkpoint(),

@@ -1,11 +1,11 @@
 import type {Command} from 'commander';
 import {BorealisError} from '../../base/errors.ts';
-import type {ZoneState} from '../../page-store/zone.ts';
 import {borealisCommand, contextOf, type CommonOptions} from '../command.ts';
 import {EXIT_NOT_RUNNING} from '../exit-status.ts';
 import {formatBytes, formatDuration} from '../format/quantity.ts';
 import {scrubText} from '../format/scrub.ts';
 import {renderFields} from '../format/table.ts';
+import {zoneText} from '../format/zone-state.ts';
 import {openService, type Service} from '../service.ts';
 import type {Colors} from '../terminal.ts';
 
@@ -47,6 +47,7 @@ async function status(options: CommonOptions): Promise<void> {
 async function readStatus(service: Service) {
   const about = await service.status();
   const {clusters, store} = await service.reports();
+  const {change: zoneChange} = await service.zones();
   const {DBEngineVersions = []} = await service.call(rds => rds.describeDBEngineVersions({}));
   return {
     url: service.record.url,
@@ -59,18 +60,8 @@ async function readStatus(service: Service) {
     })),
     clusters: clusters.map(({identifier, status: state}) => ({identifier, status: state})),
     store,
+    zoneChange,
   };
-}
-
-function zoneText(zone: ZoneState, colors: Colors): string {
-  switch (zone.state) {
-    case 'healthy':
-      return colors.green('healthy');
-    case 'degraded':
-      return `${colors.red('degraded')}: ${zone.reason}`;
-    case 'catching-up':
-      return `${colors.yellow('catching up')}: ${formatBytes(zone.bytesDone)} of ${formatBytes(zone.bytesTotal)}`;
-  }
 }
 
 function damageText(message: string, clusters: readonly string[], colors: Colors): string {
@@ -96,6 +87,14 @@ function renderStatus(
       ['engines', answer.engines.map(engine => engine.description).join(', ')],
       ['clusters', `${answer.clusters.length}, of which ${available} available`],
       ...answer.store.zones.map(zone => [`zone ${zone.zone}`, zoneText(zone, colors)] as const),
+      ...(answer.zoneChange === null
+        ? []
+        : [
+            [
+              'zones',
+              `${answer.zoneChange.kind} ${answer.zoneChange.zone}: ${answer.zoneChange.phase}`,
+            ] as const,
+          ]),
       [
         'store',
         `${formatBytes(answer.store.bytesOnDisk)} on disk, ${formatBytes(answer.store.bytesFree)} free`,

@@ -8,7 +8,7 @@
  */
 import {statfs} from 'node:fs/promises';
 import type {InstanceProcess} from '../../instance/instance-process.ts';
-import {majority} from '../../page-store/zone-board.ts';
+import {majority} from '../../page-store/membership.ts';
 import type {ZoneState} from '../../page-store/zone.ts';
 import {storageReport} from '../actions/storage-report.ts';
 import type {StorageReport} from '../control-plane.ts';
@@ -101,7 +101,8 @@ export class Measurer implements Monitor {
   }
 
   async #measureZones(): Promise<ZoneMeasurement[]> {
-    const {zones} = this.#world;
+    // It changes with the membership.
+    const zones = [...this.#world.zones];
     const [states, free] = await Promise.all([
       this.#zoneStates.answer(ANSWER_MS_MAX),
       this.#freeBytes.answers(

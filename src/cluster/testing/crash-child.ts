@@ -22,6 +22,7 @@ export type CrashReport = {
   instances: {identifier: string; role: string; status: string; port: number}[];
   /** Volumes of readers. */
   scratch: number[];
+  zones: string[];
   endpoints: string[];
   /** What each instance was started or reloaded with. */
   parameters: Record<string, Readonly<Record<string, string>> | null>;
@@ -105,6 +106,24 @@ const SCENARIOS: Record<string, (service: TestService) => Promise<void>> = {
     });
     await service.plane.deleteDBClusterEndpoint(endpoint);
   },
+  'zone-add': async service => {
+    await settle(service);
+    await service.plane.addZone({letter: 'b', directory: join(directory, 'zone-b')});
+    await untilZonesRest(service);
+  },
+  'zone-undo': async service => {
+    await settle(service);
+    // So it is not filled before it is given up.
+    service.storage.filled = ['local-1a'];
+    await service.plane.addZone({letter: 'b', directory: join(directory, 'zone-b')});
+    await service.plane.removeZone({letter: 'b'});
+    await untilZonesRest(service);
+  },
+  'zone-remove': async service => {
+    await settle(service);
+    await service.plane.removeZone({letter: 'b'});
+    await untilZonesRest(service);
+  },
   stop: async service => {
     await settle(service);
     await service.plane.stopDBCluster({DBClusterIdentifier: 'orders'});
@@ -165,8 +184,15 @@ const SCENARIOS: Record<string, (service: TestService) => Promise<void>> = {
     });
     await settle(service);
   },
-  look: settle,
+  look: async service => {
+    await settle(service);
+    await untilZonesRest(service);
+  },
 };
+
+async function untilZonesRest(service: TestService): Promise<void> {
+  while ((await service.plane.zoneReport({})).change !== null) await sleep(10);
+}
 
 async function acknowledge(service: TestService, word: string): Promise<void> {
   const port = service.catalog.clusters.get('orders')?.port ?? 0;
@@ -183,7 +209,8 @@ function readAcknowledged(path: string): string {
   }
 }
 
-function report(service: TestService): CrashReport {
+async function report(service: TestService): Promise<CrashReport> {
+  const {zones} = await service.plane.zoneReport({});
   const clusters = service.catalog.clusters.list();
   return {
     clusters: clusters.map(({identifier, status, port, volume}) => ({
@@ -195,6 +222,7 @@ function report(service: TestService): CrashReport {
     instances: service.catalog.instances
       .list()
       .map(({identifier, role, status, port}) => ({identifier, role, status, port})),
+    zones: zones.map(({name}) => name),
     scratch: service.catalog.instances.list().flatMap(instance => instance.scratchVolume ?? []),
     endpoints: service.catalog.clusterEndpoints.list().map(endpoint => endpoint.identifier),
     parameters: Object.fromEntries(
@@ -213,5 +241,5 @@ function report(service: TestService): CrashReport {
 
 const service = await openTestService(directory, () => undefined, '210987652321');
 await SCENARIOS[scenario]?.(service);
-process.stdout.write(`${JSON.stringify(report(service))}\n`);
+process.stdout.write(`${JSON.stringify(await report(service))}\n`);
 await service.close();

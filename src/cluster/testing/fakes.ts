@@ -33,6 +33,8 @@ import type {ReplicationProgress} from '../../engine/engine.ts';
 import type {InstanceConfig, InstanceMethod, InstanceMethods} from '../../instance/messages.ts';
 import {INSTANCE_STATISTICS} from '../../instance/testing/statistics.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
+import type {StoreConfig} from '../../page-store/open-zones.ts';
+import type {MembershipState} from '../../page-store/zone.ts';
 import type {
   InstanceLauncher,
   InstanceProcess,
@@ -97,6 +99,22 @@ export class FakeStorage implements ClusterStorage {
   unsettled: readonly VolumeNumber[] = [];
   /** What `usage` says of removed volumes. */
   removed: Awaited<ReturnType<ClusterStorage['usage']>>['removed'] = [];
+
+  /** What the store's threads were told of zones last. */
+  config: StoreConfig | null = null;
+  /** Zones that were filled; others are degraded. Null: all that it is told of. */
+  filled: readonly string[] | null = null;
+  readonly membership: ClusterStorage['membership'] = {
+    change: async config => {
+      this.config = config;
+    },
+    state: async () => fakeMembership(this.config, this.filled),
+    audit: async () => undefined,
+    record: async () => undefined,
+    markRemoved: async () => true,
+    unclean: async () => [],
+    settle: async () => undefined,
+  };
 
   constructor(directory: string) {
     this.directory = join(directory, 'volumes');
@@ -166,7 +184,8 @@ export class FakeStorage implements ClusterStorage {
   }
 
   async zoneStates(): ReturnType<ClusterStorage['zoneStates']> {
-    return [{zone: 'local-1a', state: 'healthy'}];
+    const zones = this.config?.zones ?? [{name: 'local-1a'}];
+    return zones.map(({name}) => ({zone: name, state: 'healthy'}));
   }
 
   async usage({
@@ -353,6 +372,7 @@ function launchFake(
     if (method === 'follow' && 'source' in params) ({source} = params as {source: typeof source});
     if (method === 'replication') return fake.progress.get(config.name) ?? CAUGHT_UP;
     if (method === 'statistics') return INSTANCE_STATISTICS;
+    if (method === 'changeZones') return fakeMembership(params as StoreConfig, storage.filled);
     if (method === 'configure' && 'parameters' in params) {
       fake.configured.push(params.parameters as Record<string, string>);
       return {isTaken: config.runtime === 'native'};
@@ -360,6 +380,15 @@ function launchFake(
     if (method === 'stop') child.kill('SIGTERM');
     return {};
   }
+}
+
+function fakeMembership(
+  config: StoreConfig | null,
+  filled: readonly string[] | null,
+): MembershipState {
+  const names = config?.zones.map(({name}) => name) ?? [];
+  const current = names.filter(name => filled?.includes(name) ?? true);
+  return {number: config?.membership?.number ?? 0, current, broken: [], isSettled: true};
 }
 
 function reply(

@@ -12,6 +12,8 @@ import {createClusterService} from '../cluster-service.ts';
 import type {Monitor} from '../metrics/measurements.ts';
 import {ServiceCounts} from '../metrics/service-counts.ts';
 import type {ControlPlane} from '../control-plane.ts';
+import {StoreZones} from '../store-zones.ts';
+import {openZonePlan} from '../zone-list.ts';
 import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
 
 export type TestService = {
@@ -57,7 +59,8 @@ export async function openTestService(
       others: [],
       obstacles: {'aurora-mysql': 'There is no MariaDB here.'},
     },
-    zones: [{name: 'local-1a', directory}],
+    storeZones: new StoreZones(directory, openZonePlan(directory, 'local-1', [])),
+    renewSpare: () => undefined,
     instancesDirectory,
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,

@@ -18,7 +18,8 @@ import type {
 } from '../../attachment/attachment.ts';
 import type {ErrorKind} from '../../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
-import type {ZoneEvent} from '../../page-store/zone.ts';
+import type {StoreConfig} from '../../page-store/open-zones.ts';
+import type {MembershipState, ZoneEvent} from '../../page-store/zone.ts';
 import type {WasmModule} from './web-assembly.ts';
 
 /** Indexes of the shared Int32Array. */
@@ -83,12 +84,14 @@ export type ControlMessage =
   | {readonly type: 'fork'; readonly id: number; readonly child: VolumeNumber}
   | {readonly type: 'checkpoint'; readonly id: number}
   | {readonly type: 'statistics'; readonly id: number}
+  | {readonly type: 'changeZones'; readonly id: number; readonly config: StoreConfig}
   | {readonly type: 'detach'; readonly id: number};
 
 export type ControlResults = {
   fork: ForkResult;
   checkpoint: Lsn;
   statistics: AttachmentStatistics;
+  changeZones: MembershipState;
   detach: null;
 };
 

@@ -13,6 +13,7 @@
 import {receiveMessageOnPort} from 'node:worker_threads';
 import type {MessagePort} from 'node:worker_threads';
 import {assert} from '../../base/assert.ts';
+import {systemClock} from '../../base/clock.ts';
 import {BorealisError, errorMessage} from '../../base/errors.ts';
 import type {Backend} from './backend.ts';
 import {SharedWord} from './channel.ts';
@@ -41,6 +42,8 @@ const OUTPUT_CHUNK_BYTES = 64 * 1024;
 const OUTPUT_BYTES_MAX = 8 * 1024 * 1024;
 /** How long the engine sleeps before it lets the volume do what it does when idle. */
 const IDLE_PERIOD_MS = 1000;
+/** How often a catch-up goes on while the engine sleeps: time for the zones to answer. */
+const CATCH_UP_PERIOD_MS = 5;
 /** Larger than any message of the server's to a statement of ours. */
 const REPLY_BYTES_MAX = 2 ** 30;
 
@@ -61,6 +64,8 @@ export type LoopParts = {
   readonly post: (message: FromWorker) => void;
   readonly serveControl: (message: ControlMessage) => ControlResults[ControlMessage['type']];
   readonly onIdle: () => void;
+  /** Goes on with what a zone has to catch up with; true while there is more. */
+  readonly catchUp: () => boolean;
   /** Throws when the volume failed where the engine could not see it. */
   readonly checkHealth: () => void;
 };
@@ -266,9 +271,17 @@ export class EngineLoop {
     }
   }
 
+  /** Until it is woken; at times the volume does what it does when idle, and zones catch up meanwhile. */
   #sleep(seen: number): void {
-    const {shared, onIdle} = this.#parts;
-    if (Atomics.wait(shared, SharedWord.wake, seen, IDLE_PERIOD_MS) === 'timed-out') onIdle();
+    const {shared, onIdle, catchUp} = this.#parts;
+    const untilMs = systemClock.monotonicMs() + IDLE_PERIOD_MS;
+    for (;;) {
+      const limitMs = catchUp() ? CATCH_UP_PERIOD_MS : untilMs - systemClock.monotonicMs();
+      const outcome = Atomics.wait(shared, SharedWord.wake, seen, Math.max(0, limitMs));
+      if (outcome !== 'timed-out') return;
+      if (systemClock.monotonicMs() >= untilMs) break;
+    }
+    onIdle();
   }
 
   #serveControl(): void {

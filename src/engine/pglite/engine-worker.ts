@@ -10,7 +10,7 @@ import type {AttachmentStatistics} from '../../attachment/attachment.ts';
 import {assert, unreachable} from '../../base/assert.ts';
 import {sharedMonotonicUs, systemClock} from '../../base/clock.ts';
 import {errorChain} from '../../base/errors.ts';
-import type {VolumeStatistics} from '../../volume/statistics.ts';
+import {changeZones} from '../../page-store/open-zones.ts';
 import {Backend} from './backend.ts';
 import {backendModule} from './backend-module.ts';
 import {SharedWord} from './channel.ts';
@@ -42,6 +42,8 @@ try {
   config.control.close();
 }
 
+type EngineParts = {opened: OpenedEngine; backend: Backend; identity: SessionIdentity};
+
 async function work(): Promise<void> {
   const steps: {name: string; durationMs: number}[] = [];
   const timed = async <T>(name: string, step: () => T | Promise<T>): Promise<T> => {
@@ -63,11 +65,7 @@ async function work(): Promise<void> {
   const counts: Counts = {requests: 0, waitingWrites: 0};
   const latency = new BarrierLatency();
   let walBytes = 0;
-  const open = async (): Promise<{
-    opened: OpenedEngine;
-    backend: Backend;
-    identity: SessionIdentity;
-  }> => {
+  const open = async (): Promise<EngineParts> => {
     const opened = await openEngine({
       ...config,
       ...storage,
@@ -120,6 +118,7 @@ async function work(): Promise<void> {
     serveControl: command =>
       serveControl(storage, command, {...counts, barrierLatency: latency.read()}),
     onIdle: () => storage.volume.onIdle(),
+    catchUp: () => storage.volume.zone.mirror?.step() ?? false,
     checkHealth: () => {
       if (filesystem.failure !== undefined) throw filesystem.failure;
     },
@@ -157,7 +156,7 @@ function waitForSpace(
 function serveControl(
   {volume}: EngineStorage,
   command: ControlMessage,
-  own: Omit<AttachmentStatistics, keyof VolumeStatistics>,
+  own: Pick<AttachmentStatistics, 'requests' | 'waitingWrites' | 'barrierLatency'>,
 ): ControlResults[ControlMessage['type']] {
   switch (command.type) {
     case 'fork':
@@ -165,7 +164,9 @@ function serveControl(
     case 'checkpoint':
       return volume.checkpoint();
     case 'statistics':
-      return {...volume.statistics(), ...own};
+      return {...volume.statistics(), ...own, isWritable: volume.isWritable()};
+    case 'changeZones':
+      return changeZones(volume.zone, command.config);
     case 'detach':
       volume.close();
       return null;

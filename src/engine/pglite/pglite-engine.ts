@@ -16,6 +16,7 @@ import {systemClock, withDeadline} from '../../base/clock.ts';
 import {BorealisError, errorMessage} from '../../base/errors.ts';
 import {createLogger} from '../../base/log.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
+import type {Membership} from '../../page-store/membership.ts';
 import type {ZoneEvent} from '../../page-store/zone.ts';
 import type {GoldenVolume, EngineMaster, ReportStep, RunningEngine, StopMode} from '../engine.ts';
 import {openEngineLog, type EngineLog} from '../engine-log.ts';
@@ -33,6 +34,8 @@ import type {Report} from './wire.ts';
 export type PgliteConfig = {
   readonly name: string;
   readonly zones: readonly ZoneConfig[];
+  /** See `StoreConfig`. */
+  readonly membership?: Membership | undefined;
   readonly volume: VolumeNumber;
   readonly nodeCacheBytes: number;
   readonly reserveBytes: number;
@@ -92,6 +95,7 @@ export async function startPglite(
   const options: EngineLinkOptions = {
     attachment: {
       zones: config.zones,
+      membership: config.membership,
       volume: config.volume,
       format: config.role === 'golden',
       nodeCacheBytes: config.nodeCacheBytes,
@@ -230,6 +234,7 @@ function attachmentOf(link: EngineLink, failed: Promise<Error>): Attachment {
     fork: child => link.control('fork', {child}),
     checkpoint: () => link.control('checkpoint', {}),
     statistics: () => link.control('statistics', {}),
+    changeZones: zones => link.control('changeZones', {config: zones}),
     detach: () => {
       detached ??= detach(link);
       return detached;

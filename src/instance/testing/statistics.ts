@@ -15,6 +15,7 @@ export const INSTANCE_STATISTICS: InstanceStatistics = {
     zones: [],
     requests: 90,
     waitingWrites: 0,
+    isWritable: true,
     barrierLatency: {
       counts: Array.from({length: BARRIER_BOUNDS_S.length + 1}, (_, index) => (index < 3 ? 2 : 0)),
       sumSeconds: 0.0015,

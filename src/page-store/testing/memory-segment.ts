@@ -84,6 +84,14 @@ export class MemorySegmentData {
     this.#pending = [];
   }
 
+  /** What a power cut leaves for sure, as a segment of its own. */
+  durableCopy(): MemorySegmentData {
+    const copy = new MemorySegmentData();
+    copy.#durable.become(this.#durable);
+    copy.#current.become(this.#durable);
+    return copy;
+  }
+
   /** With `evicted` the cache has let go of the pages that it could not write, too. */
   failSync(evicted: boolean): void {
     this.#pending = [];

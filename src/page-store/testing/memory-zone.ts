@@ -52,6 +52,22 @@ export class MemoryZone implements Zone {
     }
   }
 
+  /** What is durable now, as a disk of its own, with faults of its own unless they are given. */
+  durableCopy(faults: ZoneFaults = new ZoneFaults()): MemoryZone {
+    const copy = new MemoryZone(faults, this.name);
+    copy.#storeRecord = this.#storeRecord;
+    for (const [volume, record] of this.#records) {
+      copy.#records.set(volume, record);
+      copy.#replacements.set(volume, Symbol('replacement'));
+    }
+    for (const volume of this.#removed) copy.#removed.add(volume);
+    for (const [volume, segments] of this.#segments) {
+      const copies = [...segments].map(([segment, data]) => [segment, data.durableCopy()] as const);
+      copy.#segments.set(volume, new Map(copies));
+    }
+    return copy;
+  }
+
   /**
    * The process that writes to `volume`, or every process, dies and the machine goes on: nothing is
    * lost, the locks are free.
@@ -82,6 +98,12 @@ export class MemoryZone implements Zone {
       hasRecord: this.#records.has(volume),
       segments: this.#listing(volume),
     }));
+  }
+
+  /** What is there of a record: no call of the zone. */
+  recordState(volume: VolumeNumber): 'present' | 'removed' | 'absent' {
+    if (this.#records.has(volume)) return 'present';
+    return this.#removed.has(volume) ? 'removed' : 'absent';
   }
 
   /** The bytes of a segment as a read would see them: no call of the zone. */
@@ -407,8 +429,8 @@ class MemorySegment implements SegmentFile {
       this.#data.write(bytes.subarray(0, fits), position);
       throw faults.full();
     }
-    const isLost = faults.strikes('lose-write');
-    const isMisdirected = faults.strikes('misdirect-write');
+    const isLost = faults.strikes('lose-write', this.copies[0]);
+    const isMisdirected = faults.strikes('misdirect-write', this.copies[0]);
     if (!isLost && !isMisdirected) return this.#data.write(bytes, position);
     // Its place keeps what it had; where there was nothing, there are zeros.
     const missing = position + bytes.length - this.#data.length;

@@ -5,7 +5,7 @@
 import {BorealisError} from '../../base/errors.ts';
 import type {ZoneChannel, ZoneFailure, ZoneMedium} from '../zone-channel.ts';
 import {ZoneBoard} from '../zone-board.ts';
-import {failureOf, outcomeOf, ZoneExecutor} from '../zone-executor.ts';
+import {failureOf, ZoneExecutor} from '../zone-executor.ts';
 import {
   isStreamed,
   lineOf,
@@ -24,58 +24,108 @@ export type Faults = {
   failure: 'zone-io' | 'zone-full' | 'zone-lost' | null;
 };
 
-/** Bytes that wait in one line at most. */
-const LINE_BYTES = 4 * 2 ** 20;
-
-type Queued = {ticket: number; operation: ZoneOperation; bytes: Buffer; readyMs: number};
-
-export class SimulatedZones implements ZoneMedium {
-  readonly board: ZoneBoard = new ZoneBoard();
-  readonly names: readonly string[];
-  readonly faults: readonly Faults[];
-  readonly #zones: Zone[];
-  readonly #channels: SimulatedChannel[] = [];
-  #nowMs: number;
+/** The disks of one machine, its clock, and what ails them: what all its processes share. */
+export class SimulatedDisks {
+  /** All that were ever there, those of zones that were removed too. */
+  readonly zones: Zone[] = [];
+  readonly faults: Faults[] = [];
+  /** Counts the disks that took the place of another one. */
+  readonly replacements: number[] = [];
+  nowMs: number;
+  /** Called while a process waits: others may go on. */
+  onWait: (waiting: SimulatedZones) => void = () => undefined;
 
   constructor(zones: readonly Zone[], startMs = 0) {
-    this.#zones = [...zones];
-    this.#nowMs = startMs;
-    this.names = zones.map(zone => zone.name);
-    this.faults = zones.map(() => ({delayMs: 0, hungUntilMs: 0, failure: null}));
+    this.nowMs = startMs;
+    for (const zone of zones) this.add(zone);
   }
 
-  open(index: number): ZoneChannel {
+  get names(): readonly string[] {
+    return this.zones.map(({name}) => name);
+  }
+
+  add(zone: Zone): void {
+    this.zones.push(zone);
+    this.faults.push({delayMs: 0, hungUntilMs: 0, failure: null});
+    this.replacements.push(0);
+  }
+
+  /** Another disk is there: what was open on the old one fails. */
+  replace(index: number, zone: Zone): void {
+    this.zones[index] = zone;
+    this.replacements[index] = (this.replacements[index] ?? 0) + 1;
+  }
+}
+
+/** The zones as one process has them open. */
+export class SimulatedZones implements ZoneMedium {
+  readonly board: ZoneBoard = new ZoneBoard();
+  readonly disks: SimulatedDisks;
+  readonly #channels: SimulatedChannel[] = [];
+  #names: readonly string[];
+  #depth = 0;
+
+  constructor(zones: readonly Zone[] | SimulatedDisks, startMs = 0) {
+    this.disks = zones instanceof SimulatedDisks ? zones : new SimulatedDisks(zones, startMs);
+    this.#names = this.disks.zones.map(({name}) => name);
+  }
+
+  get names(): readonly string[] {
+    return this.#names;
+  }
+
+  get faults(): readonly Faults[] {
+    return this.disks.faults;
+  }
+
+  setZones(zones: readonly {readonly name: string}[]): void {
+    this.#names = zones.map(({name}) => name);
+  }
+
+  /** A disk that a zone may be made of. */
+  addDisk(zone: Zone): void {
+    this.disks.add(zone);
+  }
+
+  /** A call of this process is under way: it waits, or one of its zones is at work. */
+  get isBusy(): boolean {
+    return this.#depth > 0;
+  }
+
+  open(name: string, slot: number): ZoneChannel {
+    const {zones} = this.disks;
+    const zoneNamed = (wanted: string): Zone => zones.find(zone => zone.name === wanted) as Zone;
+    const index = zones.indexOf(zoneNamed(name));
     const channel = new SimulatedChannel(this, index, {
-      zone: this.#zones[index] as Zone,
-      peer: name => this.#zones[this.names.indexOf(name)] as Zone,
-      publish: lsn => this.board.publish(index, lsn),
+      zone: zoneNamed(name),
+      peer: ({source}) => zoneNamed(source),
+      publish: lsn => this.board.publish(slot, lsn),
     });
     this.#channels.push(channel);
     return channel;
   }
 
-  /** Another disk is there: what was open on the old one fails. */
   replaceZone(index: number, zone: Zone): void {
-    this.#zones[index] = zone;
-    for (const channel of this.#channels) channel.loseZone(index);
+    this.disks.replace(index, zone);
   }
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.disks.nowMs;
   }
 
   wait(seen: number, limitMs: number): void {
-    this.#pump();
+    this.pump();
     if (this.board.bell() !== seen) return;
+    this.busy(() => this.disks.onWait(this));
     const next = Math.min(...this.#channels.map(channel => channel.nextMs()));
-    this.#nowMs += Math.max(0.01, Math.min(limitMs, next - this.#nowMs));
-    this.#pump();
+    this.disks.nowMs += Math.max(0.01, Math.min(limitMs, next - this.disks.nowMs));
+    this.pump();
   }
 
   /** Lets time pass. */
   advance(durationMs: number): void {
-    this.#nowMs += durationMs;
-    this.#pump();
+    this.disks.nowMs += durationMs;
+    this.pump();
   }
 
   /** Lets time pass until everything that was asked for is done. */
@@ -83,7 +133,7 @@ export class SimulatedZones implements ZoneMedium {
     for (;;) {
       const next = Math.min(...this.#channels.map(channel => channel.nextMs()));
       if (next === Infinity) return;
-      this.advance(Math.max(0, next - this.#nowMs));
+      this.advance(Math.max(0, next - this.disks.nowMs));
     }
   }
 
@@ -91,8 +141,24 @@ export class SimulatedZones implements ZoneMedium {
     this.#channels.length = 0;
   }
 
-  #pump(): void {
+  /** The process dies: what its zones were still to do is never done. */
+  die(): void {
+    for (const channel of this.#channels) channel.drop();
+    this.close();
+  }
+
+  /** Does what is due. */
+  pump(): void {
     for (const channel of this.#channels) channel.pump();
+  }
+
+  busy<T>(run: () => T): T {
+    this.#depth++;
+    try {
+      return run();
+    } finally {
+      this.#depth--;
+    }
   }
 }
 
@@ -106,6 +172,7 @@ class SimulatedChannel implements ZoneChannel {
     read: {queue: [], submitted: 0, done: 0},
   };
   readonly #outcomes = new Map<string, Outcome>();
+  readonly #replacement: number | undefined;
   #failure: ZoneFailure | null = null;
   #isStopped = false;
 
@@ -118,6 +185,7 @@ class SimulatedChannel implements ZoneChannel {
     this.#index = index;
     this.#faults = zones.faults[index] as Faults;
     this.#executor = new ZoneExecutor(parts);
+    this.#replacement = zones.disks.replacements[index];
   }
 
   submit(operation: ZoneOperation, bytes: readonly Uint8Array[]): number | null {
@@ -153,6 +221,10 @@ class SimulatedChannel implements ZoneChannel {
     return this.#lines[line].submitted;
   }
 
+  hasBegun(): boolean {
+    return true;
+  }
+
   failure(): ZoneFailure | null {
     this.pump();
     return this.#failure;
@@ -161,17 +233,16 @@ class SimulatedChannel implements ZoneChannel {
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    for (const line of Object.values(this.#lines)) line.queue.length = 0;
+    this.drop();
     this.#executor.close();
+  }
+
+  drop(): void {
+    for (const line of Object.values(this.#lines)) line.queue.length = 0;
   }
 
   hasEnded(): boolean {
     return this.#zones.nowMs() >= this.#faults.hungUntilMs;
-  }
-
-  loseZone(index: number): void {
-    if (index !== this.#index) return;
-    this.#failure ??= {kind: 'unavailable', code: 'zone-lost', message: 'the disk is gone'};
   }
 
   /** When something would be done next. */
@@ -183,12 +254,15 @@ class SimulatedChannel implements ZoneChannel {
   /** Does what is due. */
   pump(): void {
     const nowMs = this.#zones.nowMs();
+    if (this.#zones.disks.replacements[this.#index] !== this.#replacement) {
+      this.#failure ??= {kind: 'unavailable', code: 'zone-lost', message: 'the disk is gone'};
+    }
     if (nowMs < this.#faults.hungUntilMs) return;
     for (const name of ['append', 'read'] as const) {
       const line = this.#lines[name];
       while (this.#failure === null && (line.queue[0]?.readyMs ?? Infinity) <= nowMs) {
         const queued = line.queue.shift() as Queued;
-        this.#perform(name, queued);
+        this.#zones.busy(() => this.#perform(name, queued));
         this.#zones.board.ring();
       }
     }
@@ -209,7 +283,17 @@ class SimulatedChannel implements ZoneChannel {
 
   #outcome(operation: ZoneOperation, bytes: Buffer): Outcome {
     const {failure} = this.#faults;
-    if (failure === null) return outcomeOf(this.#executor, operation, bytes);
+    if (failure === null) return this.#executed(operation, bytes);
     return failureOf(new BorealisError('unavailable', failure, `simulated: ${failure}`));
+  }
+
+  /** What ends the process, or a bug, is no outcome. */
+  #executed(operation: ZoneOperation, bytes: Buffer): Outcome {
+    try {
+      return {ok: true, ...this.#executor.run(operation, bytes)};
+    } catch (error) {
+      if (error instanceof BorealisError) return failureOf(error);
+      throw error;
+    }
   }
 }

@@ -4,7 +4,7 @@ import {syncBuiltinESMExports} from 'node:module';
 import path from 'node:path';
 import {workerData} from 'node:worker_threads';
 
-const {directory} = workerData.zones[workerData.index];
+const {directory} = workerData.zone;
 const {fdatasyncSync} = fs;
 const word = new Int32Array(new SharedArrayBuffer(4));
 fs.fdatasyncSync = descriptor => {

@@ -47,8 +47,8 @@ export class ZoneFaults {
   capacityBytes: number = Infinity;
   /** Other processes take their turn: called before each call. */
   interleave: () => void = () => undefined;
-  /** Told of each fault when it strikes. */
-  onFault: (fault: FaultName | 'full') => void = () => undefined;
+  /** Told of each fault when it strikes, and of the zone that it strikes, where that is known. */
+  onFault: (fault: FaultName | 'full', zone: string | null) => void = () => undefined;
   readonly random: Random;
   readonly #armed = new Map<FaultName, number>();
   #ended = false;
@@ -105,7 +105,7 @@ export class ZoneFaults {
   }
 
   /** True when the fault was armed and its time has come. */
-  strikes(fault: FaultName): boolean {
+  strikes(fault: FaultName, zone: string | null = null): boolean {
     const callsToGo = this.#armed.get(fault);
     if (callsToGo === undefined) return false;
     if (callsToGo > 0) {
@@ -113,12 +113,12 @@ export class ZoneFaults {
       return false;
     }
     this.#armed.delete(fault);
-    this.onFault(fault);
+    this.onFault(fault, zone);
     return true;
   }
 
   full(): BorealisError {
-    this.onFault('full');
+    this.onFault('full', null);
     return new BorealisError('unavailable', 'zone-full', 'cannot write: the disk is full');
   }
 

@@ -44,7 +44,7 @@ export class ScrubWorld {
     const medium = new SimulatedZones(this.zones);
     const zone = openMirroredZone({
       ...{medium, role, onEvent: event => events.push(event)},
-      settings: {...MIRROR_DEFAULTS, quorum: 2},
+      settings: MIRROR_DEFAULTS,
       wallMs: () => medium.nowMs(),
     });
     return {zone, advance: ms => medium.advance(ms), events};

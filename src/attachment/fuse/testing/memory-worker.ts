@@ -56,6 +56,8 @@ function openMemoryVolume(data: ServingWorkerData): ServedVolume {
     },
     isWritable: () => true,
     mirrorLsn: () => null,
+    changeZones: () => ({number: 0, current: [], broken: [], isSettled: true}),
+    catchUp: () => false,
     fork: () => ({lsn, bytesWritten: 0, bytesCopied: 0, durationMs: 0}),
     checkpoint: () => lsn,
     onIdle: () => undefined,

@@ -23,6 +23,8 @@ export type MountedOptions = {
   /** Run the instance process as this user. */
   readonly uid?: number;
   readonly fuseDevice?: string;
+  /** Directories below the base; else one, `store`. */
+  readonly zones?: readonly string[];
 };
 
 /** `nobody`, who has an entry in every password file. */
@@ -43,12 +45,13 @@ export class Mounted {
     const {backing, asRoot = true, uid} = options;
     this.base = options.base ?? mkdtempSync(join(tmpdir(), 'borealis-fuse-'));
     this.directory = join(this.base, 'mount');
-    for (const name of ['mount', 'store', '.']) {
+    const zones = options.zones ?? ['store'];
+    for (const name of ['mount', ...zones, '.']) {
       mkdirSync(join(this.base, name), {recursive: true});
       if (uid !== undefined) chownSync(join(this.base, name), uid, uid);
     }
     const config: MountOptions = {
-      zones: [{name: 'a', directory: join(this.base, 'store')}],
+      zones: zones.map(name => ({name, directory: join(this.base, name)})),
       volume: (options.volume ?? 1) as VolumeNumber,
       format: options.format ?? true,
       nodeCacheBytes: 64 * 2 ** 20,
