@@ -59,6 +59,13 @@ export class MysqlHost {
     await chown(path, this.#user.owner.uid, this.#user.owner.gid);
   }
 
+  /** A new directory for a server that others fill. */
+  async make(name: string): Promise<void> {
+    const directory = join(this.directory, name);
+    await mkdir(directory, {mode: 0o755});
+    await chown(directory, this.#user.owner.uid, this.#user.owner.gid);
+  }
+
   /** The server's data directory of `name`. */
   files(name: string): string {
     return join(this.directory, name, 'mysql');

@@ -116,6 +116,7 @@ async function compareClones(
 async function backup(host: MysqlHost, name: string): Promise<void> {
   const source = host.target('data');
   const directory = host.files(name);
+  await host.make(name);
   // The password must not be seen in the list of processes.
   const file = join(host.directory, `${name}.cnf`);
   await writeFile(file, `[mariabackup]\nuser=${source.user}\npassword=${source.password}\n`);

@@ -6,7 +6,7 @@
 import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {afterAll, beforeAll, describe, expect, test} from 'vitest';
+import {afterAll, afterEach, beforeAll, describe, expect, test} from 'vitest';
 import {probeFuse} from '../src/attachment/fuse/probe.ts';
 import {sleep} from '../src/base/clock.ts';
 import {entryPoint} from '../src/base/entry-point.ts';
@@ -49,6 +49,13 @@ describe.skipIf(!isPossible)('three zones under load', () => {
       rmSync(root, {recursive: true});
     }
   }, SET_UP_MS_MAX);
+
+  afterEach(() => {
+    for (const disk of Object.values(disks)) {
+      disk.thaw();
+      disk.empty();
+    }
+  });
 
   /** Commits of so many seconds; none of them failed. */
   const commits = async (seconds: number): Promise<number> => {

@@ -33,10 +33,10 @@ export type AttachmentStatistics = VolumeStatistics & {
   readonly requests: number;
   /** Writes that wait for free space now. */
   readonly waitingWrites: number;
-  /** Of the barriers that had something to wait for. */
-  readonly barrierLatency: LatencyHistogram;
   /** False while a write quorum of zones is missing: barriers wait. */
   readonly isWritable: boolean;
+  /** Of the barriers that had something to wait for. */
+  readonly barrierLatency: LatencyHistogram;
 };
 
 /**

@@ -30,7 +30,7 @@ async function run(...args: string[]): Promise<{status: number; out: string; err
 
 test('the commands are those of the manual', () => {
   expect(commands.map(command => command.name())).toEqual(
-    'up down status create clone add-reader failover list show storage metrics url psql mysql delete scrub check quota env doctor demo'.split(
+    'up down status create clone add-reader failover list show storage zone metrics url psql mysql delete scrub check quota env doctor demo'.split(
       ' ',
     ),
   );

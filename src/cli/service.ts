@@ -37,12 +37,12 @@ export type Service = {
   report(identifier: string, options?: {fresh: boolean}): Promise<ClusterReport>;
   storage(options?: {fresh: boolean}): Promise<StorageReport>;
   status(): Promise<Record<string, unknown>>;
-  /** The page that Prometheus is given. */
-  metrics(): Promise<string>;
   zones(): Promise<ZoneReport>;
   /** Returns once the change has begun. */
   addZone(zone: {letter: string; directory: string}): Promise<ZoneReport>;
   removeZone(zone: {letter: string}): Promise<ZoneReport>;
+  /** The page that Prometheus is given. */
+  metrics(): Promise<string>;
   /** Begins a scrub, of one cluster or of the whole store, or joins the one that runs. */
   beginScrub(request: ScrubRequest): Promise<BegunScrub>;
   scrub(): Promise<ScrubStatus>;
@@ -76,7 +76,11 @@ export async function openService(dataDirectory: string): Promise<Service> {
       throw serviceError(error, dataDirectory, record);
     }
   };
-  const page: Page = async (path, query, request = {method: 'GET'}) => {
+  const page: Page = async (
+    path: string,
+    query: Record<string, string>,
+    request: PageRequest = {method: 'GET'},
+  ): Promise<unknown> => {
     try {
       return await signedRequest(rds, record, path, query, request);
     } catch (error) {
@@ -91,6 +95,7 @@ export async function openService(dataDirectory: string): Promise<Service> {
     if (isReport(answer)) return answer;
     throw unexpectedAnswer(record, 'no clusters and store');
   };
+  const pages = pagesOf(page, record);
   const reports: Service['reports'] = async options =>
     (await reportAt('/borealis/v1/clusters', options?.fresh === true)) as ClusterReports;
   return {
@@ -107,6 +112,7 @@ export async function openService(dataDirectory: string): Promise<Service> {
       const answer = await page('/borealis/v1/status', {});
       return typeof answer === 'object' ? {...answer} : {};
     },
+    ...pages,
     metrics: async () => {
       try {
         return await scrape(dataDirectory, record);
@@ -114,7 +120,6 @@ export async function openService(dataDirectory: string): Promise<Service> {
         throw serviceError(error, dataDirectory, record);
       }
     },
-    ...storeCalls(page, record),
     close: () => rds.destroy(),
   };
 }
@@ -125,8 +130,8 @@ type Page = (
   request?: PageRequest,
 ) => Promise<unknown>;
 
-/** What changes the store or looks after it, for which RDS has no action. */
-function storeCalls(
+/** What RDS has no action for, and does not tell of clusters. */
+function pagesOf(
   page: Page,
   record: ServiceFile,
 ): Pick<
@@ -244,7 +249,9 @@ async function signedRequest(
     headers: {host: url.host},
     ...(body === undefined ? {} : {body}),
   });
-  return JSON.parse(await get(url, signed.headers, {method, body}));
+  return JSON.parse(
+    await get(url, signed.headers, {method, ...(body === undefined ? {} : {body})}),
+  );
 }
 
 /** As Prometheus does it: with the token of the data directory. */
@@ -256,16 +263,12 @@ async function scrape(dataDirectory: string, record: ServiceFile): Promise<strin
 async function get(
   url: URL,
   headers: Record<string, string>,
-  {method, body}: {method: string; body?: string | undefined} = {method: 'GET'},
+  request: PageRequest = {method: 'GET'},
 ): Promise<string> {
-  const response = await fetch(url, {
-    method,
-    ...(body === undefined ? {} : {body}),
-    headers,
-    signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
-  });
+  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+  const response = await fetch(url, {...request, headers, signal});
   const text = await response.text();
-  if (!response.ok) throw pageError(`${method} ${url.pathname}`, response.status, text);
+  if (!response.ok) throw pageError(`${request.method} ${url.pathname}`, response.status, text);
   return text;
 }
 

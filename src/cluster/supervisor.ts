@@ -95,24 +95,18 @@ export class Supervisor {
     await runner.done;
   }
 
-  /** Ends the present life by force and begins the next one, in the role that the record tells then. */
-  restart(identifier: string, reason: string): void {
+  /**
+   * Ends the present life, by force or in order, and begins the next one, in the role that the record
+   * tells then. Endpoints hold clients meanwhile.
+   */
+  restart(identifier: string, reason: string, how: 'by force' | 'in order' = 'by force'): void {
     const runner = this.#runners.get(identifier);
-    if (runner === undefined) return;
+    if (runner === undefined || (how === 'in order' && isEnding(runner))) return;
     runner.turn.abort(reason);
-    runner.handle?.kill();
+    if (how === 'in order') void endProcess(runner, this.#world.logger);
+    else runner.handle?.kill();
     this.#rerouteOf(identifier);
     this.#announce();
-  }
-
-  /** Ends the present life in order, and begins the next one: endpoints hold clients meanwhile. */
-  async restartInOrder(identifier: string, reason: string): Promise<void> {
-    const runner = this.#runners.get(identifier);
-    if (runner === undefined || isEnding(runner)) return;
-    runner.turn.abort(reason);
-    this.#rerouteOf(identifier);
-    this.#announce();
-    await endProcess(runner, this.#world.logger);
   }
 
   /** After `swapWriter`: lets the two instances take their new roles. */

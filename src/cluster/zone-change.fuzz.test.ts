@@ -138,7 +138,7 @@ class Simulation {
         storage: {membership: this.#membershipCalls()},
         processes: {list: () => this.#processes()},
       },
-      {restartInOrder: async () => this.#reopen(() => this.#disks.forEach(disk => disk.kill()))},
+      {restart: () => this.#reopen(() => this.#disks.forEach(disk => disk.kill()))},
     );
   }
 

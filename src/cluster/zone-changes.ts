@@ -37,7 +37,7 @@ export type ZoneChangesWorld = Pick<
 
 export class ZoneChanges {
   readonly #world: ZoneChangesWorld;
-  readonly #supervisor: Pick<Supervisor, 'restartInOrder'>;
+  readonly #supervisor: Pick<Supervisor, 'restart'>;
   readonly #stopping = new AbortController();
   /** Since when a process lacks the new zone, by its id. */
   readonly #unseenSinceMs = new Map<number, number>();
@@ -45,7 +45,7 @@ export class ZoneChanges {
   #auditedNumber = 0;
   #run: Promise<void> | null = null;
 
-  constructor(world: ZoneChangesWorld, supervisor: Pick<Supervisor, 'restartInOrder'>) {
+  constructor(world: ZoneChangesWorld, supervisor: Pick<Supervisor, 'restart'>) {
     this.#world = world;
     this.#supervisor = supervisor;
   }
@@ -166,7 +166,7 @@ export class ZoneChanges {
       return await handle.request('changeZones', this.#world.storeZones.config);
     } catch (error) {
       if (!(error instanceof BorealisError) || error.code !== MIRROR_NEEDED) throw error;
-      await this.#supervisor.restartInOrder(config.name, 'the store gets a second zone');
+      this.#supervisor.restart(config.name, 'the store gets a second zone', 'in order');
       throw new BorealisError(
         'unavailable',
         'zone-restart',
@@ -187,7 +187,7 @@ export class ZoneChanges {
       this.#unseenSinceMs.set(handle.pid, sinceMs);
       if (nowMs - sinceMs < UNSEEN_MS) continue;
       this.#unseenSinceMs.delete(handle.pid);
-      await this.#supervisor.restartInOrder(config.name, `it does not see zone ${name}`);
+      this.#supervisor.restart(config.name, `it does not see zone ${name}`, 'in order');
     }
     return lacking.map(([{config}]) => `${config.name} brings its volume to zone ${name}`);
   }

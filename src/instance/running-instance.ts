@@ -6,10 +6,10 @@ import {BorealisError} from '../base/errors.ts';
 import type {EngineReplication, RunningEngine} from '../engine/engine.ts';
 import type {InstanceMethods, StepReport} from './messages.ts';
 
-/** Whoever asks for statistics waits a little longer than for each part of them. */
-const STATISTICS_PART_MS_MAX = 1_000;
 /** A serving thread that does not answer for so long waits for zones itself. */
 const ANSWER_MS_MAX = 5_000;
+/** Whoever asks for statistics waits a little longer than for each part of them. */
+const STATISTICS_PART_MS_MAX = 1_000;
 
 /** The end of an engine's log, to go with a failure. */
 export type LogTail = {tail(): string};

@@ -266,8 +266,8 @@ class ServingThread {
           ...this.#volume.statistics(),
           requests: this.#session.requestCount,
           waitingWrites: this.#waiting.length,
-          barrierLatency: this.#latency.read(),
           isWritable: this.#volume.isWritable(),
+          barrierLatency: this.#latency.read(),
         } satisfies AttachmentStatistics;
     }
   }

@@ -371,8 +371,8 @@ function launchFake(
     }
     if (method === 'follow' && 'source' in params) ({source} = params as {source: typeof source});
     if (method === 'replication') return fake.progress.get(config.name) ?? CAUGHT_UP;
-    if (method === 'statistics') return INSTANCE_STATISTICS;
     if (method === 'changeZones') return fakeMembership(params as StoreConfig, storage.filled);
+    if (method === 'statistics') return INSTANCE_STATISTICS;
     if (method === 'configure' && 'parameters' in params) {
       fake.configured.push(params.parameters as Record<string, string>);
       return {isTaken: config.runtime === 'native'};

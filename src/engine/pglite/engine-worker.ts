@@ -11,6 +11,7 @@ import {assert, unreachable} from '../../base/assert.ts';
 import {sharedMonotonicUs, systemClock} from '../../base/clock.ts';
 import {errorChain} from '../../base/errors.ts';
 import {changeZones} from '../../page-store/open-zones.ts';
+import type {VolumeStatistics} from '../../volume/statistics.ts';
 import {Backend} from './backend.ts';
 import {backendModule} from './backend-module.ts';
 import {SharedWord} from './channel.ts';
@@ -156,7 +157,7 @@ function waitForSpace(
 function serveControl(
   {volume}: EngineStorage,
   command: ControlMessage,
-  own: Pick<AttachmentStatistics, 'requests' | 'waitingWrites' | 'barrierLatency'>,
+  own: Omit<AttachmentStatistics, keyof VolumeStatistics | 'isWritable'>,
 ): ControlResults[ControlMessage['type']] {
   switch (command.type) {
     case 'fork':

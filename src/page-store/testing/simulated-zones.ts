@@ -24,6 +24,11 @@ export type Faults = {
   failure: 'zone-io' | 'zone-full' | 'zone-lost' | null;
 };
 
+/** Bytes that wait in one line at most. */
+const LINE_BYTES = 4 * 2 ** 20;
+
+type Queued = {ticket: number; operation: ZoneOperation; bytes: Buffer; readyMs: number};
+
 /** The disks of one machine, its clock, and what ails them: what all its processes share. */
 export class SimulatedDisks {
   /** All that were ever there, those of zones that were removed too. */
