@@ -46,6 +46,7 @@ export class HostServer {
         databaseName: 'bench',
         readerVerifier: null,
         source: null,
+        tls: null,
         parameters: {},
       },
       () => undefined,

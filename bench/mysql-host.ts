@@ -99,6 +99,7 @@ export class MysqlHost {
         databaseName: DATABASE,
         readerVerifier: null,
         source: null,
+        tls: null,
         parameters: {},
       },
       () => undefined,

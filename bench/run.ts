@@ -8,6 +8,7 @@ import {errorChain} from '../src/base/errors.ts';
 import {benchClone} from './clone.ts';
 import {printReport, type BenchOptions, type Report} from './report.ts';
 import {benchFailover} from './failover.ts';
+import {benchHistory} from './history.ts';
 import {benchMysql} from './mysql.ts';
 import {benchSpace} from './space.ts';
 import {benchTps} from './tps.ts';
@@ -16,6 +17,7 @@ import {benchVolume} from './volume.ts';
 const BENCHES: Record<string, (options: BenchOptions) => Promise<Report>> = {
   clone: benchClone,
   failover: benchFailover,
+  history: benchHistory,
   mysql: benchMysql,
   space: benchSpace,
   tps: benchTps,

@@ -268,8 +268,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'quorum of barriers off by one',
     file: 'page-store/zone-board.ts',
-    find: '(marks[Atomics.load(this.#words, QUORUM) - 1] ?? 0)',
-    replace: '(marks[Atomics.load(this.#words, QUORUM) - 2] ?? 0)',
+    find: 'marks[majority(marks.length) - 1] ?? 0',
+    replace: 'marks[majority(marks.length) - 2] ?? 0',
     why: 'a barrier is acknowledged that one zone too few holds',
   },
   {
@@ -282,30 +282,23 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a record on too few zones',
     file: 'page-store/mirror-quorums.ts',
-    find: 'if (done >= needed()) return true;',
-    replace: 'if (done >= 1) return true;',
+    find: 'isEnough: (done: readonly Member[]) => boolean = this.isWriteQuorum,',
+    replace: 'isEnough: (done: readonly Member[]) => boolean = done => done.length > 0,',
     why: 'an epoch, a fork or a removal counts that one zone knows of',
   },
   {
     name: 'too few zones are read',
-    file: 'page-store/mirror-members.ts',
-    find: 'return this.all.length - this.settings.quorum + 1;',
-    replace: 'return 1;',
+    file: 'page-store/membership.ts',
+    find: 'countOf(set, names) > set.length - majority(set.length)',
+    replace: 'countOf(set, names) > 0',
     why: 'an opening decides without the zone that has the newest record',
   },
   {
     name: 'a rotten record counts as an answer',
     file: 'page-store/mirror-claim.ts',
-    find: 'if (sound.length < members.readQuorum) throw members.quorumLost(`read volume ${volume}`);',
-    replace: '',
+    find: 'const sound = [...copies].filter(([, {bytes, version}]) => bytes === null || version !== null);',
+    replace: 'const sound = [...copies];',
     why: 'an opening decides by an old record',
-  },
-  {
-    name: 'an emptied zone counts as an answer',
-    file: 'page-store/mirror-claim.ts',
-    find: 'if (bytes === null && !member.hasStore) {',
-    replace: 'if (bytes === null && member.index < 0) {',
-    why: 'that a new disk knows of no record is taken for knowledge',
   },
   {
     name: 'catch-up skips a segment',

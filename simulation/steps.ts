@@ -1,7 +1,7 @@
 /** What may happen in a simulation, one step at a time. */
 import type {VolumeNumber} from '../src/page-store/ids.ts';
 import type {FaultName, Random} from '../src/page-store/testing/zone-faults.ts';
-import {forkIdleVolume} from '../src/volume/open-volume.ts';
+import {forkIdleVolume} from '../src/volume/idle-volume.ts';
 import {sweep, type SweepPolicy} from '../src/volume/sweeper.ts';
 import {pick, type ContentKind, type State} from './content.ts';
 import {fileContent} from './file-content.ts';

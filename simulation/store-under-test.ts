@@ -37,7 +37,7 @@ export type StoreUnderTest = {
   /** A bit of a segment or of a record rots, somewhere. Returns where, or null when there is nothing. */
   rot(kind: 'rot' | 'record-rot', random: Random): string | null;
   /** What the sync thread does where there are no descriptors. */
-  waitUntilDurable(volume: VolumeNumber, isDurable: () => boolean): void;
+  waitUntilDurable(volume: VolumeNumber, lsn: number): void;
   /** Looks at the disks from outside, without a call of a zone. In part: what becomes of it is open. */
   hasRecord(volume: VolumeNumber): 'yes' | 'no' | 'in part';
   segmentCount(): number;

@@ -321,10 +321,7 @@ export class World {
       const descriptors = new Set(waiting.flatMap(barrier => barrier.descriptors));
       for (const descriptor of descriptors) this.store.syncDescriptor(descriptor);
       const upTo = Math.max(0, ...waiting.map(({awaitedLsn}) => awaitedLsn));
-      this.store.waitUntilDurable(
-        member.number,
-        () => (volume.zone.mirror?.durableLsn() ?? upTo) >= upTo,
-      );
+      this.store.waitUntilDurable(member.number, upTo);
       for (const {index, lsn} of waiting) member.history.acknowledge(index, lsn, false);
       for (const {lsn} of waiting) volume.noteDurable(lsn as Lsn);
     };

@@ -118,11 +118,12 @@ class ZonesUnderTest implements StoreUnderTest {
     demand(false, () => 'a mirror has no descriptors');
   }
 
-  waitUntilDurable(volume: VolumeNumber, isDurable: () => boolean): void {
+  waitUntilDurable(volume: VolumeNumber, lsn: number): void {
     const writer = this.#writers.get(volume);
     if (writer === undefined) return;
-    while (!isDurable()) {
-      const seen = writer.medium.board.bell();
+    const {board} = writer.medium;
+    while (board.quorumLsn() < lsn) {
+      const seen = board.bell();
       this.#lookAfter(writer);
       writer.medium.wait(seen, TICK_MS);
     }
@@ -262,7 +263,7 @@ class ZonesUnderTest implements StoreUnderTest {
 
   #start(role: MirrorRole): Process {
     const medium = new SimulatedZones(this.#disks);
-    const settings = {...MIRROR_DEFAULTS, quorum: this.#quorum};
+    const settings = MIRROR_DEFAULTS;
     const wallMs = (): number => this.#disks.nowMs;
     const zone = openMirroredZone({medium, settings, role, onEvent: () => undefined, wallMs});
     return {medium, zone, tickedAtMs: this.#disks.nowMs};

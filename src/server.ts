@@ -18,7 +18,10 @@ import {assert} from './base/assert.ts';
 import {systemClock} from './base/clock.ts';
 import {BorealisError, systemErrorCode} from './base/errors.ts';
 import {createLogger, type Logger} from './base/log.ts';
+import {tokenRefusal} from './api/database-token.ts';
 import {Catalog} from './cluster/catalog.ts';
+import {openAuthority} from './cluster/certificate-authority.ts';
+import {Certificates} from './cluster/certificates.ts';
 import {zonesOf} from './cluster/check.ts';
 import {createClusterService, type ClusterService} from './cluster/cluster-service.ts';
 import {
@@ -131,7 +134,7 @@ async function open(options: ServiceOptions, logger: Logger, closers: Closer[]):
   if (engines.fallbackReason !== null) {
     logger.warn(`engines run as ${engine}, because: ${engines.fallbackReason}`);
   }
-  const control = openControl(options, dataDirectory, engines, logger, closers);
+  const control = openControl(options, {dataDirectory, credentials, engines}, logger, closers);
   const server = createApiServer({
     controlPlane: control.controlPlane,
     monitor: control.monitor,
@@ -154,16 +157,17 @@ async function open(options: ServiceOptions, logger: Logger, closers: Closer[]):
 
 function openControl(
   options: ServiceOptions,
-  dataDirectory: string,
-  engines: Engines,
+  parts: {dataDirectory: string; credentials: Credentials; engines: Engines},
   logger: Logger,
   closers: Closer[],
 ): ClusterService {
   const {region, discardUnknown = false} = options;
+  const {dataDirectory, credentials, engines} = parts;
   const refuseNew = (): void => {
     if (!discardUnknown) refuseLostCatalog(dataDirectory, zonesOf(dataDirectory));
   };
   if (isCatalogMissing(dataDirectory)) refuseNew();
+  const authority = openAuthority(dataDirectory, {clock: systemClock, logger});
   const catalog = Catalog.open({
     directory: dataDirectory,
     region,
@@ -201,12 +205,16 @@ function openControl(
     storeZones,
     renewSpare: () => launcher.renewSpare(),
     instancesDirectory,
+    passwordsDirectory: join(dataDirectory, 'passwords'),
     freeBytes: () => freeBytesOf(storeZones.list),
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     discardUnknown,
     scrubEveryMs: options.scrubEveryMs === undefined ? SCRUB_EVERY_MS : options.scrubEveryMs,
     hostMemoryBytes: hostMemoryBytes(),
     passwordVerifier,
+    certificates: new Certificates(authority, systemClock),
+    tokenRefusal: (token, scope) =>
+      tokenRefusal(token, scope, {credentials, region, clock: systemClock}),
     clock: systemClock,
     logger,
     counts,

@@ -211,6 +211,14 @@ describe.each(runtimes)('a cluster on %s', engineRuntime => {
     },
   );
 
+  test('shows the log of its engine', async () => {
+    const log = {DBInstanceIdentifier: 'w', LogFileName: 'error/engine.log'};
+    const {DescribeDBLogFiles} = await rds.describeDBLogFiles({DBInstanceIdentifier: 'w'});
+    expect(DescribeDBLogFiles?.map(file => file.LogFileName)).toContain(log.LogFileName);
+    const {LogFileData} = await rds.downloadDBLogFilePortion({...log, Marker: '0'});
+    expect(LogFileData).toContain('database system');
+  });
+
   test('takes parameters: by a reload where the engine can, else with the next start', async () => {
     const {DBInstances} = await rds.describeDBInstances({});
     expect(DBInstances?.[0]?.DBParameterGroups?.[0]?.ParameterApplyStatus).toBe('in-sync');

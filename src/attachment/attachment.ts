@@ -3,6 +3,7 @@ import type {StoreConfig} from '../page-store/open-zones.ts';
 import type {MembershipState} from '../page-store/zone.ts';
 import type {ZonePlace} from '../page-store/zone-channel.ts';
 import type {VolumeStatistics} from '../volume/statistics.ts';
+import type {ForkOptions} from '../volume/volume-head.ts';
 import type {LatencyHistogram} from './barrier-latency.ts';
 
 /** One complete copy of the store, standing for an Availability Zone: today a directory. */
@@ -22,6 +23,8 @@ export type AttachmentConfig = StoreConfig & {
 export type ForkResult = {
   /** The child begins with all that was written up to here. */
   readonly lsn: Lsn;
+  /** The past moment that the child begins with; null when it begins with the present. */
+  readonly atMs: number | null;
   /** What the fork itself wrote: page-table nodes changed since the last checkpoint, and the child's record. */
   readonly bytesWritten: number;
   /** Pages of the source that were copied: none, ever. Reported from a counter, not assumed. */
@@ -45,7 +48,9 @@ export type AttachmentStatistics = VolumeStatistics & {
  */
 export type Attachment = {
   /** Barrier, checkpoint, then the durable record of `child`, which exists from then on. */
-  fork(child: VolumeNumber): Promise<ForkResult>;
+  fork(child: VolumeNumber, options?: ForkOptions): Promise<ForkResult>;
+  /** How long past moments of the volume are kept. */
+  setRetention(seconds: number): Promise<void>;
   /** Barrier and checkpoint: the volume's record on disk is its head as of now. */
   checkpoint(): Promise<Lsn>;
   statistics(): Promise<AttachmentStatistics>;

@@ -30,15 +30,22 @@ async function run(...args: string[]): Promise<{status: number; out: string; err
 
 test('the commands are those of the manual', () => {
   expect(commands.map(command => command.name())).toEqual(
-    'up down status create clone add-reader failover list show storage zone metrics url psql mysql delete scrub check quota env doctor demo'.split(
+    'up down status create clone add-reader failover list show storage zone metrics url psql mysql delete scrub check quota env ca doctor demo'.split(
       ' ',
     ),
   );
 });
 
-describe.each(commands.map(command => command.name()))('borealis %s --help', name => {
+/** `zone` has commands of its own. */
+const manuals = commands.flatMap(command =>
+  command.commands.length === 0
+    ? [command.name()]
+    : command.commands.map(part => `${command.name()} ${part.name()}`),
+);
+
+describe.each(manuals)('borealis %s --help', name => {
   test('shows usage, examples, --json and exit statuses, and exits with 0', async () => {
-    const {status, out} = await run(name, '--help');
+    const {status, out} = await run(...name.split(' '), '--help');
     expect(status).toBe(0);
     expect(out).toContain(`Usage: borealis ${name}`);
     expect(out).toMatch(/\nExamples:\n {2}# \S.*\n {2}\S/);
@@ -47,7 +54,7 @@ describe.each(commands.map(command => command.name()))('borealis %s --help', nam
   });
 
   test('fits 100 columns', async () => {
-    const {out} = await run(name, '--help');
+    const {out} = await run(...name.split(' '), '--help');
     expect(out.split('\n').filter(line => line.length > 100)).toEqual([]);
   });
 });

@@ -4,6 +4,7 @@ import {fileURLToPath} from 'node:url';
 import {Command, CommanderError} from 'commander';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import {addReaderCommand} from './commands/add-reader.ts';
+import {caCommand} from './commands/ca.ts';
 import {checkCommand} from './commands/check.ts';
 import {cloneCommand} from './commands/clone.ts';
 import {createCommand} from './commands/create.ts';
@@ -67,6 +68,7 @@ export function borealisProgram(): Command {
     checkCommand(),
     quotaCommand(),
     envCommand(),
+    caCommand(),
     doctorCommand(),
     demoCommand(),
   ]) {

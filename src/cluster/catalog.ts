@@ -11,6 +11,7 @@
  *     subnet-groups   [region, name]        → SubnetGroupRecord
  *     quotas          [region, name]        → QuotaRecord, of quotas that were changed
  *     cluster-parameter-groups, instance-parameter-groups   [region, name]  → ParameterGroupRecord
+ *     event-subscriptions  [region, name]   → EventSubscriptionRecord
  *     events          [region, number]      → EventRecord, for EVENT_AGE_MS_MAX, the newest EVENTS_MAX
  *
  * Rules:  all writes happen in `transaction`, which runs whole or not at all and is durable (fsync)
@@ -37,6 +38,7 @@ import type {
   EngineSettingsRecord,
   EventCategory,
   EventRecord,
+  EventSubscriptionRecord,
   GoldenVolumeRecord,
   InstanceRecord,
   ScrubRecord,
@@ -140,6 +142,7 @@ export class Catalog {
   readonly subnetGroups: CatalogTable<SubnetGroupRecord>;
   readonly quotas: CatalogTable<QuotaRecord>;
   readonly engineSettings: CatalogTable<EngineSettingsRecord>;
+  readonly eventSubscriptions: CatalogTable<EventSubscriptionRecord>;
   readonly goldenVolumes: CatalogTable<GoldenVolumeRecord>;
   readonly scrubs: CatalogTable<ScrubRecord>;
   readonly identity: ServiceIdentity;
@@ -183,6 +186,7 @@ export class Catalog {
     this.subnetGroups = table('subnet-groups');
     this.quotas = table('quotas');
     this.engineSettings = table('engine-settings');
+    this.eventSubscriptions = table('event-subscriptions');
     this.goldenVolumes = table('golden-volumes');
     this.scrubs = table('scrubs');
     this.identity = this.#openIdentity(options);
@@ -241,7 +245,7 @@ export class Catalog {
   addEvent(event: EventRecord): void {
     assert(this.#depth > 0, 'an event is part of the transaction that it tells of');
     this.#newEvents.push(event);
-    const sequence = (this.#counters.get('events') ?? 0) + 1;
+    const sequence = this.lastEventNumber() + 1;
     this.#counters.putSync('events', sequence);
     this.#events.putSync([this.#region, sequence], event);
     const expired: Key[] = [];
@@ -253,9 +257,17 @@ export class Catalog {
     for (const key of expired) this.#events.removeSync(key);
   }
 
-  /** The oldest first. Numbers only grow, whatever the clock does. */
-  events(): NumberedEvent[] {
-    return Array.from(this.#eventRange(), ({key, value}) => ({
+  /** The number of the newest event, or 0 before the first one. */
+  lastEventNumber(): number {
+    return this.#counters.get('events') ?? 0;
+  }
+
+  /** The oldest first, from the one after number `after` on. Numbers only grow, whatever the clock does. */
+  events({
+    after = 0,
+    countMax = EVENTS_MAX,
+  }: {after?: number; countMax?: number} = {}): NumberedEvent[] {
+    return Array.from(this.#eventRange(after + 1, countMax), ({key, value}) => ({
       number: eventNumber(key),
       event: value,
     }));
@@ -272,10 +284,14 @@ export class Catalog {
     });
   }
 
-  #eventRange(): RangeIterable<{key: Key; value: EventRecord}> {
+  #eventRange(
+    first = 0,
+    countMax: number = EVENTS_MAX,
+  ): RangeIterable<{key: Key; value: EventRecord}> {
     return this.#events.getRange({
-      start: [this.#region, 0],
+      start: [this.#region, first],
       end: [this.#region, Number.MAX_SAFE_INTEGER],
+      limit: countMax,
     });
   }
 

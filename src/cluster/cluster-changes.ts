@@ -11,6 +11,7 @@ import {crashPoint} from '../base/crash-point.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {Endpoint} from '../endpoint/endpoint.ts';
 import {stopEngines} from './cluster-rest.ts';
+import {renameSource} from './event-subscriptions.ts';
 import {customEndpointsOf, listenOnAnotherPort, type EndpointKey} from './endpoint-set.ts';
 import {instancesOf} from './instances-of.ts';
 import type {ClusterRecord, InstanceRecord, PendingClusterChanges} from './records.ts';
@@ -138,6 +139,7 @@ function renameRecords(world: World, identifier: string, name: string): void {
   for (const clone of clusters.list()) {
     clusters.put(clone.identifier, withSourceRenamed(clone, cluster, name));
   }
+  renameSource(world, 'db-cluster', identifier, name);
   addEvent(world, 'db-cluster', name, `Renamed cluster from ${identifier} to ${name}`);
 }
 

@@ -19,7 +19,9 @@ import {goldenVolume} from './golden-volumes.ts';
 import {instancesOf} from './instances-of.ts';
 import {applyChanges, rename} from './cluster-changes.ts';
 import {start, stop} from './cluster-rest.ts';
+import {forgetPasswordNote} from './password-notes.ts';
 import type {ClusterRecord} from './records.ts';
+import {refreshTls} from './tls-refresh.ts';
 import {addEvent, type World} from './world.ts';
 
 /** An engine that cannot initialise three times over will not the fourth time. */
@@ -35,6 +37,7 @@ export async function reconcileCluster(
   if (cluster.status !== 'deleting') {
     await listenForCluster(world, cluster);
     world.supervisor.reroute(identifier);
+    await refreshTls(world, cluster);
   }
   switch (cluster.status) {
     case 'creating':
@@ -149,6 +152,7 @@ async function remove(world: World, cluster: ClusterRecord): Promise<void> {
     await world.volumeLocks.hold(String(volume), () => world.storage.remove(volume));
     crashPoint('cluster.delete.after-volume');
   }
+  forgetPasswordNote(world, cluster.resourceId);
   world.catalog.transaction(() => {
     world.catalog.clusters.remove(identifier);
     for (const endpoint of customEndpointsOf(world, identifier)) {
@@ -156,6 +160,7 @@ async function remove(world: World, cluster: ClusterRecord): Promise<void> {
     }
     addEvent(world, 'db-cluster', identifier, 'DB cluster deleted', 'deletion');
   });
+  world.certificates.forget(cluster.resourceId);
   crashPoint('cluster.delete.after-record');
   world.reconciler.enqueue('sweep');
 }

@@ -13,12 +13,27 @@ import {
   modifyDBClusterEndpoint,
 } from './actions/db-cluster-endpoints.ts';
 import {deleteDBInstance} from './actions/delete-db-instance.ts';
+import {describeCertificates} from './actions/describe-certificates.ts';
 import {describeDBClusterEndpoints} from './actions/describe-db-cluster-endpoints.ts';
 import {
   describeDBClusters,
   describeDBEngineVersions,
   describeDBInstances,
 } from './actions/describe.ts';
+import {describeOrderableDBInstanceOptions} from './actions/describe-orderable-db-instance-options.ts';
+import {
+  describePendingMaintenanceActions,
+  describeSourceRegions,
+} from './actions/describe-nothing.ts';
+import {describeDBLogFiles, downloadDBLogFilePortion} from './actions/log-files.ts';
+import {
+  addSourceIdentifierToSubscription,
+  createEventSubscription,
+  deleteEventSubscription,
+  describeEventSubscriptions,
+  modifyEventSubscription,
+  removeSourceIdentifierFromSubscription,
+} from './actions/event-subscriptions.ts';
 import {describeEventCategories, describeEvents} from './actions/describe-events.ts';
 import {failoverDBCluster} from './actions/failover-db-cluster.ts';
 import {modifyDBCluster} from './actions/modify-db-cluster.ts';
@@ -69,6 +84,7 @@ import type {ControlPlane} from './control-plane.ts';
 import {DamageList} from './damage.ts';
 import {EndpointSet} from './endpoint-set.ts';
 import {reconcileInstance} from './instance-lifecycle.ts';
+import {EventDelivery} from './event-delivery.ts';
 import {instancesOf} from './instances-of.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
 import {LaunchedProcesses} from './launched-processes.ts';
@@ -82,8 +98,12 @@ import {ReplicaMonitor} from './replica-monitor.ts';
 import {Scrubber} from './scrubber.ts';
 import {SpaceMonitor} from './space-monitor.ts';
 import {Supervisor} from './supervisor.ts';
+import {ShownCertificates} from './tls-refresh.ts';
 import {addEvent, type Surroundings, type World} from './world.ts';
 import {ZoneChanges} from './zone-changes.ts';
+
+/** Certificates are renewed weeks before they end. */
+const CERTIFICATE_LOOK_MS = 6 * 60 * 60 * 1000;
 
 export type ClusterService = {
   /** Its calls wait until `recover` is through. */
@@ -103,6 +123,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     launch: processes.launch.bind(processes),
     zones: surroundings.storeZones.list,
     endpoints: new EndpointSet(),
+    shownCertificates: new ShownCertificates(),
     volumeLocks: new KeyedLock(),
     resourceLocks: new KeyedLock(),
     damage: new DamageList(),
@@ -136,10 +157,17 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     },
   });
   const zoneChanges = new ZoneChanges({...base, processes}, supervisor);
+  const delivery = new EventDelivery(surroundings);
   const scrubber = new Scrubber({...base, supervisor});
   const world: World = {...base, reconciler, supervisor, space, replicas, scrubber, zoneChanges};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
+  // Whoever drives a cluster also hands on its certificate when that is due.
+  const stopRenewing = every(CERTIFICATE_LOOK_MS, () => {
+    for (const {identifier} of surroundings.catalog.clusters.list()) {
+      reconciler.enqueue(`cluster/${identifier}`);
+    }
+  });
   let stopMaintenance = (): void => undefined;
   return {
     controlPlane: controlPlaneOf(world, aborted(recovered.signal)),
@@ -150,6 +178,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       await recover(world);
       replicas.start();
       zoneChanges.resume();
+      delivery.start();
       scrubber.start();
       stopMaintenance = every(MAINTENANCE_PERIOD_MS, () => maintain(world));
       recovered.abort();
@@ -159,6 +188,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.stop();
       replicas.stop();
       stopWatching();
+      stopRenewing();
       const changesStopped = zoneChanges.stop();
       const reconcilerStopped = world.reconciler.stop();
       await Promise.all([
@@ -168,6 +198,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
         reconcilerStopped,
         world.supervisor.stopAll(),
       ]);
+      await delivery.stop();
       await world.endpoints.closeAll();
     },
   };
@@ -214,6 +245,7 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBInstances: afterRecovery(describeDBInstances),
     deleteDBInstance: afterRecovery(deleteDBInstance),
     describeDBEngineVersions: afterRecovery(describeDBEngineVersions),
+    describeCertificates: afterRecovery(describeCertificates),
     failoverDBCluster: afterRecovery(failoverDBCluster),
     createDBClusterEndpoint: afterRecovery(createDBClusterEndpoint),
     describeDBClusterEndpoints: afterRecovery(describeDBClusterEndpoints),
@@ -247,6 +279,17 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeEventCategories: afterRecovery(describeEventCategories),
     quotas: afterRecovery(() => ({quotas: quotas(world)})),
     setQuota: afterRecovery(setQuota),
+    describeDBLogFiles: afterRecovery(describeDBLogFiles),
+    downloadDBLogFilePortion: afterRecovery(downloadDBLogFilePortion),
+    describeOrderableDBInstanceOptions: afterRecovery(describeOrderableDBInstanceOptions),
+    describePendingMaintenanceActions: afterRecovery(describePendingMaintenanceActions),
+    describeSourceRegions: afterRecovery(describeSourceRegions),
+    createEventSubscription: afterRecovery(createEventSubscription),
+    modifyEventSubscription: afterRecovery(modifyEventSubscription),
+    deleteEventSubscription: afterRecovery(deleteEventSubscription),
+    describeEventSubscriptions: afterRecovery(describeEventSubscriptions),
+    addSourceIdentifierToSubscription: afterRecovery(addSourceIdentifierToSubscription),
+    removeSourceIdentifierFromSubscription: afterRecovery(removeSourceIdentifierFromSubscription),
     clusterReports: afterRecovery(clusterReports),
     storageReport: afterRecovery(storageReport),
     zoneReport: afterRecovery(zoneReport),

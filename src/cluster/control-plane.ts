@@ -9,49 +9,59 @@
  */
 import type {
   AccountAttributesMessage,
+  AddSourceIdentifierToSubscriptionMessage,
+  AddSourceIdentifierToSubscriptionResult,
   AddTagsToResourceMessage,
-  CreateDBClusterEndpointMessage,
+  CertificateMessage,
   CopyDBClusterParameterGroupMessage,
   CopyDBClusterParameterGroupResult,
   CopyDBParameterGroupMessage,
   CopyDBParameterGroupResult,
+  CreateDBClusterEndpointMessage,
   CreateDBClusterMessage,
   CreateDBClusterParameterGroupMessage,
   CreateDBClusterParameterGroupResult,
   CreateDBClusterResult,
   CreateDBInstanceMessage,
   CreateDBInstanceResult,
-  DBClusterEndpoint,
-  DBClusterEndpointMessage,
   CreateDBParameterGroupMessage,
   CreateDBParameterGroupResult,
   CreateDBSubnetGroupMessage,
   CreateDBSubnetGroupResult,
+  CreateEventSubscriptionMessage,
+  CreateEventSubscriptionResult,
+  DBClusterEndpoint,
+  DBClusterEndpointMessage,
   DBClusterMessage,
   DBClusterParameterGroupDetails,
   DBClusterParameterGroupNameMessage,
   DBClusterParameterGroupsMessage,
   DBEngineVersionMessage,
   DBInstanceMessage,
-  DeleteDBClusterEndpointMessage,
   DBParameterGroupDetails,
   DBParameterGroupNameMessage,
   DBParameterGroupsMessage,
   DBSubnetGroupMessage,
+  DeleteDBClusterEndpointMessage,
   DeleteDBClusterMessage,
   DeleteDBClusterParameterGroupMessage,
   DeleteDBClusterResult,
   DeleteDBInstanceMessage,
   DeleteDBInstanceResult,
-  DescribeDBClusterEndpointsMessage,
   DeleteDBParameterGroupMessage,
   DeleteDBSubnetGroupMessage,
+  DeleteEventSubscriptionMessage,
+  DeleteEventSubscriptionResult,
   DescribeAccountAttributesMessage,
+  DescribeCertificatesMessage,
+  DescribeDBClusterEndpointsMessage,
   DescribeDBClusterParameterGroupsMessage,
   DescribeDBClusterParametersMessage,
   DescribeDBClustersMessage,
   DescribeDBEngineVersionsMessage,
   DescribeDBInstancesMessage,
+  DescribeDBLogFilesMessage,
+  DescribeDBLogFilesResponse,
   DescribeDBParameterGroupsMessage,
   DescribeDBParametersMessage,
   DescribeDBSubnetGroupsMessage,
@@ -60,13 +70,20 @@ import type {
   DescribeEngineDefaultParametersMessage,
   DescribeEngineDefaultParametersResult,
   DescribeEventCategoriesMessage,
+  DescribeEventSubscriptionsMessage,
   DescribeEventsMessage,
+  DescribeOrderableDBInstanceOptionsMessage,
+  DescribePendingMaintenanceActionsMessage,
+  DescribeSourceRegionsMessage,
+  DownloadDBLogFilePortionDetails,
+  DownloadDBLogFilePortionMessage,
   EventCategoriesMessage,
+  EventSubscriptionsMessage,
   EventsMessage,
   FailoverDBClusterMessage,
   FailoverDBClusterResult,
-  ModifyDBClusterEndpointMessage,
   ListTagsForResourceMessage,
+  ModifyDBClusterEndpointMessage,
   ModifyDBClusterMessage,
   ModifyDBClusterParameterGroupMessage,
   ModifyDBClusterResult,
@@ -75,13 +92,20 @@ import type {
   ModifyDBParameterGroupMessage,
   ModifyDBSubnetGroupMessage,
   ModifyDBSubnetGroupResult,
+  ModifyEventSubscriptionMessage,
+  ModifyEventSubscriptionResult,
+  OrderableDBInstanceOptionsMessage,
+  PendingMaintenanceActionsMessage,
   RebootDBInstanceMessage,
   RebootDBInstanceResult,
+  RemoveSourceIdentifierFromSubscriptionMessage,
+  RemoveSourceIdentifierFromSubscriptionResult,
   RemoveTagsFromResourceMessage,
   ResetDBClusterParameterGroupMessage,
   ResetDBParameterGroupMessage,
   RestoreDBClusterToPointInTimeMessage,
   RestoreDBClusterToPointInTimeResult,
+  SourceRegionMessage,
   StartDBClusterMessage,
   StartDBClusterResult,
   StartDBInstanceMessage,
@@ -118,6 +142,7 @@ export type ControlPlane = {
   startDBInstance(input: StartDBInstanceMessage): Promise<StartDBInstanceResult>;
   deleteDBInstance(input: DeleteDBInstanceMessage): Promise<DeleteDBInstanceResult>;
   describeDBEngineVersions(input: DescribeDBEngineVersionsMessage): Promise<DBEngineVersionMessage>;
+  describeCertificates(input: DescribeCertificatesMessage): Promise<CertificateMessage>;
   failoverDBCluster(input: FailoverDBClusterMessage): Promise<FailoverDBClusterResult>;
   createDBClusterEndpoint(input: CreateDBClusterEndpointMessage): Promise<DBClusterEndpoint>;
   describeDBClusterEndpoints(
@@ -175,6 +200,35 @@ export type ControlPlane = {
   listTagsForResource(input: ListTagsForResourceMessage): Promise<TagListMessage>;
   describeEvents(input: DescribeEventsMessage): Promise<EventsMessage>;
   describeEventCategories(input: DescribeEventCategoriesMessage): Promise<EventCategoriesMessage>;
+  describeDBLogFiles(input: DescribeDBLogFilesMessage): Promise<DescribeDBLogFilesResponse>;
+  downloadDBLogFilePortion(
+    input: DownloadDBLogFilePortionMessage,
+  ): Promise<DownloadDBLogFilePortionDetails>;
+  describeOrderableDBInstanceOptions(
+    input: DescribeOrderableDBInstanceOptionsMessage,
+  ): Promise<OrderableDBInstanceOptionsMessage>;
+  describePendingMaintenanceActions(
+    input: DescribePendingMaintenanceActionsMessage,
+  ): Promise<PendingMaintenanceActionsMessage>;
+  describeSourceRegions(input: DescribeSourceRegionsMessage): Promise<SourceRegionMessage>;
+  createEventSubscription(
+    input: CreateEventSubscriptionMessage,
+  ): Promise<CreateEventSubscriptionResult>;
+  modifyEventSubscription(
+    input: ModifyEventSubscriptionMessage,
+  ): Promise<ModifyEventSubscriptionResult>;
+  deleteEventSubscription(
+    input: DeleteEventSubscriptionMessage,
+  ): Promise<DeleteEventSubscriptionResult>;
+  describeEventSubscriptions(
+    input: DescribeEventSubscriptionsMessage,
+  ): Promise<EventSubscriptionsMessage>;
+  addSourceIdentifierToSubscription(
+    input: AddSourceIdentifierToSubscriptionMessage,
+  ): Promise<AddSourceIdentifierToSubscriptionResult>;
+  removeSourceIdentifierFromSubscription(
+    input: RemoveSourceIdentifierFromSubscriptionMessage,
+  ): Promise<RemoveSourceIdentifierFromSubscriptionResult>;
   /** What RDS has no action for; served as JSON at `GET /borealis/v1/clusters`. */
   clusterReports(options: {fresh: boolean}): Promise<ClusterReports>;
   /** Likewise, at `GET /borealis/v1/storage`. */
@@ -282,13 +336,13 @@ type StorageShares = {
   readonly volume: number;
   /** All that the volume reaches: shared and exclusive. */
   readonly logicalBytes: number;
-  /** What it alone reaches: freed if it is deleted. */
+  /** What it alone reaches, now or in its history: freed if it is deleted. */
   readonly exclusiveBytes: number;
   readonly sharedBytes: number;
   /** Of the logical bytes, those of page-table nodes. */
   readonly pageTableBytes: number;
-  /** What only its history reaches: nothing, for no history is kept. */
-  readonly historyBytes: 0;
+  /** What its history reaches and no volume's head does. */
+  readonly historyBytes: number;
 };
 
 export type ClusterStorageReport = StorageShares & {

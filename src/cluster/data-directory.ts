@@ -3,6 +3,7 @@
  *
  *     borealis.json       marks the directory as Borealis's own, with its format version
  *     credentials.json    the access key that signs API calls (mode 0600)
+ *     ca.pem, ca.key      see certificate-authority.ts
  *     metrics-token       what a scraper of /metrics proves itself by (mode 0600)
  *     service.json        url, region and pid while a service runs (mode 0600), for the CLI
  *     service.lock.N      see service-lock.ts

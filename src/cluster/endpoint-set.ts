@@ -9,12 +9,10 @@
  * RDS tells one port for all endpoints of a cluster, so they differ in their address.
  */
 import {Endpoint, ENDPOINT_ADDRESS, type EndpointTarget} from '../endpoint/endpoint.ts';
+import type {Gate} from '../endpoint/gate.ts';
 import type {EndpointProtocol} from '../endpoint/refusal.ts';
-import {kindOf} from './engine-kinds.ts';
-import {instancesOf} from './instances-of.ts';
-import type {ClusterEndpointRecord, ClusterRecord, InstanceRecord} from './records.ts';
+import type {ClusterEndpointRecord, ClusterRecord} from './records.ts';
 import type {EndpointMeasurement} from './metrics/measurements.ts';
-import {routesOf} from './routes.ts';
 import type {World} from './world.ts';
 
 const READER_ADDRESS = '127.0.0.2';
@@ -55,30 +53,6 @@ export function customEndpointsOf(
   return catalog.clusterEndpoints.list().filter(each => each.clusterIdentifier === cluster);
 }
 
-/** Points the endpoints of a cluster to where they should lead now. */
-export function pointEndpoints(
-  world: Pick<World, 'catalog' | 'endpoints'>,
-  identifier: string,
-  isServing: (instance: InstanceRecord) => boolean,
-): void {
-  const cluster = world.catalog.clusters.get(identifier);
-  if (cluster === undefined || cluster.status === 'deleting') return;
-  const instances = instancesOf(world, identifier);
-  const serving = new Map(
-    instances.filter(isServing).map(instance => [instance.identifier, instance.port]),
-  );
-  const custom = customEndpointsOf(world, identifier);
-  const routes = routesOf(cluster, instances, custom, name => serving.get(name));
-  const route = (key: EndpointKey, target: EndpointTarget): void =>
-    world.endpoints.route(key, {target, protocol: kindOf(cluster.engine).protocol});
-  route(identifier, routes.cluster);
-  route(readerKey(identifier), routes.reader);
-  for (const endpoint of custom) {
-    const target = routes.custom.get(endpoint.identifier);
-    if (target !== undefined) route(customKey(endpoint), target);
-  }
-}
-
 /** Makes every endpoint of a cluster listen. Throws conflict/port-in-use. */
 export async function listenForCluster(
   world: Pick<World, 'catalog' | 'endpoints'>,
@@ -89,12 +63,12 @@ export async function listenForCluster(
   }
 }
 
-type Route = {readonly target: EndpointTarget; readonly protocol: EndpointProtocol};
-
-function applyRoute(endpoint: Endpoint, {target, protocol}: Route): void {
-  endpoint.setProtocol(protocol);
-  endpoint.setTarget(target);
-}
+type Route = {
+  readonly target: EndpointTarget;
+  readonly protocol: EndpointProtocol;
+  /** Null: bytes pass, and nothing is read of them. */
+  readonly gate: Gate | null;
+};
 
 /** The same endpoints on another port, beside those that there are. Throws conflict/port-in-use. */
 export async function listenOnAnotherPort(
@@ -140,8 +114,7 @@ export class EndpointSet {
   /** Takes over an endpoint that listens already. */
   adopt(key: EndpointKey, endpoint: Endpoint): void {
     this.#endpoints.set(key, endpoint);
-    const route = this.#routes.get(key);
-    if (route !== undefined) applyRoute(endpoint, route);
+    this.#apply(key);
   }
 
   /** Listens on `port` unless it does. Throws conflict/port-in-use. */
@@ -151,8 +124,16 @@ export class EndpointSet {
 
   route(key: EndpointKey, route: Route): void {
     this.#routes.set(key, route);
+    this.#apply(key);
+  }
+
+  #apply(key: EndpointKey): void {
+    const route = this.#routes.get(key);
     const endpoint = this.#endpoints.get(key);
-    if (endpoint !== undefined) applyRoute(endpoint, route);
+    if (route === undefined || endpoint === undefined) return;
+    endpoint.setProtocol(route.protocol);
+    endpoint.setGate(route.gate);
+    endpoint.setTarget(route.target);
   }
 
   statistics(): EndpointMeasurement[] {

@@ -36,6 +36,14 @@ export function clusterAlreadyExists(identifier: string): BorealisError {
   );
 }
 
+export function certificateNotFound(identifier: string): BorealisError {
+  return new BorealisError(
+    'not-found',
+    'CertificateNotFoundFault',
+    `Certificate ${identifier} not found.`,
+  );
+}
+
 export function invalidClusterState(message: string): BorealisError {
   return new BorealisError('conflict', 'InvalidDBClusterStateFault', message);
 }
@@ -109,6 +117,14 @@ export function storageFull(
   message: string,
 ): BorealisError {
   return new BorealisError('quota', code, message);
+}
+
+export function subscriptionNotFound(name: string): BorealisError {
+  return new BorealisError(
+    'not-found',
+    'SubscriptionNotFoundFault',
+    `Subscription ${name} does not exist.`,
+  );
 }
 
 export function endpointNotFound(identifier: string): BorealisError {

@@ -8,12 +8,14 @@
  */
 import {mkdirSync, rmSync} from 'node:fs';
 import {join} from 'node:path';
+import {withDeadline} from '../base/clock.ts';
 import {crashPoint} from '../base/crash-point.ts';
 import type {EngineSetting} from '../engine/engine.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {goldenKey, type EngineOffer} from './engine-versions.ts';
 import {processIdentity} from '../base/process-identity.ts';
 import {NODE_CACHE_BYTES} from './instance-config.ts';
+import {hangs, START_MS_MAX} from './runner.ts';
 import {addEvent, type World} from './world.ts';
 
 /** The volume to fork new clusters from, made now if this is the first use of the engine. */
@@ -102,6 +104,7 @@ async function fill(
       databaseName: null,
       readerVerifier: null,
       source: null,
+      tls: null,
       parameters: {},
     },
     {onStep: step => world.logger.info({step}, 'golden volume')},
@@ -115,7 +118,8 @@ async function fill(
   world.supervisor.adopt(handle);
   let settings: readonly EngineSetting[];
   try {
-    ({settings} = await handle.ready);
+    const {startMsMax = START_MS_MAX} = world;
+    ({settings} = await withDeadline(handle.ready, startMsMax, () => hangs(startMsMax)));
   } catch (error) {
     handle.kill();
     throw error;

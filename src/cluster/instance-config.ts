@@ -4,6 +4,7 @@ import {join} from 'node:path';
 import {BorealisError} from '../base/errors.ts';
 import type {InstanceConfig} from '../instance/messages.ts';
 import {kindOf} from './engine-kinds.ts';
+import {certificateOf} from './gates.ts';
 import {offerFor} from './engine-versions.ts';
 import {startParameters} from './parameter-groups.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
@@ -15,7 +16,13 @@ export const NODE_CACHE_BYTES: number = 32 * 1024 * 1024;
 
 type ConfigWorld = Pick<
   World,
-  'catalog' | 'offers' | 'hostMemoryBytes' | 'storeZones' | 'instancesDirectory' | 'reserveBytes'
+  | 'catalog'
+  | 'certificates'
+  | 'offers'
+  | 'hostMemoryBytes'
+  | 'storeZones'
+  | 'instancesDirectory'
+  | 'reserveBytes'
 >;
 
 /** `readerVerifier`: of a cluster with readers, else null. Throws unavailable/engine-missing. */
@@ -55,6 +62,7 @@ export function instanceConfig(
     databaseName: offer.runtime === 'native' && cluster.databaseMade ? null : cluster.databaseName,
     readerVerifier,
     source: place.source,
+    tls: kindOf(cluster.engine).hasTls ? certificateOf(world, cluster).engine : null,
     parameters: startParameters(world, cluster, instance),
   };
 }

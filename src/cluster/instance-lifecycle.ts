@@ -11,6 +11,7 @@ import {rmSync} from 'node:fs';
 import {join} from 'node:path';
 import {crashPoint} from '../base/crash-point.ts';
 import {mayRun} from './cluster-rest.ts';
+import {renameSource} from './event-subscriptions.ts';
 import {customEndpointsOf} from './endpoint-set.ts';
 import {isSame, reloadableParameters} from './parameter-groups.ts';
 import type {EventCategory, InstanceRecord, PendingInstanceChanges} from './records.ts';
@@ -89,7 +90,10 @@ function changeRecord(world: World, identifier: string): string {
   const isTaken = wanted !== identifier && instances.get(wanted) !== undefined;
   const name = isTaken ? identifier : wanted;
   instances.remove(identifier);
-  if (name !== identifier) renameMember(world, instance.clusterIdentifier, identifier, name);
+  if (name !== identifier) {
+    renameMember(world, instance.clusterIdentifier, identifier, name);
+    renameSource(world, 'db-instance', identifier, name);
+  }
   instances.put(name, {
     ...instance,
     identifier: name,

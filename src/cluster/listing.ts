@@ -33,8 +33,9 @@ function parseFilter<T>(
   if (name === undefined || name === '') throw missingParameter('Filters.Filter.N.Name');
   const test = Object.hasOwn(tests, name) ? tests[name] : undefined;
   if (test === undefined) {
-    const known = Object.keys(tests).join(', ');
-    throw invalidValue(`Unrecognized filter name: ${quoted(name)}. Known here: ${known}.`);
+    const known = Object.keys(tests);
+    const here = known.length === 0 ? 'There are none here' : `Known here: ${known.join(', ')}`;
+    throw invalidValue(`Unrecognized filter name: ${quoted(name)}. ${here}.`);
   }
   if (values === undefined || values.length === 0) {
     throw invalidValue(`The filter ${name} must have at least one value.`);

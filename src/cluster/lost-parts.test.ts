@@ -97,7 +97,7 @@ test('an older catalog does not cost the volumes that it cannot know', async () 
   expect(told.some(message => message.includes(`never named volume ${volume}`))).toBe(true);
   await service.close();
 
-  service = await openTestService(directory, undefined, undefined, true);
+  service = await openTestService(directory, undefined, undefined, {discardUnknown: true});
   expect(await service.storage.exists(volume)).toBe(false);
   await service.close();
 });

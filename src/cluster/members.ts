@@ -26,7 +26,7 @@ function unsupportedIfPositive(what: string): Refusal {
 }
 
 /** Anything but the one value that is honoured. */
-function onlyValue(...allowed: readonly string[]): Refusal {
+export function onlyValue(...allowed: readonly string[]): Refusal {
   return value =>
     allowed.some(each => each === value) ? undefined : `the value here is ${allowed.join(' or ')}`;
 }
@@ -77,7 +77,6 @@ export const CLUSTER_REFUSALS: Refusals = {
   EnableCloudwatchLogsExports: unsupported('log exports are'),
   EnableGlobalWriteForwarding: unsupportedIfTrue('global databases are'),
   EnableHttpEndpoint: unsupportedIfTrue('the Data API is'),
-  EnableIAMDatabaseAuthentication: unsupportedIfTrue('IAM database authentication is'),
   EnableInternetAccessGateway: unsupportedIfTrue('internet access gateways are'),
   EnableLimitlessDatabase: unsupportedIfTrue('Limitless Database is'),
   EnableLocalWriteForwarding: unsupportedIfTrue('write forwarding is'),

@@ -12,7 +12,7 @@ export type ParameterRules = {
   readonly own: Readonly<Record<string, string>>;
   /** What the default groups say of memory: formulas, by name. */
   readonly classSettings: Readonly<Record<string, string>>;
-  /** What writer and readers must have alike. */
+  /** What writer and readers must have alike, and what a cluster has at all of its endpoints. */
   readonly clusterWide: ReadonlySet<string>;
   /** Of what a reader cannot run with less than its writer runs with. */
   readonly readerMinima: readonly string[];
@@ -39,7 +39,7 @@ const RULES: Readonly<Record<EngineName, ParameterRules>> = {
       max_connections: 'LEAST(GREATEST({DBInstanceClassMemory/9531392},100),5000)',
       shared_buffers: 'GREATEST({DBInstanceClassMemory/65536},16384)',
     },
-    clusterWide: new Set([...POSTGRES_MINIMA, 'wal_level']),
+    clusterWide: new Set([...POSTGRES_MINIMA, 'rds.force_ssl', 'wal_level']),
     readerMinima: POSTGRES_MINIMA,
     narrowed: {
       max_connections: {min: '10'},

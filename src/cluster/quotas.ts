@@ -21,7 +21,8 @@ export type QuotaName =
   | 'DBClusterParameterGroups'
   | 'DBParameterGroups'
   | 'DBSubnetGroups'
-  | 'SubnetsPerDBSubnetGroup';
+  | 'SubnetsPerDBSubnetGroup'
+  | 'EventSubscriptions';
 
 type Definition = {
   readonly absent: number;
@@ -99,6 +100,12 @@ const DEFINITIONS: Readonly<Record<QuotaName, Definition>> = {
     fault: 'DBSubnetQuotaExceededFault',
     used: ({catalog}) =>
       Math.max(0, ...catalog.subnetGroups.list().map(each => each.subnets.length)),
+  },
+  EventSubscriptions: {
+    absent: 20,
+    what: 'event subscriptions',
+    fault: 'EventSubscriptionQuotaExceededFault',
+    used: ({catalog}) => catalog.eventSubscriptions.list().length,
   },
 };
 

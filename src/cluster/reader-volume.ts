@@ -37,7 +37,7 @@ export async function forkForReader(
   verifier: string,
 ): Promise<readonly StepReport[]> {
   await writer.request('admitReaders', {verifier});
-  const {steps} = await writer.request('fork', {child: volume});
+  const {steps} = await writer.request('fork', {child: volume, retentionSeconds: 0});
   crashPoint('reader.start.after-fork');
   return steps;
 }

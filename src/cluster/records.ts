@@ -83,6 +83,8 @@ export type ClusterSettings = {
   readonly backtrackWindowSeconds: number;
   readonly autoMinorVersionUpgrade: boolean;
   readonly deletionProtection: boolean;
+  /** IAM database authentication: members of rds_iam log in by a token. */
+  readonly iamAuthentication: boolean;
   readonly tags: readonly Tag[];
 };
 
@@ -226,6 +228,26 @@ export type EventCategory =
   | 'read replica'
   | 'recovery'
   | 'restoration';
+
+/** Key: its name in lower case. */
+export type EventSubscriptionRecord = {
+  readonly name: string;
+  /** A webhook; see event-subscriptions.ts. */
+  readonly topic: string;
+  /** Null for all. */
+  readonly sourceType: EventSource | null;
+  /** Lower case; empty for all. */
+  readonly sourceIds: readonly string[];
+  /** Empty for all. */
+  readonly categories: readonly EventCategory[];
+  readonly isEnabled: boolean;
+  readonly createdAtMs: number;
+  readonly tags: readonly Tag[];
+  /** How the last attempt ended; `failing` is Borealis's own. */
+  readonly status: 'active' | 'failing' | 'no-permission' | 'topic-not-exist';
+  /** The number of the last event that was delivered. */
+  readonly place: number;
+};
 
 export type EventRecord = {
   readonly timeMs: number;

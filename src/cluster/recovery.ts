@@ -7,7 +7,7 @@
  *        never got an answer
  *     4  remove the volumes of readers, which take new ones
  *     5  remove volumes that nothing in the catalog names: of a fork that ended after it was given up; but
- *        keep those that the catalog is too old to know
+ *        keep those that the catalog is too old to know. Likewise notes of passwords
  *     6  say `starting` of every instance, listen on every endpoint, and enqueue every resource
  */
 import {BorealisError, errorChain} from '../base/errors.ts';
@@ -16,6 +16,7 @@ import {listenForCluster} from './endpoint-set.ts';
 import {discardGoldenVolume} from './golden-volumes.ts';
 import {goldenKey} from './engine-versions.ts';
 import {endLeftover} from './leftover.ts';
+import {forgetOrphanedNotes} from './password-notes.ts';
 import type {ClusterRecord} from './records.ts';
 import {addEvent, type World} from './world.ts';
 
@@ -106,6 +107,7 @@ async function removeUnknownVolumes(world: World): Promise<void> {
     return;
   }
   catalog.transaction(() => catalog.noteVolume(Math.max(0, ...volumes)));
+  forgetOrphanedNotes(world);
 }
 
 /** Binds every endpoint at once, so that clients are held instead of refused while engines recover. */

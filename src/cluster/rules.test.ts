@@ -176,7 +176,6 @@ test('a member that cannot be honoured is refused by name; one that asks for not
     {EngineMode: 'serverless'},
     {KmsKeyId: 'k'},
     {ServerlessV2ScalingConfiguration: {MinCapacity: 1}},
-    {EnableIAMDatabaseAuthentication: true},
     {ManageMasterUserPassword: true},
   ]) {
     expect(refuse(member)).toBe('InvalidParameterCombination');

@@ -13,6 +13,13 @@ const STOP_MS_MAX = 20_000;
 /** An instance that serves between its crashes is worth more attempts than one that never does. */
 const CRASH_DELAY_MS_MAX = 2_000;
 
+/** Failures in a row after which the status says `failed`. */
+export const START_FAILURES_MAX = 3;
+/** An instance that served for so long begins with a clean slate after a crash. */
+export const STABLE_MS_MIN = 10_000;
+/** PostgreSQL itself may recover for ten minutes; what takes longer to be ready hangs. */
+export const START_MS_MAX: number = 12 * 60_000;
+
 export type Runner = {
   state: 'starting' | 'ready' | 'resting';
   handle: InstanceProcess | null;
@@ -35,11 +42,15 @@ export type SupervisorWorld = Pick<
   | 'launch'
   | 'storage'
   | 'passwordVerifier'
+  | 'certificates'
+  | 'shownCertificates'
+  | 'tokenRefusal'
   | 'offers'
   | 'storeZones'
   | 'hostMemoryBytes'
   | 'reserveBytes'
   | 'instancesDirectory'
+  | 'startMsMax'
   | 'clock'
   | 'logger'
   | 'counts'
@@ -116,4 +127,8 @@ export async function endProcess({handle, state}: Runner, logger: Logger): Promi
 export function restartDelayMs(wasReady: boolean, failures: number): number {
   if (!wasReady) return backoffMs(failures);
   return failures <= 1 ? 0 : Math.min(backoffMs(failures), CRASH_DELAY_MS_MAX);
+}
+
+export function hangs(durationMs: number): Error {
+  return new Error(`it was not ready within ${Math.round(durationMs / 1_000)} s`);
 }

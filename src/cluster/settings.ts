@@ -31,6 +31,7 @@ export type SettingsInput = {
   readonly CopyTagsToSnapshot?: boolean | undefined;
   readonly AutoMinorVersionUpgrade?: boolean | undefined;
   readonly DeletionProtection?: boolean | undefined;
+  readonly EnableIAMDatabaseAuthentication?: boolean | undefined;
   readonly Tags?: Tag[] | undefined;
   readonly TagSpecifications?: TagSpecification[] | undefined;
 };
@@ -81,6 +82,7 @@ export function parseSettings(
     }),
     autoMinorVersionUpgrade: input.AutoMinorVersionUpgrade ?? absent.autoMinorVersionUpgrade,
     deletionProtection: input.DeletionProtection ?? absent.deletionProtection,
+    iamAuthentication: input.EnableIAMDatabaseAuthentication ?? absent.iamAuthentication,
     tags: parseTags(input.Tags ?? tagsFor('cluster', input.TagSpecifications) ?? absent.tags),
   };
 }

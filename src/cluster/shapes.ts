@@ -8,10 +8,12 @@ import type {
   VpcSecurityGroupMembership,
 } from '@aws-sdk/client-rds';
 import {ENDPOINT_ADDRESS} from '../endpoint/endpoint.ts';
+import {AUTHORITY_IDENTIFIER} from './certificates.ts';
 import {writerOf} from './cluster-roles.ts';
 import {readerAddress} from './endpoint-set.ts';
 import {kindOf} from './engine-kinds.ts';
 import {arnOf} from './identifiers.ts';
+import {certificateOf} from './gates.ts';
 import {instancesOf} from './instances-of.ts';
 import {defaultGroupName, isPendingReboot} from './parameter-groups.ts';
 import type {ClusterRecord, InstanceRecord} from './records.ts';
@@ -25,7 +27,7 @@ const HOSTED_ZONE_ID = 'ZBOREALISLOCAL';
 
 type ShapeWorld = Pick<
   World,
-  'catalog' | 'clock' | 'space' | 'zones' | 'offers' | 'hostMemoryBytes'
+  'catalog' | 'certificates' | 'clock' | 'space' | 'zones' | 'offers' | 'hostMemoryBytes'
 >;
 
 export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBCluster {
@@ -69,7 +71,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
     DbClusterResourceId: cluster.resourceId,
     DBClusterArn: arnOf('cluster', world.catalog.identity, identifier),
     AssociatedRoles: [],
-    IAMDatabaseAuthenticationEnabled: false,
+    IAMDatabaseAuthenticationEnabled: settings.iamAuthentication,
     CloneGroupId: cluster.cloneGroupId,
     ClusterCreateTime: new Date(cluster.createdAtMs),
     PendingModifiedValues: pendingCluster(cluster),
@@ -138,7 +140,8 @@ export function instanceShape(
     CopyTagsToSnapshot: settings.copyTagsToSnapshot,
     MonitoringInterval: 0,
     PromotionTier: instance.promotionTier,
-    IAMDatabaseAuthenticationEnabled: false,
+    IAMDatabaseAuthenticationEnabled: settings.iamAuthentication,
+    ...certificateShape(world, cluster),
     PerformanceInsightsEnabled: false,
     DeletionProtection: settings.deletionProtection,
     DomainMemberships: [],
@@ -146,6 +149,20 @@ export function instanceShape(
     TagList: [...instance.tags],
     NetworkType: 'IPV4',
     StatusInfos: statusInfos(instance.statusReason),
+  };
+}
+
+function certificateShape(
+  world: ShapeWorld,
+  cluster: ClusterRecord,
+): Pick<DBInstance, 'CACertificateIdentifier' | 'CertificateDetails'> {
+  if (!kindOf(cluster.engine).hasTls) return {};
+  return {
+    CACertificateIdentifier: AUTHORITY_IDENTIFIER,
+    CertificateDetails: {
+      CAIdentifier: AUTHORITY_IDENTIFIER,
+      ValidTill: new Date(certificateOf(world, cluster).validity.notAfterMs),
+    },
   };
 }
 

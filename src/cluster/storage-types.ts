@@ -3,8 +3,10 @@ import type {VolumeNumber} from '../page-store/ids.ts';
 import type {StoreConfig} from '../page-store/open-zones.ts';
 import type {MembershipState, ZoneEvent, ZoneState} from '../page-store/zone.ts';
 import type {Share} from '../volume/census.ts';
+import type {RestorableRange} from '../volume/history.ts';
 import type {ScrubReport} from '../volume/scrub-report.ts';
 import type {SweepReport} from '../volume/sweeper.ts';
+import type {BacktrackReport, ForkOptions} from '../volume/volume-head.ts';
 
 /**
  * Exact as of each volume's last checkpoint. 1 page = 1 page-table node = 8,192 bytes. What a volume
@@ -86,8 +88,22 @@ export type ClusterStorage = {
   exists(volume: VolumeNumber): Promise<boolean>;
   /** Every volume that exists. */
   volumes(): Promise<readonly VolumeNumber[]>;
-  /** Forks a volume that no process has open for writing (e.g. of a cluster without instances, or a golden volume). */
-  forkIdle(source: VolumeNumber, child: VolumeNumber): Promise<ForkResult>;
+  /**
+   * Forks a volume that no process has open for writing (e.g. of a cluster without instances, or a golden
+   * volume), as of now or of a past moment.
+   */
+  forkIdle(source: VolumeNumber, child: VolumeNumber, options?: ForkOptions): Promise<ForkResult>;
+  /** The times that the volume can be forked as of, whoever has it open; null while no history is kept. */
+  restorableRange(volume: VolumeNumber): Promise<RestorableRange | null>;
+  /**
+   * The head of a volume that no process has open goes to a past moment. Nobody is to write to it before
+   * `fromMs` of the report, which is at most a second ahead.
+   */
+  backtrack(volume: VolumeNumber, atMs: number): Promise<BacktrackReport>;
+  /** How long past moments are kept, of a volume that no process has open. */
+  setRetention(volume: VolumeNumber, seconds: number): Promise<void>;
+  /** Lets go of what is older than the retention, of a volume that no process has open; a writer does it itself. */
+  trimHistory(volume: VolumeNumber): Promise<void>;
   /** Lets go of the volume's root. Pages that another volume reaches stay; the rest go at the next sweep. */
   remove(volume: VolumeNumber): Promise<void>;
   /** How each zone fares, as the service sees it. */

@@ -6,9 +6,18 @@ import {BorealisError} from '../base/errors.ts';
 import type {MembershipState, Mirror} from '../page-store/zone.ts';
 import {changeZones, openZones} from '../page-store/open-zones.ts';
 import {allocateVolume, markRemoved, openStore, recordMembership} from '../page-store/store.ts';
-import {forkIdleVolume, openVolumeIn} from '../volume/open-volume.ts';
 import {readVolumeRecord} from '../volume/volume-record.ts';
 import {levelIdleVolumes} from '../volume/level-idle.ts';
+import type {VolumeNumber} from '../page-store/ids.ts';
+import {
+  backtrackVolume,
+  forkIdleVolume,
+  restorableRange,
+  setRetention,
+  trimHistory,
+  type IdleVolumeOptions,
+} from '../volume/idle-volume.ts';
+import {openVolumeIn} from '../volume/open-volume.ts';
 import type {StorageCall, StorageWorkerData} from './storage.ts';
 import {answerCalls} from './worker-calls.ts';
 
@@ -50,6 +59,10 @@ async function lookAfter(store: Mirror): Promise<never> {
   }
 }
 
+function idle(volume: VolumeNumber): IdleVolumeOptions {
+  return {zone, volume, nodeCacheBytes};
+}
+
 /** A volume that cannot be opened now is tried again. */
 function level(): void {
   try {
@@ -69,7 +82,15 @@ function run(call: StorageCall): unknown {
     case 'volumes':
       return zone.listVolumes().filter(volume => zone.readVolumeRecord(volume) !== null);
     case 'forkIdle':
-      return forkIdleVolume({zone, volume: call.volume, nodeCacheBytes}, call.child);
+      return forkIdleVolume(idle(call.volume), call.child, call.options);
+    case 'restorableRange':
+      return restorableRange(zone, call.volume);
+    case 'backtrack':
+      return backtrackVolume(idle(call.volume), call.atMs);
+    case 'setRetention':
+      return setRetention(idle(call.volume), call.seconds);
+    case 'trimHistory':
+      return trimHistory(idle(call.volume));
     case 'remove':
       return zone.deleteVolumeRecord(call.volume);
     case 'zoneStates':

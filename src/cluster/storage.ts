@@ -9,8 +9,10 @@ import type {ForkResult} from '../attachment/attachment.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import type {StoreConfig} from '../page-store/open-zones.ts';
 import type {ZoneEvent, ZoneState} from '../page-store/zone.ts';
+import type {RestorableRange} from '../volume/history.ts';
 import type {ScrubReport} from '../volume/scrub-report.ts';
 import type {SweepReport} from '../volume/sweeper.ts';
+import type {BacktrackReport, ForkOptions} from '../volume/volume-head.ts';
 import type {ReclaimCall} from './reclaim-worker.ts';
 import type {ScrubCall, ScrubWorkerEvent} from './scrub-worker.ts';
 import type {
@@ -30,8 +32,13 @@ export type StorageCall =
   | {method: 'membershipState' | 'auditZones' | 'recordMembership' | 'uncleanVolumes'}
   | {method: 'changeZones'; config: StoreConfig}
   | {method: 'markRemoved'; zone: string}
-  | {method: 'exists' | 'remove' | 'settle'; volume: VolumeNumber}
-  | {method: 'forkIdle'; volume: VolumeNumber; child: VolumeNumber};
+  | {
+      method: 'exists' | 'remove' | 'settle' | 'restorableRange' | 'trimHistory';
+      volume: VolumeNumber;
+    }
+  | {method: 'forkIdle'; volume: VolumeNumber; child: VolumeNumber; options: ForkOptions}
+  | {method: 'backtrack'; volume: VolumeNumber; atMs: number}
+  | {method: 'setRetention'; volume: VolumeNumber; seconds: number};
 
 /** Makes the store if the zone holds none. */
 export function openClusterStorage(
@@ -83,8 +90,28 @@ class WorkerStorage implements ClusterStorage {
     return this.#call({method: 'volumes'});
   }
 
-  forkIdle(source: VolumeNumber, child: VolumeNumber): Promise<ForkResult> {
-    return this.#call({method: 'forkIdle', volume: source, child});
+  forkIdle(
+    source: VolumeNumber,
+    child: VolumeNumber,
+    options: ForkOptions = {},
+  ): Promise<ForkResult> {
+    return this.#call({method: 'forkIdle', volume: source, child, options});
+  }
+
+  restorableRange(volume: VolumeNumber): Promise<RestorableRange | null> {
+    return this.#call({method: 'restorableRange', volume});
+  }
+
+  backtrack(volume: VolumeNumber, atMs: number): Promise<BacktrackReport> {
+    return this.#call({method: 'backtrack', volume, atMs});
+  }
+
+  setRetention(volume: VolumeNumber, seconds: number): Promise<void> {
+    return this.#call({method: 'setRetention', volume, seconds});
+  }
+
+  trimHistory(volume: VolumeNumber): Promise<void> {
+    return this.#call({method: 'trimHistory', volume});
   }
 
   remove(volume: VolumeNumber): Promise<void> {

@@ -13,13 +13,13 @@
  * What a client may rely on after `available` is in the catalog before the endpoints lead there.
  */
 import {assert} from '../base/assert.ts';
-import {sleep} from '../base/clock.ts';
+import {sleep, withDeadline} from '../base/clock.ts';
 import {crashPoint} from '../base/crash-point.ts';
 import {errorChain} from '../base/errors.ts';
 import {processIdentity} from '../base/process-identity.ts';
 import type {InstanceProcess} from '../instance/instance-process.ts';
 import {failoverOrder, writerOf} from './cluster-roles.ts';
-import {pointEndpoints} from './endpoint-set.ts';
+import {pointEndpoints} from './point-endpoints.ts';
 import {swapWriter} from './failover.ts';
 import {instanceConfig} from './instance-config.ts';
 import {recordFailed, recordReady, recordRestart, recordTakenOver} from './instance-history.ts';
@@ -30,10 +30,14 @@ import type {ClusterRecord, InstanceRecord} from './records.ts';
 import {ReplicationSecrets} from './replication-secrets.ts';
 import {
   endProcess,
+  hangs,
   isEnding,
   newRunner,
   restartDelayMs,
   serves,
+  STABLE_MS_MIN,
+  START_FAILURES_MAX,
+  START_MS_MAX,
   type Place,
   type Runner,
   type ServingReader,
@@ -41,11 +45,6 @@ import {
   type SupervisorWorld,
 } from './runner.ts';
 import {recordZoneEvent} from './zone-events.ts';
-
-/** Failures in a row after which the status says `failed`. */
-const START_FAILURES_MAX = 3;
-/** An instance that served for so long begins with a clean slate after a crash. */
-const STABLE_MS_MIN = 10_000;
 
 export class Supervisor {
   readonly #world: SupervisorWorld;
@@ -95,16 +94,12 @@ export class Supervisor {
     await runner.done;
   }
 
-  /**
-   * Ends the present life, by force or in order, and begins the next one, in the role that the record
-   * tells then. Endpoints hold clients meanwhile.
-   */
+  /** Ends the present life and begins the next one, in the role that the record tells then. */
   restart(identifier: string, reason: string, how: 'by force' | 'in order' = 'by force'): void {
     const runner = this.#runners.get(identifier);
     if (runner === undefined || (how === 'in order' && isEnding(runner))) return;
     runner.turn.abort(reason);
-    if (how === 'in order') void endProcess(runner, this.#world.logger);
-    else runner.handle?.kill();
+    void (how === 'in order' ? endProcess(runner, this.#world.logger) : runner.handle?.kill());
     this.#rerouteOf(identifier);
     this.#announce();
   }
@@ -152,20 +147,19 @@ export class Supervisor {
   }
 
   /** The process of an instance that serves in the role that its record tells; else null. */
-  processOf(instance: InstanceRecord): InstanceProcess | null {
-    const process = this.#runners.get(instance.identifier)?.handle ?? null;
-    return this.isServing(instance) ? process : null;
+  processOf({identifier, role}: InstanceRecord): InstanceProcess | null {
+    if (this.#runners.get(identifier)?.role !== role) return null;
+    return this.serving(identifier) ?? null;
   }
 
   /** Whether the instance serves in the role that its record tells. */
   isServing(instance: InstanceRecord): boolean {
-    const runner = this.#runners.get(instance.identifier);
-    return runner !== undefined && runner.role === instance.role && serves(runner);
+    return this.processOf(instance) !== null;
   }
 
   /** Points the endpoints of a cluster to where they should lead now. */
   reroute(identifier: string): void {
-    pointEndpoints(this.#world, identifier, instance => this.isServing(instance));
+    pointEndpoints(this.#world, identifier, instance => this.processOf(instance) ?? undefined);
   }
 
   #rerouteOf(instance: string): void {
@@ -229,7 +223,7 @@ export class Supervisor {
 
   /** One life of the process: `was-ready`, or why it did not get there. */
   async #runOnce(identifier: string, runner: Runner): Promise<'was-ready' | Error> {
-    const {catalog, logger} = this.#world;
+    const {catalog, logger, startMsMax = START_MS_MAX} = this.#world;
     const instance = catalog.instances.get(identifier);
     const cluster = catalog.clusters.get(instance?.clusterIdentifier ?? '');
     assert(instance !== undefined && cluster !== undefined, 'a runner has its records');
@@ -243,7 +237,7 @@ export class Supervisor {
       if (place === null || isEnding(runner)) return new Error('ended before it started');
       const handle = this.#launch(instance, cluster, place, runner);
       try {
-        const ready = await handle.ready;
+        const ready = await withDeadline(handle.ready, startMsMax, () => hangs(startMsMax));
         if (isEnding(runner)) throw new Error('ended before it was ready');
         const steps = [...place.steps, ...ready.steps];
         recordReady(this.#world, instance, cluster, {...ready, steps});
@@ -327,7 +321,7 @@ export class Supervisor {
     place: Place,
     runner: Runner,
   ): InstanceProcess {
-    const {catalog, launch} = this.#world;
+    const {catalog, launch, shownCertificates} = this.#world;
     const hasReaders = failoverOrder(instancesOf(this.#world, cluster.identifier)).length > 0;
     const verifier = hasReaders ? this.#secrets.of(cluster).verifier : null;
     crashPoint('instance.start.before-spawn');
@@ -335,6 +329,7 @@ export class Supervisor {
     const handle = launch(config, {
       onZoneEvent: event => recordZoneEvent(this.#world, event, 'instance'),
     });
+    if (config.tls !== null) shownCertificates.note(handle, config.tls.certificate);
     runner.handle = handle;
     catalog.transaction(() => {
       catalog.instances.update(instance.identifier, record => ({

@@ -4,9 +4,11 @@ import type {Logger} from '../base/log.ts';
 import type {ZoneConfig} from '../attachment/attachment.ts';
 import type {EngineName} from '../engine/engine.ts';
 import type {Catalog} from './catalog.ts';
+import type {Certificates} from './certificates.ts';
 import type {DamageList} from './damage.ts';
 import type {EndpointSet} from './endpoint-set.ts';
 import type {EngineOffers} from './engine-versions.ts';
+import type {TokenScope} from './gates.ts';
 import type {KeyedLock} from './keyed-lock.ts';
 import type {InstanceLauncher} from '../instance/instance-process.ts';
 import type {Reconciler} from './reconciler.ts';
@@ -18,6 +20,7 @@ import type {SpaceMonitor} from './space-monitor.ts';
 import type {ReplicaMonitor} from './replica-monitor.ts';
 import type {Scrubber} from './scrubber.ts';
 import type {Supervisor} from './supervisor.ts';
+import type {ShownCertificates} from './tls-refresh.ts';
 import type {ZoneChanges} from './zone-changes.ts';
 
 /** What the service gives. */
@@ -31,6 +34,8 @@ export type Surroundings = {
   readonly renewSpare: () => void;
   /** Run directories of instances are made in it. */
   readonly instancesDirectory: string;
+  /** Where the CLI keeps notes of master passwords; see password-notes.ts. */
+  readonly passwordsDirectory: string;
   /** Free bytes of the store, for writers without privileges. */
   readonly freeBytes: () => Promise<number>;
   /** Free bytes below which engines' writes wait; see attachment/space-guard.ts. */
@@ -41,8 +46,13 @@ export type Surroundings = {
   readonly discardUnknown: boolean;
   /** Instance classes count for a part of it; see instance-classes.ts. */
   readonly hostMemoryBytes: number;
+  /** How long an instance may take to start before it is ended and tried again; a default for the absent. */
+  readonly startMsMax?: number;
   /** A password as a server of the engine stores it. */
   readonly passwordVerifier: (engine: EngineName, password: string) => string;
+  readonly certificates: Certificates;
+  /** Why a token of `generate-db-auth-token` is no good for this scope; null when it is. */
+  readonly tokenRefusal: (token: string, scope: TokenScope) => string | null;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly counts: ServiceCounts;
@@ -52,6 +62,7 @@ export type World = Surroundings & {
   /** Of the store, in force; see `StoreZones`. */
   readonly zones: readonly ZoneConfig[];
   readonly endpoints: EndpointSet;
+  readonly shownCertificates: ShownCertificates;
   /** Held by whoever has a volume open or is about to change it as a whole. Key: its number. */
   readonly volumeLocks: KeyedLock;
   /** Held while a resource is driven. Key: as the reconciler's. */

@@ -3,6 +3,8 @@
  *
  *     client ──▶ address:port ──▶ relay ──▶ 127.0.0.1:(port of an instance)
  *
+ * Its gate says whether it passes bytes untouched or looks at what a client says first (gate.ts).
+ *
  *     target    new connections                       open connections
  *     ready     go to the instance with the fewest    stay with an instance that is still named
  *     starting  are held until ready or refused       were cut when the target left ready
@@ -11,23 +13,25 @@
  * Among instances with equally few of this endpoint's connections they take turns; one that does not
  * take a connection is passed by.
  *
- * Rules:  a client's bytes are not read before there is an engine to take them, so the kernel's
- *         buffer is all that a held connection costs. Either side may close its half first. A side
- *         that reads slowly slows the other one down (pipe), and no byte is kept twice.
+ * Rules:  of a client's bytes no more than its opening is read before there is an engine to take
+ *         them, so that and the kernel's buffer is all that a held connection costs. Either side may
+ *         close its half first. A side that reads slowly slows the other one down (pipe), and no byte
+ *         is kept twice. A cancel request goes to every engine here, for the key in it says which one
+ *         it is for.
  * Limits: CONNECTIONS_MAX open, HELD_MAX held, each at most HOLD_MS_MAX; beyond, the client gets an
- *         error of its protocol that says so.
+ *         error of its protocol that says so. An opening that is inspected comes within OPENING_MS_MAX.
  * Errors: conflict/port-in-use from `listen`. A broken connection ends that connection alone.
  */
-import {createServer, createConnection, type Server, type Socket} from 'node:net';
+import {createServer, type Server, type Socket} from 'node:net';
 import {after, sleep} from '../base/clock.ts';
 import {BorealisError, systemErrorCode} from '../base/errors.ts';
 import {Balance} from './balance.ts';
+import {connectEngine, sendCancel} from './engine-side.ts';
+import type {Gate} from './gate.ts';
+import {Guest} from './guest.ts';
 import {
   CANNOT_CONNECT_NOW,
-  ENCRYPTION_REFUSED,
-  errorResponse,
-  isEncryptionRequest,
-  mysqlError,
+  cutAfter,
   TOO_MANY_CONNECTIONS,
   type EndpointProtocol,
 } from './refusal.ts';
@@ -43,8 +47,12 @@ const HOLD_MS_MAX = 30_000;
 const CUT_GRACE_MS = 1_000;
 /** An engine that closed its side is done with the client; a slow reader gets this long for the rest. */
 const END_GRACE_MS = 30_000;
-/** A client that is refused and has not spoken yet gets this long to ask for encryption. */
-const REFUSE_SILENT_MS = 200;
+/** As long as an engine would wait for the first packet: PostgreSQL's authentication_timeout. */
+const OPENING_MS_MAX = 60_000;
+/** Cancel requests that are on their way to engines; more at once are dropped, as an engine may. */
+const CANCELS_MAX = 100;
+/** A machine that is gone without a word, should a client ever be on one, is found out. */
+const KEEP_ALIVE_MS = 60_000;
 /** An engine that is marked ready yet refuses has just died: look again this soon. */
 const CONNECT_RETRY_MS = 25;
 
@@ -76,6 +84,7 @@ export type EndpointLimits = {
   readonly holdMsMax: number;
   readonly cutGraceMs: number;
   readonly endGraceMs: number;
+  readonly openingMsMax: number;
 };
 
 const DEFAULT_LIMITS: EndpointLimits = {
@@ -84,6 +93,7 @@ const DEFAULT_LIMITS: EndpointLimits = {
   holdMsMax: HOLD_MS_MAX,
   cutGraceMs: CUT_GRACE_MS,
   endGraceMs: END_GRACE_MS,
+  openingMsMax: OPENING_MS_MAX,
 };
 
 export class Endpoint {
@@ -93,6 +103,8 @@ export class Endpoint {
   readonly #limits: EndpointLimits;
   #target: EndpointTarget = {state: 'starting'};
   #protocol: EndpointProtocol = 'postgresql';
+  /** Null: bytes pass, and TLS, if there is any, is the engine's alone. */
+  #gate: Gate | null = null;
   /** Aborted and replaced at each change of the target: wakes those who wait for it. */
   #change = new AbortController();
   readonly #clients = new Set<Socket>();
@@ -100,6 +112,7 @@ export class Endpoint {
   readonly #relays = new Map<Socket, number>();
   readonly #balance = new Balance();
   #heldCount = 0;
+  #cancelCount = 0;
   #acceptedCount = 0;
   #refusedCount = 0;
   #closed = false;
@@ -119,7 +132,13 @@ export class Endpoint {
     address: string = ENDPOINT_ADDRESS,
   ): Promise<Endpoint> {
     // A client that has said its last word (FIN) may still have answers to read, and the reverse.
-    const server = createServer({allowHalfOpen: true, pauseOnConnect: true, noDelay: true});
+    const server = createServer({
+      allowHalfOpen: true,
+      pauseOnConnect: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_MS,
+    });
     await listening(server, address, port);
     const bound = server.address();
     const actual = typeof bound === 'object' && bound !== null ? bound.port : port;
@@ -154,9 +173,14 @@ export class Endpoint {
     changed.abort();
   }
 
-  /** What clients speak, so that a refusal is one to them. */
+  /** What clients speak, so that a refusal is one to them. For connections to come. */
   setProtocol(protocol: EndpointProtocol): void {
     this.#protocol = protocol;
+  }
+
+  /** For connections to come. */
+  setGate(gate: Gate | null): void {
+    this.#gate = gate;
   }
 
   async close(): Promise<void> {
@@ -178,32 +202,53 @@ export class Endpoint {
       this.#clients.delete(client);
       this.#relays.delete(client);
     });
+    const guest = new Guest(client, this.#protocol, this.#gate);
     if (this.#clients.size > this.#limits.connectionsMax) {
-      this.#refuse(client, TOO_MANY_CONNECTIONS, 'sorry, too many clients already');
+      this.#refuse(guest, TOO_MANY_CONNECTIONS, 'sorry, too many clients already');
       return;
     }
-    void this.#route(client);
+    void this.#serve(guest);
+  }
+
+  /** Never rejects. */
+  async #serve(guest: Guest): Promise<void> {
+    const kind = await guest.open(this.#limits.openingMsMax);
+    if (kind === 'cancel') await this.#cancel(guest);
+    else if (kind === 'session') await this.#route(guest);
+  }
+
+  async #cancel(guest: Guest): Promise<void> {
+    const target = this.#target;
+    if (target.state === 'ready' && this.#cancelCount < CANCELS_MAX) {
+      this.#cancelCount++;
+      const ports = [...target.ports, ...(target.staying ?? [])];
+      await Promise.all(ports.map(port => sendCancel(port, guest.packet)));
+      this.#cancelCount--;
+    }
+    // As an engine does it: the end of the connection says that the request was looked at.
+    guest.end();
   }
 
   /** Connects the client to the engine, waiting for one if need be. Never rejects. */
-  async #route(client: Socket): Promise<void> {
+  async #route(guest: Guest): Promise<void> {
     const held = {is: false};
     const deadline = new AbortController();
     const cancel = after(this.#limits.holdMsMax, () => deadline.abort());
-    client.once('close', () => deadline.abort());
+    guest.client.once('close', () => deadline.abort());
     try {
       for (;;) {
-        if (client.destroyed || this.#closed) return;
+        if (guest.isGone || this.#closed) return;
         const target = this.#target;
         if (target.state === 'none') {
-          this.#refuse(client, CANNOT_CONNECT_NOW, target.reason);
+          this.#refuse(guest, CANNOT_CONNECT_NOW, target.reason);
           return;
         }
         const change = this.#change.signal;
-        const found = target.state === 'ready' ? await this.#connect(target.ports) : undefined;
+        const found =
+          target.state === 'ready' ? await this.#connect(target.ports, guest) : undefined;
         if (found !== undefined) {
-          if (!client.destroyed && this.#leadsTo(found.port)) {
-            this.#relay(client, found);
+          if (!guest.isGone && this.#leadsTo(found.port)) {
+            this.#relay(guest, found);
             return;
           }
           found.engine.destroy();
@@ -211,7 +256,7 @@ export class Endpoint {
         }
         if (!held.is && this.#heldCount >= this.#limits.heldMax) {
           this.#refuse(
-            client,
+            guest,
             TOO_MANY_CONNECTIONS,
             'too many clients wait for the DB instance to start',
           );
@@ -220,7 +265,7 @@ export class Endpoint {
         if (!held.is) this.#heldCount++;
         held.is = true;
         if (deadline.signal.aborted) {
-          this.#refuse(client, CANNOT_CONNECT_NOW, 'the DB instance is still starting up');
+          this.#refuse(guest, CANNOT_CONNECT_NOW, 'the DB instance is still starting up');
           return;
         }
         await waitFor(target.state === 'ready' ? CONNECT_RETRY_MS : undefined, [
@@ -234,10 +279,9 @@ export class Endpoint {
     }
   }
 
-  #refuse(client: Socket, sqlState: string, reason: string): void {
+  #refuse(guest: Guest, sqlState: string, reason: string): void {
     this.#refusedCount++;
-    if (this.#protocol === 'postgresql') refuse(client, sqlState, reason);
-    else refuseUnheard(client, mysqlError(sqlState, reason));
+    guest.refuse(sqlState, reason);
   }
 
   #leadsTo(port: number): boolean {
@@ -245,24 +289,26 @@ export class Endpoint {
   }
 
   /** Connects to the least loaded of the instances that take a connection. */
-  async #connect(ports: readonly number[]): Promise<Found | undefined> {
+  async #connect(ports: readonly number[], guest: Guest): Promise<Found | undefined> {
     const left = new Set(ports);
     for (;;) {
       const port = this.#balance.choose(left);
       if (port === undefined) return undefined;
       const release = this.#balance.take(port);
-      const engine = await connect(port);
-      if (engine !== undefined) {
-        engine.once('close', release);
-        return {engine, port};
-      }
-      release();
+      const socket = await connectEngine(port, guest.client.remoteAddress);
+      if (socket === undefined) release();
+      else socket.once('close', release);
+      const engine = socket === undefined ? undefined : await guest.prepare(socket, port);
+      if (engine !== undefined) return {engine, port};
+      socket?.destroy();
+      if (guest.isGone) return undefined;
       left.delete(port);
     }
   }
 
-  #relay(client: Socket, {engine, port}: Found): void {
-    this.#relays.set(client, port);
+  #relay(guest: Guest, {engine, port}: Found): void {
+    const client = guest.socket;
+    this.#relays.set(guest.client, port);
     // An error or a full close of one side leaves nothing to do for the other one.
     engine.on('error', () => client.destroy());
     engine.on('close', hadError => {
@@ -273,6 +319,7 @@ export class Endpoint {
       else engine.destroy();
     });
     engine.on('end', () => cutAfter(client, this.#limits.endGraceMs));
+    if (guest.packet.length > 0) engine.write(guest.packet);
     engine.pipe(client);
     client.pipe(engine);
   }
@@ -287,58 +334,6 @@ export class Endpoint {
 }
 
 type Found = {readonly engine: Socket; readonly port: number};
-
-/**
- * Says why, then closes. A client that asks for encryption first is told "no" before: it would not
- * read an error in place of that answer. One that says nothing is told after a moment all the same.
- */
-function refuse(client: Socket, sqlState: string, reason: string): void {
-  cutAfter(client, CUT_GRACE_MS);
-  const say = (): void => {
-    cancel();
-    if (!client.writableEnded) client.end(errorResponse(sqlState, reason));
-  };
-  const cancel = after(REFUSE_SILENT_MS, say);
-  client.once('close', cancel);
-  client.on('data', (bytes: Buffer) => {
-    // Unread bytes at close would turn the FIN into a reset: all are read, and only this one is answered.
-    if (isEncryptionRequest(bytes) && !client.writableEnded) client.write(ENCRYPTION_REFUSED);
-    else say();
-  });
-}
-
-/** Says why, then closes, where the server speaks first. */
-function refuseUnheard(client: Socket, packet: Buffer): void {
-  cutAfter(client, CUT_GRACE_MS);
-  client.end(packet);
-  // Unread bytes at close would turn the FIN into a reset.
-  client.resume();
-}
-
-function cutAfter(client: Socket, graceMs: number): void {
-  const cancel = after(graceMs, () => client.destroy());
-  client.once('close', cancel);
-}
-
-function connect(port: number): Promise<Socket | undefined> {
-  return new Promise(resolve => {
-    const socket = createConnection({
-      host: ENDPOINT_ADDRESS,
-      port,
-      allowHalfOpen: true,
-      noDelay: true,
-    });
-    const fail = (): void => {
-      socket.destroy();
-      resolve(undefined);
-    };
-    socket.once('error', fail);
-    socket.once('connect', () => {
-      socket.off('error', fail);
-      resolve(socket);
-    });
-  });
-}
 
 /** Resolves when a signal aborts or the time is over. */
 async function waitFor(durationMs: number | undefined, signals: AbortSignal[]): Promise<void> {

@@ -2,6 +2,7 @@
 import {closeSync, fchmodSync, fstatSync, openSync, readSync, renameSync, statSync} from 'node:fs';
 import {systemErrorCode} from '../base/errors.ts';
 
+export const ENGINE_LOG_NAME = 'engine.log';
 /** Beyond this a start moves the log to `engine.log.1`, over an older one. */
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
 /** The end of a log that goes with an error: about forty lines. */

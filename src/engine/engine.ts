@@ -10,6 +10,8 @@
  * our own statements.
  */
 
+import type {Credential} from '../base/x509.ts';
+
 /** A step that took time, as it is shown to people: `recover`, `checkpoint`, … */
 export type EngineStep = {readonly name: string; readonly durationMs: number};
 export type ReportStep = (step: EngineStep) => void;
@@ -19,6 +21,12 @@ export type EngineName = 'aurora-postgresql' | 'aurora-mysql';
 
 /** A user's name and its password as the server stores it: a SCRAM-SHA-256 verifier or a hash. */
 export type EngineMaster = {readonly name: string; readonly verifier: string};
+
+/** What clients know the engine by, and what lets some of them in. */
+export type EngineTls = Credential & {
+  /** A certificate in PEM: whoever shows one that it signed, in the name of a role, may log in so. */
+  readonly clientAuthority: string;
+};
 
 /** One of the engine's settings, as its own catalogue (`pg_settings`) describes it. */
 export type EngineSetting = {
@@ -97,6 +105,10 @@ export type RunningEngine = {
    * False when it can take none without one.
    */
   configure(parameters: Readonly<Record<string, string>>): Promise<boolean>;
+  /** Of connections to come. */
+  setTls(tls: EngineTls): Promise<void>;
+  /** Whether this user logs in by a token (a client certificate, to the engine) instead of a password. */
+  isTokenUser(user: string): Promise<boolean>;
   /** Makes recovery of a fork that is taken right after this short. Best effort and bounded in time. */
   prepareFork(report: ReportStep): Promise<void>;
   statistics(): Promise<EngineStatistics>;
@@ -118,6 +130,8 @@ export type EngineStartOptions = {
   readonly readerVerifier: string | null;
   /** Follow this writer, read-only: the directory is a fork of the writer's. Null for a writer. */
   readonly source: ReplicationSource | null;
+  /** Null: without TLS. */
+  readonly tls: EngineTls | null;
   /** Settings that go over Borealis's own. */
   readonly parameters: Readonly<Record<string, string>>;
 };

@@ -76,10 +76,13 @@ export type InstanceLauncher = {
 /** Long enough for a disk that is busy with something else; each is far longer than it takes. */
 const REQUEST_TIMEOUTS_MS: Readonly<Record<InstanceMethod, number>> = {
   fork: 60_000,
+  setRetention: 60_000,
   checkpoint: 60_000,
   statistics: 10_000,
   changeZones: 10_000,
   setMaster: 30_000,
+  setTls: 10_000,
+  isTokenUser: 10_000,
   admitReaders: 30_000,
   follow: 10_000,
   replication: 5_000,

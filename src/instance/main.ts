@@ -120,6 +120,8 @@ function call({methods}: RunningInstance, request: RequestMessage): Promise<unkn
   switch (request.method) {
     case 'fork':
       return methods.fork(request.params);
+    case 'setRetention':
+      return methods.setRetention(request.params);
     case 'checkpoint':
       return methods.checkpoint(request.params);
     case 'statistics':
@@ -128,6 +130,10 @@ function call({methods}: RunningInstance, request: RequestMessage): Promise<unkn
       return methods.changeZones(request.params);
     case 'setMaster':
       return methods.setMaster(request.params);
+    case 'setTls':
+      return methods.setTls(request.params);
+    case 'isTokenUser':
+      return methods.isTokenUser(request.params);
     case 'admitReaders':
       return methods.admitReaders(request.params);
     case 'follow':

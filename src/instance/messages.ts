@@ -14,6 +14,7 @@ import type {ErrorKind} from '../base/errors.ts';
 import type {
   EngineName,
   EngineSetting,
+  EngineTls,
   EngineStatistics,
   ReplicationProgress,
   ReplicationSource,
@@ -22,6 +23,7 @@ import type {Lsn, VolumeNumber} from '../page-store/ids.ts';
 import type {Membership} from '../page-store/membership.ts';
 import type {StoreConfig} from '../page-store/open-zones.ts';
 import type {MembershipState, ZoneEvent} from '../page-store/zone.ts';
+import type {ForkOptions} from '../volume/volume-head.ts';
 
 export type EngineRuntime = 'native' | 'pglite';
 
@@ -66,6 +68,8 @@ export type InstanceConfig = {
   readonly readerVerifier: string | null;
   /** Of a reader, else null. */
   readonly source: ReplicationSource | null;
+  /** Certificate and key, of the cluster's own; null for golden. */
+  readonly tls: EngineTls | null;
   /** Engine settings from the parameter group, over Borealis's own. */
   readonly parameters: Readonly<Record<string, string>>;
 };
@@ -80,12 +84,20 @@ export type InstanceStatistics = {
 
 /** Method name to the types of its parameters and of its result. */
 export type InstanceMethods = {
-  fork: {params: {child: VolumeNumber}; result: ForkResult & {steps: readonly StepReport[]}};
+  /** As of now, or of a past moment within the volume's restorable range. */
+  fork: {
+    params: {child: VolumeNumber} & ForkOptions;
+    result: ForkResult & {steps: readonly StepReport[]};
+  };
+  /** How long past moments of the volume are kept; 0 for not at all. */
+  setRetention: {params: {seconds: number}; result: Record<string, never>};
   checkpoint: {params: Record<string, never>; result: {lsn: Lsn}};
   statistics: {params: Record<string, never>; result: InstanceStatistics};
   /** Which zones there are from now on. */
   changeZones: {params: StoreConfig; result: MembershipState};
   setMaster: {params: {master: MasterUser}; result: Record<string, never>};
+  setTls: {params: {tls: EngineTls}; result: Record<string, never>};
+  isTokenUser: {params: {user: string}; result: {isTokenUser: boolean}};
   /** Of a writer; see `EngineReplication`. */
   admitReaders: {params: {verifier: string}; result: Record<string, never>};
   /** Of a reader. */

@@ -11,7 +11,7 @@ import {fuseDevice} from '../attachment/fuse/mount.ts';
 import {engineCommand} from '../attachment/fuse/namespace.ts';
 import type {MountedAttachment} from '../attachment/attachment.ts';
 import {assert, unreachable} from '../base/assert.ts';
-import {openEngineLog} from '../engine/engine-log.ts';
+import {ENGINE_LOG_NAME, openEngineLog} from '../engine/engine-log.ts';
 import {unprivilegedUser, type EngineUser} from '../engine/launch.ts';
 import {createMysqlEngine} from '../engine/mysql/mysql-engine.ts';
 import {createPostgresEngine} from '../engine/postgres/postgres-engine.ts';
@@ -32,8 +32,6 @@ export type NativeParts = {
 
 /** Begun as soon as this file is loaded: the process waits for its configuration meanwhile. */
 const workers = startFuseWorkers();
-
-const ENGINE_LOG_NAME = 'engine.log';
 
 /** Returns the engine's settings when `config.role` was `golden` and all is done. */
 export async function startNative(

@@ -32,11 +32,16 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
     serverVersion: engine.serverVersion,
     failed: Promise.race([engine.failed, attachment.failed]),
     methods: {
-      fork: async ({child}) => {
+      fork: async ({child, ...options}) => {
         const steps: StepReport[] = [];
-        await engine.prepareFork(step => steps.push(step));
-        const result = await timed('fork-volume', steps, () => attachment.fork(child));
+        // The engine's own checkpoint now is of no use to a fork of the past.
+        if (options.atMs === undefined) await engine.prepareFork(step => steps.push(step));
+        const result = await timed('fork-volume', steps, () => attachment.fork(child, options));
         return {...result, steps};
+      },
+      setRetention: async ({seconds}) => {
+        await attachment.setRetention(seconds);
+        return {};
       },
       checkpoint: async () => ({lsn: await attachment.checkpoint()}),
       statistics: async () => {
@@ -51,6 +56,11 @@ export function runningInstance(engine: RunningEngine, attachment: Attachment): 
         await engine.setMaster(master);
         return {};
       },
+      setTls: async ({tls}) => {
+        await engine.setTls(tls);
+        return {};
+      },
+      isTokenUser: async ({user}) => ({isTokenUser: await engine.isTokenUser(user)}),
       admitReaders: async ({verifier}) => {
         await replicationOf(engine).admitReaders(verifier);
         return {};

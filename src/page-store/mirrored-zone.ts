@@ -25,9 +25,10 @@ import {freeBytesOf, membershipStateOf, statesOf} from './mirror-state.ts';
 import {MirrorStream} from './mirror-stream.ts';
 import {MirrorUpkeep, type MirrorRole, type Writer} from './mirror-upkeep.ts';
 import {MirroredSegment, type SegmentHost} from './mirrored-segment.ts';
-import {isNewerRecord, recordVersion} from './record.ts';
+import {isNewerRecord, isSoundRecord} from './record.ts';
 import {commonStore, foreignZone, storeIdOf} from './store-identity.ts';
 import type {ZoneMedium, ZonePlace} from './zone-channel.ts';
+import {expectedText} from './zone-operation.ts';
 import type {
   MembershipState,
   Mirror,
@@ -186,7 +187,7 @@ class MirroredZone implements Zone, Mirror {
     // Whoever has an older one missed a change: there is one process that makes them.
     const operation = {
       kind: 'write-store-record',
-      expected: latin1(expected),
+      expected: expectedText(expected),
       force: true,
     } as const;
     const {isWriteQuorum} = this.#quorums;
@@ -221,7 +222,7 @@ class MirroredZone implements Zone, Mirror {
 
   writeVolumeRecord(volume: VolumeNumber, bytes: Uint8Array, expected: Uint8Array | null): void {
     const writer = this.#writer?.volume === volume ? this.#writer : null;
-    const how = {expected: latin1(expected), force: false, hold: writer !== null};
+    const how = {expected: expectedText(expected), force: false, hold: writer !== null};
     const operation = {kind: 'write-volume-record', volume, ...how} as const;
     this.#quorums.write(() => operation, bytes, `write the record of volume ${volume}`);
     if (writer !== null) writer.record = Buffer.from(bytes);
@@ -379,7 +380,7 @@ class MirroredZone implements Zone, Mirror {
   #readRecords(volume: VolumeNumber): Answers {
     const what = `read volume ${volume}`;
     const answers = this.#quorums.read({kind: 'read-volume-record', volume}, what);
-    const sound = [...answers].filter(([, {bytes}]) => isSound(bytes));
+    const sound = [...answers].filter(([, {bytes}]) => isSoundRecord(bytes));
     if (this.#members.isReadQuorum(sound.map(([member]) => member))) return new Map(sound);
     if (answers.size < this.#members.all.length) throw this.#members.quorumLost(what);
     return answers;
@@ -394,12 +395,4 @@ class MirroredZone implements Zone, Mirror {
       }
     }
   }
-}
-
-function isSound(record: Uint8Array | null): boolean {
-  return record === null || recordVersion(Buffer.from(record)) !== null;
-}
-
-function latin1(bytes: Uint8Array | null): string | null {
-  return bytes === null ? null : Buffer.from(bytes).toString('latin1');
 }

@@ -58,6 +58,11 @@ export function recordVersion(bytes: Buffer): RecordVersion | null {
   return {epoch, revision, settled};
 }
 
+/** Not there, or as it was written. */
+export function isSoundRecord(bytes: Uint8Array | null): boolean {
+  return bytes === null || recordVersion(Buffer.from(bytes)) !== null;
+}
+
 /** Which of two copies of a record is newer: positive when `a` is, 0 when they are of one version. None is oldest. */
 export function compareVersions(a: RecordVersion | null, b: RecordVersion | null): number {
   if (a === null || b === null) return (a === null ? 0 : 1) - (b === null ? 0 : 1);

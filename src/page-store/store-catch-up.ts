@@ -27,7 +27,7 @@ import type {Members} from './mirror-members.ts';
 import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
 import {TOO_FEW_ZONES} from './mirror-job.ts';
 import {checkSameStore} from './store-identity.ts';
-import type {Outcome, RecordState} from './zone-operation.ts';
+import {expectedText, type Outcome, type RecordState} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
 
 type Found = {
@@ -218,7 +218,7 @@ export class StoreCatchUp {
       const [found] = yield [{member, operation: {kind: 'read-store-record'}}];
       const own = good(found).bytes;
       const isCurrent = member.standing === 'current';
-      const expected = own === null ? null : Buffer.from(own).toString('latin1');
+      const expected = expectedText(own);
       const operation = {kind: 'write-store-record', expected, force: isCurrent} as const;
       const [written] = yield [{member, operation, bytes}];
       if (!isCurrent || (written?.ok === false && written.kind !== 'conflict')) good(written);

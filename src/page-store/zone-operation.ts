@@ -105,6 +105,11 @@ const READ_KINDS: ReadonlySet<Kind> = new Set<Kind>([
 ]);
 const STREAMED_KINDS: ReadonlySet<Kind> = new Set<Kind>(['write', 'truncate', 'sync']);
 
+/** A record as an operation says what it expects. */
+export function expectedText(record: Uint8Array | null): string | null {
+  return record === null ? null : Buffer.from(record).toString('latin1');
+}
+
 export function isOnSegments(operation: ZoneOperation): operation is SegmentOperation {
   return SEGMENT_KINDS.has(operation.kind);
 }

@@ -10,10 +10,11 @@
  */
 import type {VolumeNumber} from '../page-store/ids.ts';
 import type {Zone} from '../page-store/zone.ts';
+import type {Holders} from './holders.ts';
 import {PageReader} from './page-reader.ts';
 import {FANOUT, forEachPointer} from './page-tree.ts';
 import type {Pointer} from './pointer.ts';
-import {walkShared, type Holders} from './shared-walk.ts';
+import {walkShared} from './shared-walk.ts';
 import {SubtreeCounter, UnitCount, type Levels} from './subtree.ts';
 import type {UnitPlace} from './unit-names.ts';
 import type {VolumeRecord} from './volume-record.ts';
@@ -21,14 +22,20 @@ import type {VolumeRecord} from './volume-record.ts';
 export type Share = {
   /** Pages that the volume's root reaches. */
   logicalPages: number;
-  /** Of those, pages that another volume's root reaches too. */
+  /** Of those, pages that another volume reaches too, by its root or in its history. */
   sharedPages: number;
-  /** Of those, pages that it alone reaches. */
+  /** Of those, pages that no other volume reaches. */
   ownedPages: number;
   /** Page-table nodes that the root reaches, that others reach too, and that it alone reaches. */
   logicalNodes: number;
   sharedNodes: number;
   ownedNodes: number;
+  /** Pages and nodes that the volume's history reaches, its index among them, and no volume's head does. */
+  historyPages: number;
+  historyNodes: number;
+  /** Of those, what no other volume's history reaches: freed if its history is given up. */
+  ownedHistoryPages: number;
+  ownedHistoryNodes: number;
 };
 
 export type Counts = {
@@ -36,6 +43,8 @@ export type Counts = {
   readonly shares: readonly Share[];
   /** Everything that is reachable, each unit once. */
   readonly live: UnitCount;
+  /** Of that, what only histories reach. */
+  readonly historyUnits: number;
   /** Volume without a record → volume that reaches units in its segments → how many. */
   readonly heldOfRemoved: ReadonlyMap<VolumeNumber, ReadonlyMap<VolumeNumber, number>>;
 };
@@ -184,6 +193,7 @@ class Tally {
   readonly #existing: ReadonlySet<number>;
   readonly #shares: Share[];
   readonly #live = new UnitCount();
+  #historyUnits = 0;
   readonly #heldOfRemoved = new Map<VolumeNumber, Map<VolumeNumber, number>>();
 
   constructor(records: readonly VolumeRecord[]) {
@@ -196,13 +206,17 @@ class Tally {
       logicalNodes: 0,
       sharedNodes: 0,
       ownedNodes: 0,
+      historyPages: 0,
+      historyNodes: 0,
+      ownedHistoryPages: 0,
+      ownedHistoryNodes: 0,
     }));
   }
 
   add(holders: Holders, {pages, nodes, segments}: Found): void {
     this.#live.addAll(segments);
-    const isShared = holders.length > 1;
-    for (const holder of holders) {
+    const isShared = holders.volumes.length > 1;
+    for (const holder of holders.heads) {
       const share = this.#shares[holder] as Share;
       share.logicalPages += pages;
       share.logicalNodes += nodes;
@@ -214,17 +228,32 @@ class Tally {
         share.ownedNodes += nodes;
       }
     }
+    const ofHistory = holders.heads.length === 0 ? holders.histories : [];
+    for (const holder of ofHistory) {
+      const share = this.#shares[holder] as Share;
+      share.historyPages += pages;
+      share.historyNodes += nodes;
+      if (isShared) continue;
+      share.ownedHistoryPages += pages;
+      share.ownedHistoryNodes += nodes;
+    }
+    if (ofHistory.length > 0) this.#historyUnits += pages + nodes;
     for (let at = 0; at < segments.length; at += 3) {
       if (this.#existing.has(segments[at] as number)) continue;
-      this.#addHeld(segments[at] as VolumeNumber, segments[at + 2] as number, holders);
+      this.#addHeld(segments[at] as VolumeNumber, segments[at + 2] as number, holders.volumes);
     }
   }
 
   counts(): Counts {
-    return {shares: this.#shares, live: this.#live, heldOfRemoved: this.#heldOfRemoved};
+    return {
+      shares: this.#shares,
+      live: this.#live,
+      historyUnits: this.#historyUnits,
+      heldOfRemoved: this.#heldOfRemoved,
+    };
   }
 
-  #addHeld(removed: VolumeNumber, units: number, holders: Holders): void {
+  #addHeld(removed: VolumeNumber, units: number, holders: Holders['volumes']): void {
     let byHolder = this.#heldOfRemoved.get(removed);
     if (byHolder === undefined) {
       byHolder = new Map<VolumeNumber, number>();

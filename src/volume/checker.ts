@@ -1,17 +1,19 @@
 /**
  * Verifies one zone of a store on which nobody works: store record, volume records, every page-table
- * node and page that a root reaches, the log behind each checkpoint, segment headers and indexes; and
- * finds what a crash left over. Writes nothing.
+ * node and page that a root reaches, roots of past moments among them, the log behind each checkpoint,
+ * segment headers and indexes; and finds what a crash left over. Writes nothing.
  *
- * What is shared is verified once for each node that leads to it. Memory: a name for each node, which
- * is one for each 4 MiB of pages.
+ * What is shared is verified once. Memory: a name for each node and a bit for each page, which is about a
+ * name for each 4 MiB, and more where moments are many.
  */
 import {crc32} from 'node:zlib';
 import {BorealisError} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {highestVolume} from '../page-store/store.ts';
 import type {SegmentFile, Zone} from '../page-store/zone.ts';
+import {isEmptyRoot} from './history.ts';
 import {PageReader} from './page-reader.ts';
+import {PageSet} from './page-set.ts';
 import {FANOUT, forEachPointer} from './page-tree.ts';
 import {PAGE_SIZE_BYTES, type Pointer} from './pointer.ts';
 import {recoverLog} from './recovery.ts';
@@ -48,6 +50,7 @@ class ZoneChecker {
   #findingCount = 0;
   /** Nodes whose subtree was verified. */
   readonly #seen = new Set<string>();
+  readonly #verified = new PageSet();
   /** Segments that something reachable lies in: `volume:segment`. */
   readonly #reached = new Set<string>();
   readonly #page = Buffer.alloc(PAGE_SIZE_BYTES);
@@ -64,8 +67,9 @@ class ZoneChecker {
     this.#checkStoreRecord(volumes);
     const records = volumes.flatMap(volume => this.#readRecord(volume) ?? []);
     for (const record of records) {
-      const {root} = record.checkpoint;
+      const {root, history} = record.checkpoint;
       if (root !== null) this.#verify(record.volume, root, root.height, null, 0);
+      if (history !== null) this.#verifyHistory(record.volume, history, history.height);
       this.#attempt(`log of volume ${record.volume}`, () => this.#verifyLog(record));
     }
     for (const volume of volumes) {
@@ -117,6 +121,22 @@ class ZoneChecker {
     });
   }
 
+  /** The index of moments, and the roots that it names. */
+  #verifyHistory(volume: VolumeNumber, pointer: Pointer, level: number): void {
+    const {segment, sector, crc} = pointer;
+    this.#reached.add(`${pointer.volume}:${segment}`);
+    const key = `history${level}:${pointer.volume}:${segment}:${sector}:${crc}`;
+    if (this.#seen.has(key)) return;
+    this.#seen.add(key);
+    const name = `index of moments, level ${level}, of volume ${volume}`;
+    const words = this.#attempt(name, () => this.#reader.loadNode(pointer, () => name));
+    if (words === null) return;
+    forEachPointer(words, child => {
+      if (level > 1) this.#verifyHistory(volume, child, level - 1);
+      else if (!isEmptyRoot(child)) this.#verify(volume, child, child.height, null, 0);
+    });
+  }
+
   /** `file` is null in the table of files; `first` is the first file or page below `pointer`. */
   #verify(
     volume: VolumeNumber,
@@ -127,6 +147,8 @@ class ZoneChecker {
   ): void {
     this.#reached.add(`${pointer.volume}:${pointer.segment}`);
     if (level === 0) {
+      if (this.#verified.has(pointer)) return;
+      this.#verified.add(pointer);
       const name = unitName(volume, {level, file, first});
       this.#attempt(name, () => this.#reader.readPage(pointer, this.#page, 0, () => name));
       this.#pagesVerified++;

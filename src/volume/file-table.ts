@@ -6,8 +6,9 @@
  *
  * A *root* of the volume is the root of this table: one pointer names a whole file system.
  */
+import type {BatchPlace, PageEntry} from './batch.ts';
 import {PageTree, type NodeSource} from './page-tree.ts';
-import {PAGE_SIZE_BYTES, type Pointer} from './pointer.ts';
+import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, type Pointer} from './pointer.ts';
 
 /** Trees without nodes in memory cost little, but not nothing. */
 const TREES_MAX = 65_536;
@@ -49,6 +50,16 @@ export class FileTable {
     this.#changed.add(file);
     this.#tableChanged = true;
     return this.tree(file);
+  }
+
+  /** Points to the pages of a batch, which follow its header. */
+  setPages(place: BatchPlace, headerBytes: number, entries: readonly PageEntry[]): void {
+    const {volume, segment} = place;
+    let sector = (place.offset + headerBytes) / SECTOR_SIZE_BYTES;
+    for (const {file, page, crc} of entries) {
+      this.change(file).set(page, {volume, segment, sector, height: 0, crc});
+      sector += PAGE_SIZE_BYTES / SECTOR_SIZE_BYTES;
+    }
   }
 
   /** True when something changed since the last `write`. */

@@ -1,5 +1,5 @@
 /**
- * Writes the page-table nodes of a checkpoint: batches of up to NODES_PER_BATCH nodes, whose places
+ * Writes the page-table nodes of a root: batches of up to NODES_PER_BATCH nodes, whose places
  * are known before the batch is appended, because a parent holds the place of its child. The last
  * batch carries the root and so completes the checkpoint; without it the nodes are garbage.
  */
@@ -42,10 +42,10 @@ export class NodeWriter {
     };
   }
 
-  /** Completes the checkpoint with its root. */
-  finish(root: Pointer | null): void {
-    this.#openPlace();
-    this.#flush({pointer: root});
+  /** Completes what was emitted: with the root of the table of files, if it is a whole tree of files. */
+  finish(root: {pointer: Pointer | null} | null = null): void {
+    if (root !== null) this.#openPlace();
+    if (this.#place !== null) this.#flush(root);
   }
 
   #openPlace(): BatchPlace {

@@ -17,13 +17,19 @@ import type {ZoneBoard} from '../page-store/zone-board.ts';
 import type {Damage, VolumeClaim, Zone, ZoneEvent} from '../page-store/zone.ts';
 import type {BatchHeader} from './batch.ts';
 import {FileTable} from './file-table.ts';
+import {openHistory} from './history.ts';
 import {LogWriter, SEGMENT_BYTES} from './log-writer.ts';
-import {PageReader} from './page-reader.ts';
+import {nodeSource, PageReader} from './page-reader.ts';
 import type {NodeSource} from './page-tree.ts';
-import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES} from './pointer.ts';
 import {levelLog, recoverLog, type RecoveredLog} from './recovery.ts';
-import {VolumeHead, type ForkReport} from './volume-head.ts';
-import {encodeVolumeRecord, newVolumeRecord, readVolumeRecord} from './volume-record.ts';
+import {RootWriter} from './root-writer.ts';
+import {VolumeHead} from './volume-head.ts';
+import {
+  EMPTY_BEGINNING,
+  encodeVolumeRecord,
+  newVolumeRecord,
+  readVolumeRecord,
+} from './volume-record.ts';
 import {FILE_PAGES_MAX, Volume} from './volume.ts';
 
 export type OpenVolumeOptions = {
@@ -83,41 +89,12 @@ export function openVolume(
   });
 }
 
-/** Forks a volume that nobody has open. One that was closed cleanly is not even opened. */
-export function forkIdleVolume(
-  options: Omit<OpenVolumeOptions, 'create'>,
-  child: VolumeNumber,
-): ForkReport {
-  const {zone, volume, clock = systemClock} = options;
-  const startMs = clock.monotonicMs();
-  const found = readVolumeRecord(zone, volume);
-  if (found === null) throw noSuchVolume(zone, volume);
-  if (!found.record.clean) {
-    const source = openVolumeIn({...options, create: false});
-    try {
-      return source.fork(child);
-    } finally {
-      source.close();
-    }
-  }
-  const {lsn, root} = found.record.checkpoint;
-  const record = newVolumeRecord(child, {volume, lsn}, root, clock.nowMs());
-  const bytes = encodeVolumeRecord(record);
-  const exists = zone.readVolumeRecord(child) !== null;
-  if (!exists) zone.writeVolumeRecord(child, bytes, null);
-  return {
-    lsn,
-    bytesWritten: exists ? 0 : bytes.length,
-    bytesCopied: 0,
-    durationMs: clock.monotonicMs() - startMs,
-  };
-}
-
 function createVolume(zone: Zone, volume: VolumeNumber, clock: Clock): void {
   if (zone.readVolumeRecord(volume) !== null) {
     throw new BorealisError('conflict', 'volume-exists', `volume ${volume} exists already`);
   }
-  const record = newVolumeRecord(volume, null, null, clock.nowMs());
+  const createdMs = clock.nowMs();
+  const record = newVolumeRecord(volume, createdMs, {...EMPTY_BEGINNING, timestampMs: createdMs});
   zone.writeVolumeRecord(volume, encodeVolumeRecord(record), null);
 }
 
@@ -137,18 +114,14 @@ function recoverAndOpen(options: OpenVolumeOptions, clock: Clock, claim: VolumeC
 
   const {onDamage} = options;
   const reader = new PageReader(zone, {volume, ...(onDamage === undefined ? {} : {onDamage})});
-  const source: NodeSource = {
-    load: pointer =>
-      reader.loadNode(
-        pointer,
-        () =>
-          `page-table node of volume ${volume}, at sector ${pointer.sector} of segment ${pointer.segment} of volume ${pointer.volume}`,
-      ),
-    nodesLoaded: 0,
-    nodesDirty: 0,
-  };
-  const files = new FileTable(source, head.record.checkpoint.root, nodeCacheBytes);
-  for (const batch of recovered.batches) apply(batch, files);
+  const {checkpoint} = head.record;
+  const indexSource = (): NodeSource => nodeSource(reader, volume);
+  const files = new FileTable(nodeSource(reader, volume), checkpoint.root, nodeCacheBytes);
+  const history = openHistory(head.record, indexSource());
+  for (const batch of recovered.batches) {
+    apply(batch, files);
+    if (batch.root !== null) history.enter(volume, batch.timestampMs, batch.root.pointer);
+  }
   const log = new LogWriter({
     zone,
     volume,
@@ -160,8 +133,11 @@ function recoverAndOpen(options: OpenVolumeOptions, clock: Clock, claim: VolumeC
   });
   const {timestampMs} = recovered;
   const recoveredBytes = recovered.batches.reduce((sum, batch) => sum + batch.batchBytes, 0);
+  const roots = new RootWriter({
+    ...{clock, log, files, head, history, indexSource, timestampMs, recoveredBytes},
+  });
   return new Volume({
-    ...{zone, clock, reader, log, files, head, timestampMs, recoveredBytes, claim},
+    ...{zone, clock, reader, log, files, head, roots, claim},
     ownsZone: options.ownsZone ?? false,
   });
 }
@@ -182,16 +158,11 @@ function apply(batch: BatchHeader, files: FileTable): void {
     if (from === 0 && to === FILE_PAGES_MAX) files.change(file).dropAll();
     else files.change(file).drop(from, to);
   }
-  const {volume, segment} = batch;
-  let sector = (batch.offset + batch.headerBytes) / SECTOR_SIZE_BYTES;
-  for (const {file, page, crc} of batch.entries) {
-    files.change(file).set(page, {volume, segment, sector, height: 0, crc});
-    sector += PAGE_SIZE_BYTES / SECTOR_SIZE_BYTES;
-  }
+  files.setPages(batch, batch.headerBytes, batch.entries);
   files.trim();
 }
 
-function noSuchVolume(zone: Zone, volume: VolumeNumber): BorealisError {
+export function noSuchVolume(zone: Zone, volume: VolumeNumber): BorealisError {
   return new BorealisError(
     'not-found',
     'no-such-volume',

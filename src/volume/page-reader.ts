@@ -10,6 +10,7 @@ import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {SegmentCache} from '../page-store/segment-cache.ts';
 import type {Damage, SegmentFile, Zone} from '../page-store/zone.ts';
 import {fromAnyCopy, zonesTried} from './segment-copies.ts';
+import type {NodeSource} from './page-tree.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, SECTOR_MAX, word, type Pointer} from './pointer.ts';
 import {unitName} from './unit-names.ts';
 
@@ -211,4 +212,18 @@ export class PageReader {
     this.#told.add(key);
     onDamage({...place, what, zones, readBy: [volume]});
   }
+}
+
+/** The nodes of one table of files of `volume`, or of one index of moments, as `reader` finds them. */
+export function nodeSource(reader: PageReader, volume: VolumeNumber): NodeSource {
+  return {
+    load: pointer =>
+      reader.loadNode(
+        pointer,
+        () =>
+          `page-table node of volume ${volume}, at sector ${pointer.sector} of segment ${pointer.segment} of volume ${pointer.volume}`,
+      ),
+    nodesLoaded: 0,
+    nodesDirty: 0,
+  };
 }

@@ -16,7 +16,7 @@ import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 export const PAGE_SIZE_BYTES = 8192;
 export const SECTOR_SIZE_BYTES = 512;
 export const POINTER_WORDS = 4;
-const SECTOR_BITS = 24;
+export const SECTOR_BITS = 24;
 export const SECTOR_MAX: number = 2 ** SECTOR_BITS - 1;
 
 // Nodes are read and written as words in place; every platform that Node 20 runs on is little-endian

@@ -233,20 +233,27 @@ class Scrub {
     const wanted = new Map([[place.volume as number, new Set<number>([place.segment])]]);
     const positions = new Set(suspects.map(({unit}) => unit.position));
     const confirmed = new Map<number, Confirmed>();
-    const readers = new Set<number>();
+    /** One head that reaches each, which knows its name. */
+    const readers = new Map<number, Set<number>>();
     this.#census.visit(records, wanted, ({sector, crc}, holders) => {
       const position = sector * SECTOR_SIZE_BYTES;
       if (!positions.has(position)) return;
-      const readBy = holders.map(holder => (records[holder] as VolumeRecord).volume);
-      confirmed.set(position, {crc, what: 'a page', readBy});
-      readers.add(holders[0] as number);
+      const readBy = holders.volumes.map(holder => (records[holder] as VolumeRecord).volume);
+      const [reader] = holders.heads;
+      confirmed.set(position, {
+        crc,
+        what: reader === undefined ? 'a page of the past' : 'a page',
+        readBy,
+      });
+      if (reader !== undefined)
+        readers.set(reader, (readers.get(reader) ?? new Set()).add(position));
     });
-    for (const reader of readers) {
+    for (const [reader, named] of readers) {
       const record = records[reader] as VolumeRecord;
       this.#census.visitNamed(record, wanted, ({sector}, unit) => {
         const position = sector * SECTOR_SIZE_BYTES;
         const found = confirmed.get(position);
-        if (found?.readBy[0] !== record.volume) return;
+        if (found === undefined || !named.has(position)) return;
         confirmed.set(position, {...found, what: unitName(record.volume, unit)});
       });
     }

@@ -288,6 +288,10 @@ function expectExact({zone, census, members}: World): void {
       logicalNodes: one.nodes.size,
       sharedNodes: nodes.shared,
       ownedNodes: nodes.owned,
+      historyPages: 0,
+      historyNodes: 0,
+      ownedHistoryPages: 0,
+      ownedHistoryNodes: 0,
     } satisfies Share);
   }
   const all = new Set(reached.flatMap(({pages, nodes}) => [...pages, ...nodes]));

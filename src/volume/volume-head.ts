@@ -14,13 +14,30 @@ import type {RecordHold, Zone} from '../page-store/zone.ts';
 import {
   encodeVolumeRecord,
   newVolumeRecord,
+  type Beginning,
   type Checkpoint,
   type VolumeRecord,
 } from './volume-record.ts';
 
+export type ForkOptions = {
+  /** As of then instead of now: the boundary at or before it, within the restorable range. */
+  readonly atMs?: number;
+  /** How long the child keeps its history; as long as its source if nothing is said. */
+  readonly retentionSeconds?: number;
+};
+
+export type BacktrackReport = {
+  /** The moment that the head went to. */
+  readonly atMs: number;
+  /** From when on it is there: a moment before that is what it was until then. */
+  readonly fromMs: number;
+};
+
 /** What a fork wrote and copied, in bytes. */
 export type ForkReport = {
   lsn: Lsn;
+  /** The past moment that the child begins with; null when it begins with the present. */
+  atMs: number | null;
   bytesWritten: number;
   bytesCopied: number;
   durationMs: number;
@@ -105,15 +122,22 @@ export class VolumeHead {
     if (!this.#record.clean) this.#write({...this.#record, clean: true});
   }
 
-  /**
-   * Writes the record of a volume that begins with this one's checkpoint. Returns the bytes written:
-   * 0 when the child exists already, which then stays as it is.
-   */
-  writeChild(child: VolumeNumber, timestampMs: number): number {
+  /** With 0 the index of past moments is let go of. */
+  setRetention(retentionSeconds: number): void {
+    const {checkpoint} = this.#record;
+    const history = retentionSeconds === 0 ? null : checkpoint.history;
+    this.#write({...this.#record, retentionSeconds, checkpoint: {...checkpoint, history}});
+  }
+
+  /** The head goes to a checkpoint that is durable, and behind which there is nothing in the log. */
+  moveTo(checkpoint: Checkpoint): void {
+    this.#write({...this.#record, clean: true, checkpoint});
+  }
+
+  /** Writes the record of a new volume. Returns the bytes written: 0 when the child exists already, which then stays as it is. */
+  writeChild(child: VolumeNumber, createdMs: number, beginning: Beginning): number {
     if (this.#zone.readVolumeRecord(child) !== null) return 0;
-    const {lsn, root} = this.#record.checkpoint;
-    const source = {volume: this.#record.volume, lsn};
-    const bytes = encodeVolumeRecord(newVolumeRecord(child, source, root, timestampMs));
+    const bytes = encodeVolumeRecord(newVolumeRecord(child, createdMs, beginning));
     this.#zone.writeVolumeRecord(child, bytes, null);
     return bytes.length;
   }

@@ -3,8 +3,9 @@
  * and the record is what keeps its pages alive.
  *
  *     {"format":1,"volume":42,"source":{"volume":41,"lsn":900},"createdMs":…,"revision":7,"epoch":3,
- *      "fence":{"epoch":3,"lsn":904},"clean":false,
- *      "checkpoint":{"lsn":905,"timestampMs":…,"root":[41,7,33554944,123456],"segment":1,"offset":512}}
+ *      "fence":{"epoch":3,"lsn":904},"clean":false,"retentionSeconds":86400,
+ *      "checkpoint":{"lsn":905,"timestampMs":…,"root":[41,7,33554944,123456],"history":[0,0,0,0],
+ *                    "segment":1,"offset":512}}
  *
  * `segment` and `offset` say where the log goes on after the checkpoint; `clean` that nothing does.
  * Source: docs/formats/records.md.
@@ -20,9 +21,12 @@ export const VOLUME_FORMAT = 1;
 
 export type Checkpoint = {
   readonly lsn: Lsn;
+  /** That of the last batch that it holds. */
   readonly timestampMs: number;
   /** Root of the table of files; null for an empty volume. */
   readonly root: Pointer | null;
+  /** Root of the index of past moments, this one among them; null when none are kept. */
+  readonly history: Pointer | null;
   /** Where the log goes on: the first batch after the checkpoint, if there is one. */
   readonly segment: SegmentNumber;
   readonly offset: number;
@@ -43,36 +47,51 @@ export type VolumeRecord = {
   readonly fence: Fence | null;
   /** True when the log holds nothing after the checkpoint. */
   readonly clean: boolean;
+  /** How long past moments are kept; 0 for not at all. */
+  readonly retentionSeconds: number;
   readonly checkpoint: Checkpoint;
 };
 
-type StoredRecord = Omit<VolumeRecord, 'checkpoint' | 'revision' | 'fence'> & {
+type StoredRecord = Omit<VolumeRecord, 'checkpoint' | 'revision' | 'fence' | 'retentionSeconds'> & {
   format: number;
   /** Not in records from before there were these. */
   revision?: number;
   fence?: Fence | null;
-  checkpoint: Omit<Checkpoint, 'root'> & {root: number[]};
+  retentionSeconds?: number;
+  checkpoint: Omit<Checkpoint, 'root' | 'history'> & {root: number[]; history?: number[]};
 };
 
-/** The record of a volume whose log is empty: it begins with `root`, which another volume may have written. */
+/** What a new volume begins with, which another volume may have written. */
+export type Beginning = Pick<VolumeRecord, 'source' | 'retentionSeconds'> &
+  Pick<Checkpoint, 'timestampMs' | 'root' | 'history'>;
+
+export const EMPTY_BEGINNING: Omit<Beginning, 'timestampMs'> = {
+  source: null,
+  retentionSeconds: 0,
+  root: null,
+  history: null,
+};
+
+/** The record of a volume whose log is empty. */
 export function newVolumeRecord(
   volume: VolumeNumber,
-  source: VolumeRecord['source'],
-  root: Pointer | null,
-  timestampMs: number,
+  createdMs: number,
+  {source, retentionSeconds, timestampMs, root, history}: Beginning,
 ): VolumeRecord {
   return {
     volume,
     source,
-    createdMs: timestampMs,
+    createdMs,
     revision: 0,
     epoch: 0,
     fence: null,
     clean: true,
+    retentionSeconds,
     checkpoint: {
       lsn: source?.lsn ?? (0 as Lsn),
       timestampMs,
       root,
+      history,
       segment: 1 as SegmentNumber,
       offset: SEGMENT_HEADER_BYTES,
     },
@@ -80,13 +99,18 @@ export function newVolumeRecord(
 }
 
 export function encodeVolumeRecord(record: VolumeRecord): Buffer {
-  const words = new Uint32Array(POINTER_WORDS);
-  writePointer(words, 0, record.checkpoint.root);
+  const {root, history} = record.checkpoint;
   return encodeRecord({
     format: VOLUME_FORMAT,
     ...record,
-    checkpoint: {...record.checkpoint, root: [...words]},
+    checkpoint: {...record.checkpoint, root: wordsOf(root), history: wordsOf(history)},
   });
+}
+
+function wordsOf(pointer: Pointer | null): number[] {
+  const words = new Uint32Array(POINTER_WORDS);
+  writePointer(words, 0, pointer);
+  return [...words];
 }
 
 /** Reads a volume's record; `bytes` is what a later compare-and-swap expects. Null when the volume does not exist. */
@@ -105,8 +129,12 @@ export function readVolumeRecord(
     );
   }
   const {format: _, ...record} = value;
-  const words = Uint32Array.from(value.checkpoint.root);
-  const checkpoint = {...record.checkpoint, root: readPointer(words, 0)};
-  const {revision = 0, fence = null} = value;
-  return {record: {...record, revision, fence, checkpoint}, bytes};
+  const {root, history = [0, 0, 0, 0]} = value.checkpoint;
+  const checkpoint = {
+    ...record.checkpoint,
+    root: readPointer(Uint32Array.from(root), 0),
+    history: readPointer(Uint32Array.from(history), 0),
+  };
+  const {revision = 0, fence = null, retentionSeconds = 0} = value;
+  return {record: {...record, revision, fence, retentionSeconds, checkpoint}, bytes};
 }

@@ -24,20 +24,19 @@ import type {VolumeClaim, Zone} from '../page-store/zone.ts';
 import {headerBytes} from './batch.ts';
 import type {FileTable} from './file-table.ts';
 import type {LogWriter} from './log-writer.ts';
-import {NodeWriter} from './node-writer.ts';
+import {checkRetention, type RestorableRange} from './history.ts';
 import {mergeRuns, OpenBatch} from './open-batch.ts';
 import type {PageReader} from './page-reader.ts';
 import {TREE_PAGES_MAX} from './page-tree.ts';
-import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, type Pointer} from './pointer.ts';
+import {PAGE_SIZE_BYTES} from './pointer.ts';
 import {readPages} from './read-pages.ts';
+import type {RootWriter} from './root-writer.ts';
 import type {BarrierTarget, VolumeStatistics} from './statistics.ts';
 import {unitName} from './unit-names.ts';
-import type {ForkReport, VolumeHead} from './volume-head.ts';
+import type {BacktrackReport, ForkOptions, ForkReport, VolumeHead} from './volume-head.ts';
 
 /** A batch of this many pages is appended even when no barrier asks for it: 2 MiB. */
 const BATCH_PAGES_MAX = 256;
-/** Log after which a checkpoint is written: it bounds what recovery has to follow. */
-const CHECKPOINT_LOG_BYTES = 128 * 2 ** 20;
 /** 64 TiB in pages: one file can fill the volume. */
 export const FILE_PAGES_MAX: number = 2 ** 33;
 assert(FILE_PAGES_MAX <= TREE_PAGES_MAX, 'a file fits its tree');
@@ -49,9 +48,7 @@ export type VolumeParts = {
   readonly log: LogWriter;
   readonly files: FileTable;
   readonly head: VolumeHead;
-  readonly timestampMs: number;
-  /** Bytes of log behind the record's checkpoint that recovery followed. */
-  readonly recoveredBytes: number;
+  readonly roots: RootWriter;
   readonly claim: VolumeClaim;
   /** The zone was opened for this volume alone and is closed with it. */
   readonly ownsZone: boolean;
@@ -64,11 +61,10 @@ export class Volume {
   readonly #log: LogWriter;
   readonly #files: FileTable;
   readonly #head: VolumeHead;
+  readonly #roots: RootWriter;
   readonly #claim: VolumeClaim;
   readonly #ownsZone: boolean;
   readonly #batch = new OpenBatch();
-  #timestampMs: number;
-  #bytesAtCheckpoint: number;
   #bytesAtIdle = -1;
   #beforeFlush: () => void = () => undefined;
   #beforeCheckpoint: () => void = () => undefined;
@@ -86,9 +82,7 @@ export class Volume {
     this.#log = parts.log;
     this.#files = parts.files;
     this.#head = parts.head;
-    this.#timestampMs = parts.timestampMs;
-    // What recovery followed counts too: crashes must not let the log behind the checkpoint grow.
-    this.#bytesAtCheckpoint = -parts.recoveredBytes;
+    this.#roots = parts.roots;
     this.#claim = parts.claim;
     this.#ownsZone = parts.ownsZone;
   }
@@ -167,13 +161,11 @@ export class Volume {
   /** Makes holes of pages `from` up to but not including `to`. Returns how many of them were allocated. */
   drop(file: number, from: number, to: number): number {
     this.#checkUsable();
+    this.#attempt(() => this.#roots.beforeDrop());
     const tree = this.#files.change(file);
-    let onlyPending = 0;
-    if (this.#batch.hasFile(file)) {
-      for (const slot of this.#batch.pagesOf(file)) {
-        if (slot >= from && slot < to && tree.find(slot) === null) onlyPending++;
-      }
-    }
+    const isPending = (page: number): boolean =>
+      page >= from && page < to && tree.find(page) === null;
+    const onlyPending = [...this.#batch.pagesOf(file)].filter(isPending).length;
     const dropped = this.#attempt(() => tree.drop(from, to));
     this.#batch.drop({file, from, to});
     return dropped + onlyPending;
@@ -183,6 +175,7 @@ export class Volume {
   dropFile(file: number): void {
     this.#checkUsable();
     this.noteChange();
+    this.#attempt(() => this.#roots.beforeDrop());
     this.#batch.drop({file, from: 0, to: FILE_PAGES_MAX});
     this.#files.change(file).dropAll();
   }
@@ -198,12 +191,8 @@ export class Volume {
   /** To be called after each operation: here, and only here, a batch may be cut. */
   endOperation(): void {
     this.#changesInOperation = 0;
-    if (this.#batch.slotCount >= BATCH_PAGES_MAX) this.flush();
-    if (this.#log.bytesAppended - this.#bytesAtCheckpoint > CHECKPOINT_LOG_BYTES) {
-      this.#writeCheckpoint();
-    } else if (this.#files.wantsWrite) {
-      this.#writeCheckpoint();
-    }
+    if (this.#batch.slotCount >= BATCH_PAGES_MAX || this.#roots.mustFlush) this.flush();
+    if (this.#roots.isDue || this.#files.wantsWrite) this.#writeCheckpoint();
   }
 
   /** Something that belongs to the open batch was changed, here or in the memory of the layer above. */
@@ -227,23 +216,13 @@ export class Volume {
     const slots = this.#batch.liveSlots();
     const drops = this.#batch.drops;
     const header = headerBytes(drops.length, slots.length);
+    const timestampMs = this.#attempt(() => this.#roots.beginBatch());
     const place = this.#attempt(() => this.#log.reserve(header + slots.length * PAGE_SIZE_BYTES));
     const entries = slots.map(({file, page, bytes}) => ({file, page, crc: crc32(bytes)}));
-    this.#attempt(() =>
-      this.#log.append(
-        place,
-        {timestampMs: this.#tick(), nodes: false, root: null, drops: [...drops], entries},
-        mergeRuns(slots.map(slot => slot.bytes)),
-      ),
-    );
-    let sector = (place.offset + header) / SECTOR_SIZE_BYTES;
-    this.#attempt(() => {
-      for (const {file, page, crc} of entries) {
-        const {volume, segment} = place;
-        this.#files.change(file).set(page, {volume, segment, sector, height: 0, crc});
-        sector += PAGE_SIZE_BYTES / SECTOR_SIZE_BYTES;
-      }
-    });
+    const batch = {timestampMs, nodes: false, root: null, drops: [...drops], entries};
+    const pages = mergeRuns(slots.map(slot => slot.bytes));
+    this.#attempt(() => this.#log.append(place, batch, pages));
+    this.#attempt(() => this.#files.setPages(place, header, entries));
     this.#pagesWritten += slots.length;
     this.#batch.reset();
     this.#files.trim();
@@ -283,20 +262,50 @@ export class Volume {
   }
 
   /**
-   * Makes `child` a volume that begins as this one is now. Nothing is copied. Repeating it after a
-   * crash is safe: a child that exists stays as it is.
+   * Makes `child` a volume that begins as this one is now, or was at a past moment. Nothing is copied.
+   * Repeating it after a crash is safe: a child that exists stays as it is.
    */
-  fork(child: VolumeNumber): ForkReport {
+  fork(child: VolumeNumber, options: ForkOptions = {}): ForkReport {
     const startMs = this.#clock.monotonicMs();
     const bytesBefore = this.#log.bytesAppended;
+    const {atMs, retentionSeconds = this.#head.record.retentionSeconds} = options;
+    checkRetention(retentionSeconds);
     this.checkpoint();
-    const recordBytes = this.#attempt(() => this.#head.writeChild(child, this.#tick()));
+    const moment = atMs === undefined ? null : this.#roots.momentAt(atMs);
+    const recordBytes = this.#attempt(() => this.#roots.fork(child, moment, retentionSeconds));
     return {
       lsn: this.#head.record.checkpoint.lsn,
+      atMs: moment?.atMs ?? null,
       bytesWritten: this.#log.bytesAppended - bytesBefore + recordBytes,
       bytesCopied: 0,
       durationMs: this.#clock.monotonicMs() - startMs,
     };
+  }
+
+  /** The times that it can be forked as of, and go back to; null while no history is kept. */
+  restorableRange(): RestorableRange | null {
+    this.#checkUsable();
+    return this.#roots.history.range(this.#clock.nowMs());
+  }
+
+  /** How long past moments are kept from now on; what is older goes at once, and with 0 all of it. */
+  setRetention(seconds: number): void {
+    checkRetention(seconds);
+    this.checkpoint();
+    this.#attempt(() => this.#roots.setRetention(seconds));
+    this.checkpoint();
+  }
+
+  /**
+   * The head goes back, or forward again, to what the volume was at `atMs`, in one step; what it was
+   * until now stays a moment. Nobody uses the volume, which is closed by it.
+   */
+  backtrack(atMs: number): BacktrackReport {
+    this.checkpoint();
+    const moment = this.#roots.momentAt(atMs);
+    const fromMs = this.#attempt(() => this.#roots.backtrack(moment));
+    this.#release();
+    return {atMs: moment.atMs, fromMs};
   }
 
   /** To be called about once a second: nothing waits in memory for long, and an idle volume is checkpointed. */
@@ -308,10 +317,10 @@ export class Volume {
     if (!this.isWritable()) return;
     this.#reader.closeDeleted();
     this.#files.trim();
+    this.#attempt(() => this.#roots.cut());
     if (this.#head.hasPending) this.barrier();
-    const appended = this.#log.bytesAppended;
-    const isQuiet = appended === this.#bytesAtIdle;
-    if (isQuiet && appended > this.#bytesAtCheckpoint) this.checkpoint();
+    const isQuiet = this.#log.bytesAppended === this.#bytesAtIdle;
+    if (isQuiet && this.#roots.wantsCheckpoint) this.checkpoint();
     this.#bytesAtIdle = this.#log.bytesAppended;
   }
 
@@ -338,36 +347,25 @@ export class Volume {
         this.#head.markClean();
       }
     } finally {
-      this.#closed = true;
-      this.#log.abandon();
-      this.#reader.close();
-      this.#head.close();
-      this.#claim.release();
-      if (this.#ownsZone) this.#zone.close();
+      this.#release();
     }
+  }
+
+  #release(): void {
+    this.#closed = true;
+    this.#log.abandon();
+    this.#reader.close();
+    this.#head.close();
+    this.#claim.release();
+    if (this.#ownsZone) this.#zone.close();
   }
 
   #writeCheckpoint(): void {
     this.#checkUsable();
     this.#beforeCheckpoint();
     this.flush();
-    if (!this.#files.dirty) return;
-    const writer = new NodeWriter(this.#log, this.#tick());
-    const root: Pointer | null = this.#attempt(() => {
-      const written = this.#files.write((file, words) => writer.emit(file, words));
-      writer.finish(written);
-      return written;
-    });
-    const {lsn, position} = this.#log;
-    this.#head.propose({lsn, timestampMs: this.#timestampMs, root, ...position});
-    this.#bytesAtCheckpoint = this.#log.bytesAppended;
+    this.#attempt(() => this.#roots.checkpoint());
     this.#files.trim();
-  }
-
-  /** The time of a batch: never before that of an earlier one. */
-  #tick(): number {
-    this.#timestampMs = Math.max(this.#timestampMs, this.#clock.nowMs());
-    return this.#timestampMs;
   }
 
   #attempt<T>(run: () => T): T {

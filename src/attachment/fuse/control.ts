@@ -12,11 +12,13 @@ import type {ErrorKind} from '../../base/errors.ts';
 import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
 import type {StoreConfig} from '../../page-store/open-zones.ts';
 import type {MembershipState, ZoneEvent} from '../../page-store/zone.ts';
+import type {ForkOptions} from '../../volume/volume-head.ts';
 import type {OwnerMap} from './owner-map.ts';
 
 /** Method to parameters and result. */
 export type ControlMethods = {
-  fork: {params: {child: VolumeNumber}; result: ForkResult};
+  fork: {params: {child: VolumeNumber; options: ForkOptions}; result: ForkResult};
+  setRetention: {params: {seconds: number}; result: void};
   checkpoint: {params: null; result: Lsn};
   statistics: {params: null; result: AttachmentStatistics};
   changeZones: {params: StoreConfig; result: MembershipState};

@@ -1,11 +1,10 @@
 /** Needs /dev/fuse and mounts. Each test mounts in namespaces of its own; nothing is left behind. */
 import {execFileSync} from 'node:child_process';
-import {chmodSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {chmodSync, existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
-import {systemClock} from '../../base/clock.ts';
 import type {AttachmentStatistics, ForkResult} from '../attachment.ts';
 import {probeFuse} from './probe.ts';
 import {Mounted, type Backing} from './testing/mounted.ts';
@@ -27,33 +26,6 @@ function canRun(program: string, args: string[]): boolean {
 
 const start = (backing: Backing, more: object = {}): Promise<Mounted> =>
   Mounted.start({backing, asRoot: probe.asRoot, ...more});
-
-describe.skipIf(!probe.available)(`a session on three zones${missing}`, () => {
-  it('ends although a barrier waits for zones that are gone, and what was durable is there', async () => {
-    const zones = ['a', 'b', 'c'];
-    const mounted = await start('volume', {zones});
-    try {
-      await mounted.run('echo one > file; sync file');
-      for (const zone of ['b', 'c']) {
-        // Deleted, so that it is seen by whoever has a file of it open.
-        cpSync(join(mounted.base, zone), join(mounted.base, `${zone}-kept`), {recursive: true});
-        rmSync(join(mounted.base, zone), {recursive: true});
-      }
-      await mounted.run('(echo two > other; sync other) > /dev/null 2>&1 < /dev/null & sleep 3');
-      const beganMs = systemClock.monotonicMs();
-      expect(await mounted.close()).toBe(0);
-      expect(systemClock.monotonicMs() - beganMs).toBeLessThan(15_000);
-      for (const zone of ['b', 'c']) {
-        cpSync(join(mounted.base, `${zone}-kept`), join(mounted.base, zone), {recursive: true});
-      }
-      const again = await start('volume', {zones, base: mounted.base, format: false});
-      expect(await again.run('cat file')).toBe('one\n');
-      expect(await again.close()).toBe(0);
-    } finally {
-      await mounted.abandon();
-    }
-  });
-});
 
 describe.skipIf(!probe.available).each<Backing>(['memory', 'volume'])(
   `a mounted %s file system${missing}`,

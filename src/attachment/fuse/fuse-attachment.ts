@@ -42,6 +42,7 @@ import {WAKE_NAME} from './handlers.ts';
 import {abortMount, mount, openFuseDevice, unmount} from './mount.ts';
 import {IDENTITY_OWNER_MAP, type OwnerMap} from './owner-map.ts';
 import {SyncQueue} from './sync-queue.ts';
+import type {ForkOptions} from '../../volume/volume-head.ts';
 
 /** How often an attachment that has changed is told to flush what waits in memory. */
 const IDLE_PERIOD_MS = 1000;
@@ -200,8 +201,12 @@ class FuseAttachment implements MountedAttachment {
     };
   }
 
-  fork(child: VolumeNumber): Promise<ForkResult> {
-    return this.#call('fork', {child});
+  fork(child: VolumeNumber, options: ForkOptions = {}): Promise<ForkResult> {
+    return this.#call('fork', {child, options});
+  }
+
+  setRetention(seconds: number): Promise<void> {
+    return this.#call('setRetention', {seconds});
   }
 
   checkpoint(): Promise<Lsn> {

@@ -31,6 +31,7 @@ import type {Request} from './request.ts';
 import type {BarrierTarget, VolumeStatistics} from '../../volume/statistics.ts';
 import {Session} from './session.ts';
 import {SyncQueue} from './sync-queue.ts';
+import type {ForkOptions} from '../../volume/volume-head.ts';
 
 /** A volume and the file system on it, as the serving thread uses them. */
 export type ServedVolume = {
@@ -45,7 +46,8 @@ export type ServedVolume = {
   changeZones(config: StoreConfig): MembershipState;
   /** Goes on with what a zone has to catch up with; true while there is more. */
   catchUp(): boolean;
-  fork(child: VolumeNumber): ForkResult;
+  fork(child: VolumeNumber, options: ForkOptions): ForkResult;
+  setRetention(seconds: number): void;
   checkpoint(): Lsn;
   onIdle(): void;
   close(): void;
@@ -256,7 +258,9 @@ class ServingThread {
     }
     switch (request.method) {
       case 'fork':
-        return this.#volume.fork(request.params.child);
+        return this.#volume.fork(request.params.child, request.params.options);
+      case 'setRetention':
+        return this.#volume.setRetention(request.params.seconds);
       case 'checkpoint':
         return this.#volume.checkpoint();
       case 'changeZones':

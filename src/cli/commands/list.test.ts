@@ -35,6 +35,10 @@ function cluster(identifier: string, changes: Partial<ClusterReport> = {}): Clus
       logicalNodes: 400,
       sharedNodes: 390,
       ownedNodes: 10,
+      historyPages: 0,
+      historyNodes: 0,
+      ownedHistoryPages: 0,
+      ownedHistoryNodes: 0,
     },
     ...changes,
   };

@@ -33,6 +33,16 @@ describe('a connection URL', () => {
     expect(connectionUrl({...target, scheme: 'mysql', database})).toBe(url);
   });
 
+  test('with TLS names the file of the authority, and is refused for MySQL with the reason', () => {
+    const tls = {rootCertificateFile: '/data dir/ca.pem'};
+    expect(connectionUrl(target, tls)).toBe(
+      'postgresql://admin:pw@127.0.0.1:15432/orders?sslmode=verify-full&sslrootcert=%2Fdata%20dir%2Fca.pem',
+    );
+    expect(() => connectionUrl({...target, scheme: 'mysql'}, tls)).toThrow(
+      'DB clusters of aurora-mysql have no TLS yet',
+    );
+  });
+
   test('puts an IPv6 address in brackets', () => {
     expect(connectionUrl({...target, host: '::1'})).toBe(
       'postgresql://admin:pw@[::1]:15432/orders',

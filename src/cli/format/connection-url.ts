@@ -4,6 +4,11 @@
  *     {scheme: 'postgresql', user: 'admin', password: 'p@ss/1', host: '127.0.0.1', port: 5432, database: 'orders'}
  *     → postgresql://admin:p%40ss%2F1@127.0.0.1:5432/orders
  */
+import {BorealisError} from '../../base/errors.ts';
+
+/** How a client is to verify whom it reached. */
+export type ConnectionTls = {readonly rootCertificateFile: string};
+
 export type ConnectionTarget = {
   readonly scheme: 'postgresql' | 'mysql';
   readonly host: string;
@@ -15,11 +20,23 @@ export type ConnectionTarget = {
   readonly database: string;
 };
 
-export function connectionUrl(target: ConnectionTarget): string {
+/** Throws invalid for TLS with MySQL, whose clusters have none. */
+export function connectionUrl(target: ConnectionTarget, tls: ConnectionTls | null = null): string {
+  if (tls !== null && target.scheme === 'mysql') {
+    throw new BorealisError(
+      'invalid',
+      'InvalidParameterCombination',
+      'there is no URL with TLS: DB clusters of aurora-mysql have no TLS yet',
+    );
+  }
   const password = target.password === null ? '' : `:${percentEncode(target.password)}`;
   const host = target.host.includes(':') ? `[${target.host}]` : target.host;
   const user = percentEncode(target.user);
-  return `${target.scheme}://${user}${password}@${host}:${target.port}/${percentEncode(target.database)}`;
+  const query =
+    tls === null
+      ? ''
+      : `?sslmode=verify-full&sslrootcert=${percentEncode(tls.rootCertificateFile)}`;
+  return `${target.scheme}://${user}${password}@${host}:${target.port}/${percentEncode(target.database)}${query}`;
 }
 
 export function connectionEnvironment(target: ConnectionTarget): Record<string, string> {

@@ -1,6 +1,6 @@
 /** CreateDBCluster: a cluster whose volume begins as a clone of the engine's golden volume. */
 import type {CreateDBClusterMessage, CreateDBClusterResult} from '@aws-sdk/client-rds';
-import {kindOf, parseEngine} from '../engine-kinds.ts';
+import {kindOf, parseEngine, refuseWithoutTls} from '../engine-kinds.ts';
 import {resolveEngineVersion, type EngineOffer} from '../engine-versions.ts';
 import {newResourceId, parseIdentifier} from '../identifiers.ts';
 import {parseDatabaseName, parseMasterUserPassword, parseMasterUsername} from '../master-user.ts';
@@ -27,6 +27,7 @@ export async function createDBCluster(
   const engine = parseEngine(input.Engine);
   const offer = resolveEngineVersion(world.offers, engine, input.EngineVersion);
   refuseMembers(input, CLUSTER_REFUSALS);
+  refuseWithoutTls(engine, input);
   const username = parseMasterUsername(engine, input.MasterUsername);
   const password = parseMasterUserPassword(engine, input.MasterUserPassword);
   const databaseName = parseDatabaseName(engine, input.DatabaseName);
@@ -79,6 +80,7 @@ function defaultSettings(offer: EngineOffer): ClusterSettings {
     backtrackWindowSeconds: 0,
     autoMinorVersionUpgrade: true,
     deletionProtection: false,
+    iamAuthentication: false,
     tags: [],
   };
 }

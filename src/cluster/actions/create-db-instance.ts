@@ -2,8 +2,9 @@
 import type {CreateDBInstanceMessage, CreateDBInstanceResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
 import type {EngineName} from '../../engine/engine.ts';
+import {AUTHORITY_IDENTIFIER} from '../certificates.ts';
 import {writerOf} from '../cluster-roles.ts';
-import {parseEngine} from '../engine-kinds.ts';
+import {parseEngine, refuseWithoutTls} from '../engine-kinds.ts';
 import {
   clusterNotFound,
   instanceAlreadyExists,
@@ -18,6 +19,7 @@ import {newResourceId, parseIdentifier, parseReference, quoted} from '../identif
 import {instancesOf} from '../instances-of.ts';
 import {
   CLUSTER_REFUSALS,
+  onlyValue,
   parseInteger,
   refuseMembers,
   unsupported,
@@ -42,7 +44,8 @@ export const INSTANCE_REFUSALS: Refusals = {
   AllocatedStorage: CLUSTER_LEVEL,
   BackupRetentionPeriod: CLUSTER_LEVEL,
   BackupTarget: unsupported('a backup target is'),
-  CACertificateIdentifier: unsupported('TLS is'),
+  CACertificateIdentifier: onlyValue(AUTHORITY_IDENTIFIER),
+  EnableIAMDatabaseAuthentication: value => (value === true ? CLUSTER_LEVEL() : undefined),
   CustomIamInstanceProfile: unsupported('RDS Custom is'),
   DBCapacityReservationIdentifier: unsupported('capacity reservations are'),
   DBName: CLUSTER_LEVEL,
@@ -91,6 +94,7 @@ export async function createDBInstance(
   refuseMembers(input, INSTANCE_REFUSALS);
   const cluster = clusterForNew(world, identifier, clusterIdentifier);
   refuseOtherEngine(engine, cluster);
+  refuseWithoutTls(engine, input);
   refuseOtherVersion(input, cluster);
   refuseOwnPort(input.Port, cluster);
   if (world.space.isLow)

@@ -4,6 +4,8 @@
  */
 import type {ModifyDBClusterMessage, ModifyDBClusterResult} from '@aws-sdk/client-rds';
 import {crashPoint} from '../../base/crash-point.ts';
+import {AUTHORITY_IDENTIFIER} from '../certificates.ts';
+import {refuseWithoutTls} from '../engine-kinds.ts';
 import {
   clusterAlreadyExists,
   clusterNotFound,
@@ -13,8 +15,15 @@ import {
 import {parseIdentifier, parseReference} from '../identifiers.ts';
 import {instancesOf} from '../instances-of.ts';
 import {parseMasterUserPassword} from '../master-user.ts';
-import {CLUSTER_REFUSALS, refuseMembers, unsupported, type Refusals} from '../members.ts';
+import {
+  CLUSTER_REFUSALS,
+  onlyValue,
+  refuseMembers,
+  unsupported,
+  type Refusals,
+} from '../members.ts';
 import {listenForNew} from '../new-cluster.ts';
+import {forgetPasswordNote} from '../password-notes.ts';
 import type {ClusterRecord} from '../records.ts';
 import {parseSettings} from '../settings.ts';
 import {settingsRules} from '../settings-rules.ts';
@@ -25,7 +34,7 @@ const REFUSALS: Refusals = {
   ...CLUSTER_REFUSALS,
   AllowEngineModeChange: unsupported('changing the engine mode is'),
   AwsBackupRecoveryPointArn: unsupported('AWS Backup is'),
-  CACertificateIdentifier: unsupported('TLS is'),
+  CACertificateIdentifier: onlyValue(AUTHORITY_IDENTIFIER),
   RotateMasterUserPassword: unsupported('passwords in Secrets Manager are'),
 };
 
@@ -43,6 +52,7 @@ export async function modifyDBCluster(
   const found = world.catalog.clusters.get(identifier);
   if (found === undefined) throw clusterNotFound(identifier);
   refuseMembers(input, REFUSALS);
+  refuseWithoutTls(found.engine, input);
   refuseUnchangeable(input, found);
   const rules = settingsRules(world, found);
   parseSettings(input, found.settings, rules);
@@ -62,6 +72,8 @@ export async function modifyDBCluster(
       name,
       input,
     );
+    // Before the change is there: a note that is missing is better than one that is wrong.
+    if (verifier !== undefined) forgetPasswordNote(world, current.resourceId);
     world.catalog.clusters.put(identifier, changed);
     addEvent(world, 'db-cluster', identifier, 'DB cluster modified', 'configuration change');
     return changed;

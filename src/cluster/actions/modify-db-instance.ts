@@ -10,6 +10,7 @@ import type {
 } from '@aws-sdk/client-rds';
 import {assert} from '../../base/assert.ts';
 import {crashPoint} from '../../base/crash-point.ts';
+import {refuseWithoutTls} from '../engine-kinds.ts';
 import {
   instanceAlreadyExists,
   instanceNotFound,
@@ -55,6 +56,7 @@ export function modifyDBInstance(
   const identifier = identifierOf(world, input.DBInstanceIdentifier);
   const seen = found(world, identifier);
   refuseMembers(input, REFUSALS);
+  refuseWithoutTls(seen.cluster.engine, input);
   refuseOtherVersion(input, seen.cluster);
   const {DBParameterGroupName: group} = input;
   const changes = {

@@ -15,6 +15,7 @@ import {assert} from '../../base/assert.ts';
 import {crashPoint} from '../../base/crash-point.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
 import {becomeAvailable} from '../cluster-lifecycle.ts';
+import {refuseWithoutTls} from '../engine-kinds.ts';
 import {clusterOfResource} from '../instances-of.ts';
 import {
   clusterNotFound,
@@ -48,6 +49,7 @@ export async function restoreDBClusterToPointInTime(
   parseMoment(input);
   refuseMembers(input, CLUSTER_REFUSALS);
   const source = clonableSource(world, input);
+  refuseWithoutTls(source.engine, input);
   const settings = parseSettings(
     input,
     inheritedSettings(source.settings),
@@ -133,9 +135,9 @@ function refuseUnclonable(source: ClusterRecord): void {
   refuseUnlessAvailable(source, 'modifying', 'stopped');
 }
 
-/** Settings of the source that a clone has too; protection and tags are the clone's own. */
+/** Settings of the source that a clone has too; protection, logins by token and tags are the clone's own. */
 function inheritedSettings(source: ClusterSettings): ClusterSettings {
-  return {...source, deletionProtection: false, tags: []};
+  return {...source, deletionProtection: false, iamAuthentication: false, tags: []};
 }
 
 type CloneIdentity = Pick<ClusterRecord, 'identifier' | 'port' | 'settings'> & {

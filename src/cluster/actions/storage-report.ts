@@ -67,10 +67,12 @@ function shares(usage: VolumeUsage): Omit<StorageReport['golden'][number], 'engi
   return {
     volume: usage.volume,
     logicalBytes: (usage.logicalPages + usage.logicalNodes) * PAGE_SIZE_BYTES,
-    exclusiveBytes: (usage.ownedPages + usage.ownedNodes) * PAGE_SIZE_BYTES,
+    exclusiveBytes:
+      (usage.ownedPages + usage.ownedNodes + usage.ownedHistoryPages + usage.ownedHistoryNodes) *
+      PAGE_SIZE_BYTES,
     sharedBytes: (usage.sharedPages + usage.sharedNodes) * PAGE_SIZE_BYTES,
     pageTableBytes: usage.logicalNodes * PAGE_SIZE_BYTES,
-    historyBytes: 0,
+    historyBytes: (usage.historyPages + usage.historyNodes) * PAGE_SIZE_BYTES,
   };
 }
 

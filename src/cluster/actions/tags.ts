@@ -14,6 +14,7 @@ import {
   instanceNotFound,
   invalidValue,
   missingParameter,
+  subscriptionNotFound,
 } from '../faults.ts';
 import {parseArn, quoted} from '../identifiers.ts';
 import {applyFilters} from '../listing.ts';
@@ -56,6 +57,12 @@ const TAGGED: Readonly<Record<string, Tagged>> = {
   },
   'cluster-pg': taggedGroup('cluster'),
   pg: taggedGroup('instance'),
+  es: {
+    read: ({catalog}, name) => catalog.eventSubscriptions.get(name)?.tags,
+    write: ({catalog}, name, tags) =>
+      catalog.eventSubscriptions.update(name, record => ({...record, tags})),
+    notFound: subscriptionNotFound,
+  },
   subgrp: {
     read: ({catalog}, name) => catalog.subnetGroups.get(name)?.tags,
     write: ({catalog}, name, tags) =>

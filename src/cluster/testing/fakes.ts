@@ -45,6 +45,7 @@ import type {ClusterStorage, ScrubOrder, ScrubRun} from '../storage-types.ts';
 
 const FORK: ForkResult = {
   lsn: 1 as ForkResult['lsn'],
+  atMs: null,
   bytesWritten: 0,
   bytesCopied: 0,
   durationMs: 1,
@@ -121,6 +122,12 @@ export class FakeStorage implements ClusterStorage {
     mkdirSync(this.directory, {recursive: true});
   }
 
+  /** For an instance that opens it. */
+  claim(volume: VolumeNumber): void {
+    if (this.open.has(volume)) throw new Error(`volume ${volume} was opened twice`);
+    this.open.add(volume);
+  }
+
   async allocateVolume(): Promise<VolumeNumber> {
     const path = join(this.directory, 'NEXT');
     const next = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 1;
@@ -139,6 +146,22 @@ export class FakeStorage implements ClusterStorage {
     }
     this.fork(source, child);
     return FORK;
+  }
+
+  async restorableRange(): Promise<null> {
+    return null;
+  }
+
+  async backtrack(): Promise<never> {
+    throw new Error('a fake volume has no past');
+  }
+
+  async setRetention(): Promise<void> {
+    // A fake volume has no past.
+  }
+
+  async trimHistory(): Promise<void> {
+    // A fake volume has no past.
   }
 
   async remove(volume: VolumeNumber): Promise<void> {
@@ -201,6 +224,10 @@ export class FakeStorage implements ClusterStorage {
       logicalNodes: 2,
       sharedNodes: 0,
       ownedNodes: 2,
+      historyPages: 0,
+      historyNodes: 0,
+      ownedHistoryPages: 0,
+      ownedHistoryNodes: 0,
     }));
     return {
       bytesOnDisk: 0,
@@ -253,6 +280,8 @@ export type FakeInstances = {
   readonly handles: InstanceProcess[];
   /** Makes starts fail with this message until it is set to null. */
   failWith: string | null;
+  /** Engines that start now never become ready. */
+  hang: boolean;
   /** Called as a fork begins; may throw. */
   onFork: () => void;
   checkpoints: number;
@@ -273,6 +302,7 @@ export function fakeInstances(storage: FakeStorage): FakeInstances {
     launched: [],
     handles: [],
     failWith: null,
+    hang: false,
     onFork: () => undefined,
     progress: new Map(),
     writers: new Map(),
@@ -317,11 +347,11 @@ function launchFake(
     return {description: `status ${String(status)}, signal ${String(signal)}`};
   });
   const start = async (): Promise<ReadyInstance> => {
-    if (storage.open.has(volume)) throw new Error(`volume ${volume} was opened twice`);
-    storage.open.add(volume);
+    storage.claim(volume);
     await sleep(5);
     if (isOver) throw new Error('the process ended before it was ready');
     if (fake.failWith !== null) throw new Error(fake.failWith);
+    if (fake.hang) return new Promise<never>(() => undefined);
     const steps = [{name: 'start engine', durationMs: 5}];
     if (config.role === 'golden') {
       storage.write(volume, ['golden']);

@@ -7,8 +7,11 @@ import {mkdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {pino} from 'pino';
 import {sleep, systemClock} from '../../base/clock.ts';
+import {issueAuthority} from '../../base/x509.ts';
 import {Catalog} from '../catalog.ts';
+import {Certificates} from '../certificates.ts';
 import {createClusterService} from '../cluster-service.ts';
+import type {EngineOffers} from '../engine-versions.ts';
 import type {Monitor} from '../metrics/measurements.ts';
 import {ServiceCounts} from '../metrics/service-counts.ts';
 import type {ControlPlane} from '../control-plane.ts';
@@ -29,7 +32,11 @@ export async function openTestService(
   directory: string,
   prepare: (instances: FakeInstances) => void = () => undefined,
   accountId = '123456789012',
-  discardUnknown = false,
+  more: {
+    readonly startMsMax?: number;
+    readonly discardUnknown?: boolean;
+    readonly offers?: EngineOffers;
+  } = {},
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true});
@@ -62,12 +69,19 @@ export async function openTestService(
     storeZones: new StoreZones(directory, openZonePlan(directory, 'local-1', [])),
     renewSpare: () => undefined,
     instancesDirectory,
+    passwordsDirectory: join(directory, 'passwords'),
     freeBytes: async () => 2 ** 40,
     reserveBytes: 0,
     passwordVerifier: (_, password) => `verifier of ${password.length} characters`,
     scrubEveryMs: null,
-    discardUnknown,
+    discardUnknown: false,
+    ...more,
     hostMemoryBytes: 2 ** 34,
+    certificates: new Certificates(
+      issueAuthority('test', {notBeforeMs: 0, notAfterMs: 4e12}),
+      systemClock,
+    ),
+    tokenRefusal: token => (token === 'good-token' ? null : 'it is not the good one'),
     clock: systemClock,
     counts: new ServiceCounts(),
     logger: pino({level: 'silent'}),
@@ -105,7 +119,7 @@ export async function createInstance(
   service: TestService,
   cluster: string,
   name: string,
-  more: {PromotionTier?: number; DBInstanceClass?: string} = {},
+  more: {PromotionTier?: number; DBInstanceClass?: string; Engine?: string} = {},
 ): Promise<void> {
   await service.plane.createDBInstance({
     DBInstanceIdentifier: name,

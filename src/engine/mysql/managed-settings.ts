@@ -9,7 +9,7 @@ const DURABLE = 'what was acknowledged would not be safe';
 const VOLUME = 'the volume rests on it';
 const REPLICATION = 'Borealis connects writer and readers itself';
 const ACCESS = 'users and their passwords are managed by Borealis';
-const TLS = 'encryption of connections is up to the endpoint';
+const TLS = 'clusters of this engine have no TLS yet';
 const SERVICE = 'the service itself needs to reach the server';
 
 export const MANAGED_SETTINGS: Readonly<Record<string, string>> = {

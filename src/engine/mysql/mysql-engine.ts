@@ -11,7 +11,11 @@
  *
  * What a clone forgets, and the users and the database that it must have, are statements of init.sql,
  * which the server runs before it takes a connection: no client ever sees a half-made one.
+ *
+ * It is given no certificate. MariaDB 11.4 and newer make one of their own at each start, which nobody here
+ * vouches for; older ones have no TLS.
  */
+import {assert, AssertionError} from '../../base/assert.ts';
 import {sleep, systemClock} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
 import type {
@@ -44,6 +48,8 @@ import {
   replicationUserStatements,
 } from './statements.ts';
 import {makeFor, prepareWorkplace, type MysqlEngineConfig, type Workplace} from './workplace.ts';
+
+const NO_CERTIFICATE = 'the service gives no certificate to MariaDB';
 
 export async function createMysqlEngine(config: MysqlEngineConfig): Promise<Engine> {
   const place = await prepareWorkplace(config);
@@ -95,6 +101,7 @@ async function start(
   report: ReportStep,
 ): Promise<RunningEngine> {
   const {source, firstStart, parameters} = options;
+  assert(options.tls === null, NO_CERTIFICATE);
   const isReader = source !== null;
   await removeLeftovers(place);
   if (firstStart || isReader) await removeReplicaFiles(place);
@@ -150,6 +157,8 @@ function runningEngine(
       parameters = wanted;
       return true;
     },
+    setTls: () => Promise.reject(new AssertionError(NO_CERTIFICATE)),
+    isTokenUser: () => Promise.resolve(false),
     prepareFork: report => prepareFork(session, report),
     statistics: () => readStatistics(session),
     replication: engineReplication(session),

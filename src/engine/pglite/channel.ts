@@ -21,6 +21,7 @@ import type {Lsn, VolumeNumber} from '../../page-store/ids.ts';
 import type {StoreConfig} from '../../page-store/open-zones.ts';
 import type {MembershipState, ZoneEvent} from '../../page-store/zone.ts';
 import type {WasmModule} from './web-assembly.ts';
+import type {ForkOptions} from '../../volume/volume-head.ts';
 
 /** Indexes of the shared Int32Array. */
 export const SharedWord = {
@@ -81,7 +82,13 @@ export type InputMessage =
   | {readonly type: 'close'; readonly id: number};
 
 export type ControlMessage =
-  | {readonly type: 'fork'; readonly id: number; readonly child: VolumeNumber}
+  | {
+      readonly type: 'fork';
+      readonly id: number;
+      readonly child: VolumeNumber;
+      readonly options: ForkOptions;
+    }
+  | {readonly type: 'setRetention'; readonly id: number; readonly seconds: number}
   | {readonly type: 'checkpoint'; readonly id: number}
   | {readonly type: 'statistics'; readonly id: number}
   | {readonly type: 'changeZones'; readonly id: number; readonly config: StoreConfig}
@@ -89,6 +96,7 @@ export type ControlMessage =
 
 export type ControlResults = {
   fork: ForkResult;
+  setRetention: null;
   checkpoint: Lsn;
   statistics: AttachmentStatistics;
   changeZones: MembershipState;

@@ -1,22 +1,31 @@
 /**
- * One TCP connection: startup, login by SCRAM-SHA-256, then a client session.
+ * One TCP connection: startup, login by SCRAM-SHA-256 or a client certificate, then a client session.
  *
- *     SSLRequest? ─▶ N ─▶ StartupMessage ─▶ SASL ─▶ database and settings ─▶ NOTICE, ReadyForQuery ─▶ session
+ *     SSLRequest? ─▶ S, TLS ─▶ StartupMessage ─▶ SASL ─▶ database and settings ─▶ NOTICE, ReadyForQuery ─▶ session
  *
  * An unknown role, one without a password and a wrong password end alike, with 28P01.
  */
 import type {Socket} from 'node:net';
+import {TLSSocket} from 'node:tls';
 import {withDeadline} from '../../base/clock.ts';
 import {errorMessage} from '../../base/errors.ts';
 import type {Logger} from '../../base/log.ts';
 import {adminSession} from './admin-session.ts';
 import {ClientSession, SessionRefused} from './client-session.ts';
 import type {EngineLink} from './engine-link.ts';
+import {LIMITS_NOTICE, REPORTED_SETTINGS, wantsNotices} from './greeting.ts';
 import {BOOTSTRAP_OID} from './identity.ts';
 import {lookUpDatabase, lookUpRole} from './role-lookup.ts';
-import {SCRAM_MECHANISM, ScramServer} from './scram-server.ts';
+import {ScramServer} from './scram-server.ts';
 import {readStartup} from './startup.ts';
 import type {Startup, StartupRequest} from './startup.ts';
+import {
+  certifiedRole,
+  secureSocket,
+  speaksProtocol,
+  TLS_HANDSHAKE_BYTE,
+  type ServerTls,
+} from './tls-server.ts';
 import type {Turns} from './turns.ts';
 import {
   BackendType,
@@ -45,46 +54,25 @@ const AUTHENTICATION_SASL = 10;
 const AUTHENTICATION_SASL_CONTINUE = 11;
 const AUTHENTICATION_SASL_FINAL = 12;
 
-/** What PostgreSQL 18 reports of itself (GUC_REPORT). */
-const REPORTED_SETTINGS: readonly string[] = [
-  'application_name',
-  'client_encoding',
-  'DateStyle',
-  'default_transaction_read_only',
-  'in_hot_standby',
-  'integer_datetimes',
-  'IntervalStyle',
-  'is_superuser',
-  'scram_iterations',
-  'search_path',
-  'server_encoding',
-  'server_version',
-  'session_authorization',
-  'standard_conforming_strings',
-  'TimeZone',
-];
-
-const LIMITS_NOTICE: Report = {
-  severity: 'NOTICE',
-  code: '00000',
-  message: 'this is PGlite, PostgreSQL in WebAssembly: one session at a time, no replication',
-  detail:
-    'A transaction of another session makes this one wait. Temporary tables, advisory locks, WITH HOLD cursors and PREPARE in SQL make the others wait.',
-};
-
 export type ConnectionOptions = {
   readonly id: number;
   readonly secret: Buffer;
   readonly link: EngineLink;
   readonly turns: Turns;
   readonly log: Logger;
+  /** Null: TLS is declined. */
+  readonly tls: ServerTls | null;
+  /** Refuse a login without TLS. */
+  readonly isTlsForced: boolean;
   readonly onCancel: (processId: number, secret: Buffer) => void;
 };
 
 export class ClientConnection {
   readonly id: number;
   readonly secret: Buffer;
-  readonly #socket: Socket;
+  /** The TLS over the connection once there is one. */
+  #socket: Socket;
+  #hasBegun = false;
   readonly #options: ConnectionOptions;
   readonly #reader = new MessageReader({
     bytesMax: LOGIN_MESSAGE_BYTES_MAX,
@@ -102,10 +90,17 @@ export class ClientConnection {
     this.#socket = socket;
     this.#options = options;
     socket.setNoDelay(true);
-    socket.on('data', bytes => this.#receive(bytes));
-    socket.on('error', error => options.log.debug({error: error.message}, 'connection error'));
-    socket.on('close', () => this.#closed());
+    this.#listen(socket);
     void this.#run();
+  }
+
+  #listen(socket: Socket): void {
+    socket.on('data', bytes => this.#receive(bytes));
+    socket.on('error', error => {
+      this.#options.log.debug({error: error.message}, 'connection error');
+      socket.destroy();
+    });
+    socket.on('close', () => this.#closed());
   }
 
   /** The session after its login, or null. */
@@ -152,8 +147,7 @@ export class ClientConnection {
       const request: StartupRequest = readStartup((await this.#next()).bytes);
       switch (request.type) {
         case 'encryption':
-          this.#socket.write('N');
-          this.#moreUntyped();
+          this.#answerEncryption(request.isTls);
           break;
         case 'cancel':
           this.#options.onCancel(request.processId, request.secret);
@@ -173,6 +167,31 @@ export class ClientConnection {
     }
   }
 
+  #answerEncryption(isTls: boolean): void {
+    const {tls} = this.#options;
+    if (isTls && tls !== null && !this.#isSecure) {
+      // What came with the request was not protected, and must not pass for what was.
+      if (!this.#reader.isEmpty) throw new ProtocolViolation('data came before the TLS handshake');
+      this.#socket.write('S');
+      this.#secure(tls);
+      return;
+    }
+    this.#socket.write('N');
+    this.#moreUntyped();
+  }
+
+  get #isSecure(): boolean {
+    return this.#socket instanceof TLSSocket;
+  }
+
+  #secure(tls: ServerTls): TLSSocket {
+    this.#socket.removeAllListeners('data');
+    const secure = secureSocket(this.#socket, tls);
+    this.#socket = secure;
+    this.#listen(secure);
+    return secure;
+  }
+
   async #logIn(startup: Startup): Promise<void> {
     const {turns, link} = this.#options;
     if (startup.user === '') {
@@ -188,7 +207,13 @@ export class ClientConnection {
     if (role?.oid === BOOTSTRAP_OID) {
       throw new SessionRefused(fatal('28000', `role "${startup.user}" takes no connections`));
     }
-    await this.#authenticate(startup.user, role?.verifier ?? null);
+    if (this.#options.isTlsForced && !this.#isSecure) {
+      throw new SessionRefused(
+        fatal('28000', `user "${startup.user}" must connect with TLS: rds.force_ssl is on`),
+      );
+    }
+    if (role?.isTokenUser === true) this.#requireCertificate(startup.user);
+    else await this.#authenticate(startup.user, role?.verifier ?? null);
     if (role?.canLogin !== true) {
       throw new SessionRefused(fatal('28000', `role "${startup.user}" is not permitted to log in`));
     }
@@ -232,17 +257,23 @@ export class ClientConnection {
     );
   }
 
+  #requireCertificate(user: string): void {
+    if (certifiedRole(this.#socket, this.#options.tls) === user) return;
+    throw new SessionRefused({
+      ...fatal('28000', 'connection requires a valid client certificate'),
+      hint: `Members of rds_iam log in at the cluster endpoint, by TLS and a token of generate-db-auth-token.`,
+    });
+  }
+
   async #authenticate(user: string, verifier: string | null): Promise<void> {
-    const scram = new ScramServer(user, verifier);
-    this.#socket.write(
-      authentication(AUTHENTICATION_SASL, cString(SCRAM_MECHANISM), Buffer.alloc(1)),
-    );
+    const {tls} = this.#options;
+    const certificateHash = this.#isSecure ? (tls?.certificateHash ?? null) : null;
+    const scram = new ScramServer(user, verifier, certificateHash);
+    const offered = scram.mechanisms.map(cString);
+    this.#socket.write(authentication(AUTHENTICATION_SASL, ...offered, Buffer.alloc(1)));
     const initial = await this.#nextPassword();
     const mechanism = readCString(initial, HEADER_BYTES);
-    if (mechanism.text !== SCRAM_MECHANISM) {
-      throw new ProtocolViolation(`SASL mechanism ${mechanism.text} was not offered`);
-    }
-    const first = scram.first(initial.toString('utf8', mechanism.end + 4));
+    const first = scram.first(mechanism.text, initial.toString('utf8', mechanism.end + 4));
     this.#socket.write(authentication(AUTHENTICATION_SASL_CONTINUE, Buffer.from(first)));
     const proof = await this.#nextPassword();
     const final = scram.final(proof.toString('utf8', HEADER_BYTES));
@@ -293,6 +324,10 @@ export class ClientConnection {
   }
 
   #receive(bytes: Buffer): void {
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
+      if (bytes[0] === TLS_HANDSHAKE_BYTE && this.#beginDirectTls(bytes)) return;
+    }
     try {
       const messages = this.#reader.push(bytes);
       if (this.#isLoggedIn) {
@@ -308,6 +343,19 @@ export class ClientConnection {
     } catch (error) {
       this.#refuse(error);
     }
+  }
+
+  /** False when there is no TLS: then the bytes are a malformed startup packet. */
+  #beginDirectTls(bytes: Buffer): boolean {
+    const {tls} = this.#options;
+    if (tls === null) return false;
+    this.#socket.pause();
+    this.#socket.unshift(bytes);
+    const secure = this.#secure(tls);
+    secure.once('secure', () => {
+      if (!speaksProtocol(secure)) secure.destroy();
+    });
+    return true;
   }
 
   /** A second untyped message may have come with the first. */
@@ -330,12 +378,6 @@ export class ClientConnection {
     this.#awaiting?.reject(new Error('the client has gone'));
     this.#session?.leave();
   }
-}
-
-/** `client_min_messages` above notice, given at startup, is respected. */
-function wantsNotices(startup: Startup): boolean {
-  const level = startup.settings.get('client_min_messages')?.toLowerCase() ?? 'notice';
-  return !['warning', 'error', 'fatal', 'panic'].includes(level);
 }
 
 function authentication(code: number, ...parts: readonly Buffer[]): Buffer {

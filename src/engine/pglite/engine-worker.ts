@@ -16,7 +16,7 @@ import {Backend} from './backend.ts';
 import {backendModule} from './backend-module.ts';
 import {SharedWord} from './channel.ts';
 import type {ControlMessage, ControlResults, FromWorker, WorkerConfig} from './channel.ts';
-import {EngineLoop} from './engine-loop.ts';
+import {EngineLoop, type LoopParts} from './engine-loop.ts';
 import {BOOTSTRAP_IDENTITY, SessionIdentity} from './identity.ts';
 import {openEngine} from './open-engine.ts';
 import type {OpenedEngine} from './open-engine.ts';
@@ -118,8 +118,7 @@ async function work(): Promise<void> {
     post,
     serveControl: command =>
       serveControl(storage, command, {...counts, barrierLatency: latency.read()}),
-    onIdle: () => storage.volume.onIdle(),
-    catchUp: () => storage.volume.zone.mirror?.step() ?? false,
+    ...pauseWork(storage),
     checkHealth: () => {
       if (filesystem.failure !== undefined) throw filesystem.failure;
     },
@@ -154,6 +153,11 @@ function waitForSpace(
   counts.waitingWrites = 0;
 }
 
+/** What the volume does while the engine sleeps. */
+function pauseWork({volume}: EngineStorage): Pick<LoopParts, 'onIdle' | 'catchUp'> {
+  return {onIdle: () => volume.onIdle(), catchUp: () => volume.zone.mirror?.step() ?? false};
+}
+
 function serveControl(
   {volume}: EngineStorage,
   command: ControlMessage,
@@ -161,7 +165,10 @@ function serveControl(
 ): ControlResults[ControlMessage['type']] {
   switch (command.type) {
     case 'fork':
-      return volume.fork(command.child);
+      return volume.fork(command.child, command.options);
+    case 'setRetention':
+      volume.setRetention(command.seconds);
+      return null;
     case 'checkpoint':
       return volume.checkpoint();
     case 'statistics':

@@ -6,7 +6,9 @@ import {after} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
 import type {Logger} from '../../base/log.ts';
 import {ClientConnection} from './client-connection.ts';
+import type {EngineTls} from '../engine.ts';
 import type {EngineLink} from './engine-link.ts';
+import {serverTls, type ServerTls} from './tls-server.ts';
 import type {Turns} from './turns.ts';
 import {reportMessage} from './wire.ts';
 import type {Report} from './wire.ts';
@@ -22,6 +24,8 @@ export type FrontEndOptions = {
   readonly link: EngineLink;
   readonly turns: Turns;
   readonly log: Logger;
+  readonly tls: EngineTls | null;
+  readonly isTlsForced: boolean;
 };
 
 export class FrontEnd {
@@ -30,9 +34,11 @@ export class FrontEnd {
   readonly #options: FrontEndOptions;
   /** Told to clients as a process id; the backend itself has but one. */
   #nextId = 1;
+  #tls: ServerTls | null;
 
   private constructor(options: FrontEndOptions) {
     this.#options = options;
+    this.#tls = options.tls === null ? null : serverTls(options.tls);
     this.#server = createServer(socket => this.#accept(socket));
   }
 
@@ -47,6 +53,11 @@ export class FrontEnd {
       });
     });
     return frontEnd;
+  }
+
+  /** For connections to come. */
+  setTls(tls: EngineTls): void {
+    this.#tls = serverTls(tls);
   }
 
   get port(): number {
@@ -91,6 +102,7 @@ export class FrontEnd {
     const id = this.#nextId++;
     const connection = new ClientConnection(socket, {
       ...this.#options,
+      tls: this.#tls,
       id,
       secret: randomBytes(SECRET_BYTES),
       onCancel: (processId, secret) => this.#cancel(processId, secret),

@@ -3,6 +3,7 @@
  * and amcheck for the master user, in template1 as well so that databases to come have it.
  */
 import {ADMIN_ROLE, MASTER_GROUP_ROLE} from '../postgres/names.ts';
+import {createTokenGroup} from '../postgres/roles.ts';
 import type {Session} from '../postgres/session.ts';
 import {readSettings} from '../postgres/read-settings.ts';
 import type {EngineSetting, ReportStep} from '../engine.ts';
@@ -53,6 +54,7 @@ export async function withEngine(
 
 async function createRoles(session: Session): Promise<void> {
   await session.query(`CREATE ROLE ${MASTER_GROUP_ROLE} NOLOGIN`);
+  await createTokenGroup(session);
   for (const role of PREDEFINED_ROLES) {
     await session.query(`GRANT ${role} TO ${MASTER_GROUP_ROLE} WITH ADMIN OPTION`);
   }

@@ -18,10 +18,18 @@ import {createLogger} from '../../base/log.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
 import type {Membership} from '../../page-store/membership.ts';
 import type {ZoneEvent} from '../../page-store/zone.ts';
-import type {GoldenVolume, EngineMaster, ReportStep, RunningEngine, StopMode} from '../engine.ts';
-import {openEngineLog, type EngineLog} from '../engine-log.ts';
-import {createDatabase, setMaster} from '../postgres/roles.ts';
+import type {
+  EngineMaster,
+  EngineTls,
+  GoldenVolume,
+  ReportStep,
+  RunningEngine,
+  StopMode,
+} from '../engine.ts';
+import {ENGINE_LOG_NAME, openEngineLog, type EngineLog} from '../engine-log.ts';
+import {createDatabase, isTokenUser, setMaster} from '../postgres/roles.ts';
 import type {Session} from '../postgres/session.ts';
+import {isTlsForced} from '../postgres/settings.ts';
 import {adminSession} from './admin-session.ts';
 import {EngineLink} from './engine-link.ts';
 import type {EngineLinkOptions} from './engine-link.ts';
@@ -49,6 +57,8 @@ export type PgliteConfig = {
   readonly port: number;
   /** The database that is served; created, owned by the master, if it does not exist. Null: `postgres`. */
   readonly databaseName: string | null;
+  /** Null: without TLS. */
+  readonly tls: EngineTls | null;
   readonly parameters: Readonly<Record<string, string>>;
   /** Hears how zones fare, where there are several, what was repaired, and what is damaged. */
   readonly onZoneEvent?: (event: ZoneEvent) => void;
@@ -60,7 +70,6 @@ export type RunningPglite = RunningEngine & {
   readonly logTail: () => string;
 };
 
-const ENGINE_LOG_NAME = 'engine.log';
 const DEFAULT_DATABASE = 'postgres';
 /** A fork's recovery replays what was written since the last checkpoint: below this it is not worth one. */
 const FORK_WAL_KIB_MAX = 2 * 1024;
@@ -140,7 +149,9 @@ async function serve(
     return String(row?.['version']);
   });
   report({name: 'configure-engine', durationMs: systemClock.monotonicMs() - beganMs});
-  const frontEnd = await FrontEnd.listen({link, turns, log: logger}, config.port);
+  const {tls, parameters, port} = config;
+  const doors = {tls, isTlsForced: isTlsForced(parameters)};
+  const frontEnd = await FrontEnd.listen({link, turns, log: logger, ...doors}, port);
   const housekeeping = new Housekeeping(link, turns, logger);
   void link.failed.then(async error => {
     housekeeping.stop();
@@ -161,6 +172,8 @@ async function serve(
     setMaster: master => asAdmin(session => setMaster(session, master)),
     // Its one backend takes settings from its command line alone.
     configure: async () => false,
+    setTls: async next => frontEnd.setTls(next),
+    isTokenUser: user => asAdmin(session => isTokenUser(session, user)),
     prepareFork: report_ => prepareFork(housekeeping, report_),
     // Its counters are in the backend, which is its clients'.
     statistics: async () => ({...frontEnd.connections, activity: null}),
@@ -231,7 +244,10 @@ async function prepareFork(housekeeping: Housekeeping, report: ReportStep): Prom
 function attachmentOf(link: EngineLink, failed: Promise<Error>): Attachment {
   let detached: Promise<void> | undefined;
   return {
-    fork: child => link.control('fork', {child}),
+    fork: (child, options = {}) => link.control('fork', {child, options}),
+    setRetention: async seconds => {
+      await link.control('setRetention', {seconds});
+    },
     checkpoint: () => link.control('checkpoint', {}),
     statistics: () => link.control('statistics', {}),
     changeZones: zones => link.control('changeZones', {config: zones}),

@@ -1,4 +1,5 @@
 /** What a login needs to know of a role and a database, read as the bootstrap superuser. */
+import {isTokenUser} from '../postgres/roles.ts';
 import type {Session} from '../postgres/session.ts';
 
 export type RoleLookup = {
@@ -6,6 +7,8 @@ export type RoleLookup = {
   /** The stored verifier; null when the role cannot log in with a password (now). */
   readonly verifier: string | null;
   readonly canLogin: boolean;
+  /** It logs in by a client certificate. */
+  readonly isTokenUser: boolean;
 };
 
 export type DatabaseLookup = {
@@ -30,6 +33,7 @@ export async function lookUpRole(session: Session, name: string): Promise<RoleLo
   return {
     oid: Number(row['oid']),
     canLogin: row['rolcanlogin'] === 't',
+    isTokenUser: await isTokenUser(session, name),
     // An MD5 hash, which only an old dump can bring, is no verifier of ours.
     verifier:
       typeof verifier === 'string' && verifier.startsWith('SCRAM-SHA-256$') ? verifier : null,

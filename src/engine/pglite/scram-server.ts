@@ -8,7 +8,8 @@
  *        │◀─ v=<signature> ─────────────────────│
  *
  * An unknown role takes the same course with a salt made from its name and a secret of this process,
- * so that neither messages nor salts tell whether a role exists. No channel binding, for there is no TLS.
+ * so that neither messages nor salts tell whether a role exists. Over TLS the client may bind the login
+ * to the server's certificate (SCRAM-SHA-256-PLUS, tls-server-end-point): then nobody is in between.
  */
 import {createHash, createHmac, randomBytes, timingSafeEqual} from 'node:crypto';
 import {parseScramVerifier} from '../postgres/scram.ts';
@@ -16,6 +17,8 @@ import type {ScramSecrets} from '../postgres/scram.ts';
 import {ProtocolViolation} from './wire.ts';
 
 export const SCRAM_MECHANISM = 'SCRAM-SHA-256';
+export const SCRAM_PLUS_MECHANISM = 'SCRAM-SHA-256-PLUS';
+const BINDING_TYPE = 'tls-server-end-point';
 const NONCE_BYTES = 18;
 const KEY_BYTES = 32;
 const MOCK_SALT_BYTES = 16;
@@ -31,19 +34,37 @@ export class ScramServer {
   #serverFirst = '';
   #nonce = '';
   #header = '';
+  /** Hash of our certificate, or null without TLS. */
+  readonly #certificateHash: Buffer | null;
+  /** What the client is to be bound to by the mechanism that it chose. */
+  #binding: Buffer = Buffer.alloc(0);
 
-  constructor(user: string, verifier: string | null) {
+  constructor(user: string, verifier: string | null, certificateHash: Buffer | null = null) {
+    this.#certificateHash = certificateHash;
     this.#isReal = verifier !== null;
     this.#secrets = verifier === null ? mockSecrets(user) : parseScramVerifier(verifier);
   }
 
+  /** The mechanisms that a client may choose from, the stronger first. */
+  get mechanisms(): readonly string[] {
+    return this.#certificateHash === null
+      ? [SCRAM_MECHANISM]
+      : [SCRAM_PLUS_MECHANISM, SCRAM_MECHANISM];
+  }
+
   /** Answers the client's first message with the server's first. */
-  first(clientFirst: string): string {
-    const match = /^([ny],(?:a=[^,]*)?,)(n=[^,]*,r=([!-+\--~]+)(?:,.*)?)$/.exec(clientFirst);
-    const [, header, bare, clientNonce] = match ?? [];
+  first(mechanism: string, clientFirst: string): string {
+    if (!this.mechanisms.includes(mechanism)) {
+      throw new ProtocolViolation(`SASL mechanism ${mechanism} was not offered`);
+    }
+    const match = /^(([ny]|p=[^,]*),(?:a=[^,]*)?,)(n=[^,]*,r=([!-+\--~]+)(?:,.*)?)$/.exec(
+      clientFirst,
+    );
+    const [, header, flag, bare, clientNonce] = match ?? [];
     if (header === undefined || bare === undefined || clientNonce === undefined) {
       throw new ProtocolViolation('malformed SCRAM client-first-message');
     }
+    this.#binding = this.#chosenBinding(mechanism, flag ?? '');
     this.#header = header;
     this.#clientFirstBare = bare;
     this.#nonce = clientNonce + randomBytes(NONCE_BYTES).toString('base64');
@@ -59,7 +80,8 @@ export class ScramServer {
     if (withoutProof === undefined || proofText === undefined) {
       throw new ProtocolViolation('malformed SCRAM client-final-message');
     }
-    if (binding !== Buffer.from(this.#header).toString('base64') || nonce !== this.#nonce) {
+    const expected = Buffer.concat([Buffer.from(this.#header), this.#binding]).toString('base64');
+    if (binding !== expected || nonce !== this.#nonce) {
       throw new ProtocolViolation('SCRAM channel binding or nonce does not match');
     }
     const authMessage = `${this.#clientFirstBare},${this.#serverFirst},${withoutProof}`;
@@ -71,6 +93,18 @@ export class ScramServer {
     const isRight = timingSafeEqual(createHash('sha256').update(clientKey).digest(), storedKey);
     if (!isRight || !this.#isReal) return null;
     return `v=${hmac(serverKey, authMessage).toString('base64')}`;
+  }
+
+  /** `y` says that the client would bind if the server could: over TLS somebody took our offer away. */
+  #chosenBinding(mechanism: string, flag: string): Buffer {
+    const isBound = mechanism === SCRAM_PLUS_MECHANISM;
+    if (isBound !== flag.startsWith('p=') || (isBound && flag !== `p=${BINDING_TYPE}`)) {
+      throw new ProtocolViolation('SCRAM channel binding does not fit the mechanism');
+    }
+    if (flag === 'y' && this.#certificateHash !== null) {
+      throw new ProtocolViolation('the client did not see the offer of SCRAM channel binding');
+    }
+    return (isBound ? this.#certificateHash : null) ?? Buffer.alloc(0);
   }
 }
 

@@ -9,8 +9,8 @@ import {
 } from './wire.ts';
 
 export type StartupRequest =
-  /** TLS or GSSAPI encryption: answered with N. */
-  | {readonly type: 'encryption'}
+  /** TLS, or GSSAPI encryption, which is answered with N. */
+  | {readonly type: 'encryption'; readonly isTls: boolean}
   | {readonly type: 'cancel'; readonly processId: number; readonly secret: Buffer}
   | {readonly type: 'unsupported-version'; readonly major: number; readonly minor: number}
   | {readonly type: 'start'; readonly start: Startup};
@@ -34,7 +34,9 @@ const NOT_SETTINGS: ReadonlySet<string> = new Set(['user', 'database', 'options'
 export function readStartup(bytes: Buffer): StartupRequest {
   if (bytes.length < BODY_OFFSET) throw new ProtocolViolation('the startup packet is too short');
   const code = bytes.readUInt32BE(CODE_OFFSET);
-  if (code === SSL_REQUEST_CODE || code === GSSENC_REQUEST_CODE) return {type: 'encryption'};
+  if (code === SSL_REQUEST_CODE || code === GSSENC_REQUEST_CODE) {
+    return {type: 'encryption', isTls: code === SSL_REQUEST_CODE};
+  }
   if (code === CANCEL_REQUEST_CODE) {
     if (bytes.length <= BODY_OFFSET + 4)
       throw new ProtocolViolation('a cancel request lacks its key');

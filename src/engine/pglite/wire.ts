@@ -171,6 +171,11 @@ export class MessageReader {
     this.#needed = this.#typeBytes + 4;
   }
 
+  /** No byte waits for the rest of its message. */
+  get isEmpty(): boolean {
+    return this.#pieceBytes === 0;
+  }
+
   /** From the next message on, messages have a type byte. */
   expectTyped(): void {
     this.#typeBytes = 1;

@@ -1,7 +1,7 @@
 /**
  * The configuration of a server that runs. Each change is written whole and taken by a reload, one
- * after the other, so that none undoes another: parameters come from the control plane, and where a
- * reader takes its changes from follows the writer.
+ * after the other, so that none undoes another: parameters and certificates come from the control plane,
+ * and where a reader takes its changes from follows the writer.
  */
 import {sleep, systemClock} from '../../base/clock.ts';
 import {BorealisError} from '../../base/errors.ts';
@@ -13,7 +13,7 @@ import type {Workplace} from './workplace.ts';
 const RELOAD_TIMEOUT_MS = 10_000;
 const RELOAD_POLL_MS = 2;
 
-type Changes = Partial<Pick<SettingsInput, 'parameters' | 'replication'>>;
+type Changes = Partial<Pick<SettingsInput, 'parameters' | 'replication' | 'tls'>>;
 
 export class LiveSettings {
   readonly #place: Workplace;

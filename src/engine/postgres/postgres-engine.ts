@@ -2,7 +2,7 @@
  * PostgreSQL on a directory.
  *
  *     <dataDirectory>/pgdata      the cluster's files, mode 0700
- *     <privateDirectory>/config   postgresql.conf and pg_hba.conf, written at every start
+ *     <privateDirectory>/config   postgresql.conf, pg_hba.conf, certificate and key, written at every start
  *     <privateDirectory>/socket   Unix socket for our own sessions
  *     <privateDirectory>/links    links between the libraries of the npm package, where they lack
  *
@@ -31,8 +31,14 @@ import {ADMIN_ROLE} from './names.ts';
 import {lastComplaint, type Postmaster} from './postmaster.ts';
 import {prepareFork} from './prepare-fork.ts';
 import {engineReplication, prepareReader} from './replication.ts';
-import {createClusterRoles, createDatabase, setMaster, setReplicationRole} from './roles.ts';
 import {readSettingsAndLibraries} from './read-settings.ts';
+import {
+  createClusterRoles,
+  createDatabase,
+  isTokenUser,
+  setMaster,
+  setReplicationRole,
+} from './roles.ts';
 import {withSession, type Session, type SocketAddress} from './session.ts';
 import {
   OPEN_LIBRARY_PATH,
@@ -62,7 +68,7 @@ async function initialise(place: Workplace, report: ReportStep): Promise<readonl
     const {postmaster, port} = await startOnPort(
       place,
       // No role with a password is there yet, and extensions need their libraries.
-      {...settingsOf(place, {}), doors: 'open', replication: {role: 'alone'}},
+      {...settingsOf(place, {}), doors: 'open', replication: {role: 'alone'}, tls: null},
       0,
     );
     const address = {directory: place.socketDirectory, port};
@@ -137,6 +143,7 @@ async function start(
     ...settingsOf(place, options.parameters),
     doors: options.firstStart ? 'closed' : 'open',
     replication,
+    tls: options.tls,
   } as const;
   const {postmaster, port} = await timed('recover', report, () =>
     startOnPort(place, settings, options.port),
@@ -214,6 +221,8 @@ function runningEngine(
       await live.change({parameters});
       return true;
     },
+    setTls: tls => live.change({tls}),
+    isTokenUser: user => withSession(address, session => isTokenUser(session, user)),
     prepareFork: report => prepareFork(address, report),
     statistics: () => readStatistics(address),
     replication: engineReplication(place, address, live),

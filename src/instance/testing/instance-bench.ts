@@ -72,6 +72,7 @@ export async function createInstanceBench(
     databaseName: null,
     readerVerifier: null,
     source: null,
+    tls: null,
     parameters: {},
   };
   const started: InstanceProcess[] = [];

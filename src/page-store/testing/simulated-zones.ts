@@ -24,11 +24,6 @@ export type Faults = {
   failure: 'zone-io' | 'zone-full' | 'zone-lost' | null;
 };
 
-/** Bytes that wait in one line at most. */
-const LINE_BYTES = 4 * 2 ** 20;
-
-type Queued = {ticket: number; operation: ZoneOperation; bytes: Buffer; readyMs: number};
-
 /** The disks of one machine, its clock, and what ails them: what all its processes share. */
 export class SimulatedDisks {
   /** All that were ever there, those of zones that were removed too. */
@@ -61,6 +56,11 @@ export class SimulatedDisks {
     this.replacements[index] = (this.replacements[index] ?? 0) + 1;
   }
 }
+
+/** Bytes that wait in one line at most. */
+const LINE_BYTES = 4 * 2 ** 20;
+
+type Queued = {ticket: number; operation: ZoneOperation; bytes: Buffer; readyMs: number};
 
 /** The zones as one process has them open. */
 export class SimulatedZones implements ZoneMedium {

@@ -24,6 +24,7 @@ export const ALONE: EngineStartOptions = {
   databaseName: null,
   readerVerifier: null,
   source: null,
+  tls: null,
   parameters: {},
 };
 

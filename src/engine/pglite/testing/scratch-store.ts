@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {entryPoint} from '../../../base/entry-point.ts';
 import {openDirectoryZone} from '../../../page-store/directory-zone.ts';
 import type {VolumeNumber} from '../../../page-store/ids.ts';
-import {forkIdleVolume} from '../../../volume/open-volume.ts';
+import {forkIdleVolume} from '../../../volume/idle-volume.ts';
 import {scramVerifier} from '../../postgres/scram.ts';
 import {startPglite, type PgliteConfig, type RunningPglite} from '../pglite-engine.ts';
 
@@ -50,6 +50,7 @@ export async function makeScratchStore(): Promise<ScratchStore> {
           ? null
           : {name: MASTER.name, verifier: scramVerifier(MASTER.password, {iterations: 4096})},
       databaseName: null,
+      tls: null,
       parameters: {},
     };
   };
