@@ -1,4 +1,4 @@
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {pino} from 'pino';
@@ -23,6 +23,7 @@ let service: TestService;
 
 beforeEach(async () => {
   directory = mkdtempSync(join(tmpdir(), 'borealis-measurer-'));
+  mkdirSync(join(directory, 'store', 'local-1a'), {recursive: true});
   service = await openTestService(directory);
 });
 
