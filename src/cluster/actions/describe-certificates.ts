@@ -5,8 +5,8 @@ import type {
   DescribeCertificatesMessage,
 } from '@aws-sdk/client-rds';
 import {AUTHORITY_IDENTIFIER, describeAuthority} from '../certificates.ts';
-import {certificateNotFound, invalidValue} from '../faults.ts';
-import {page} from '../listing.ts';
+import {certificateNotFound} from '../faults.ts';
+import {applyFilters, page} from '../listing.ts';
 import type {World} from '../world.ts';
 
 export function describeCertificates(
@@ -17,8 +17,6 @@ export function describeCertificates(
   if (wanted !== '' && wanted.toLowerCase() !== AUTHORITY_IDENTIFIER) {
     throw certificateNotFound(wanted);
   }
-  // RDS's own words: the member is not supported there either.
-  if ((input.Filters ?? []).length > 0) throw invalidValue('Filters are not supported here.');
   const {identifier, thumbprint, validFrom, validTill} = describeAuthority(
     world.certificates.authority,
   );
@@ -32,6 +30,10 @@ export function describeCertificates(
     CertificateArn: `arn:aws:rds:${world.catalog.identity.region}::cert:${identifier}`,
     CustomerOverride: false,
   };
-  const {records, Marker} = page([certificate], () => identifier, input);
+  const {records, Marker} = page(
+    applyFilters([certificate], input.Filters, {}),
+    () => identifier,
+    input,
+  );
   return {Certificates: [...records], DefaultCertificateForNewLaunches: identifier, Marker};
 }
