@@ -67,6 +67,7 @@ test.skipIf(!fuse.available).each([1, 2])(
     expect(failuresOf(subjects)).toEqual([]);
     expect(status).toBe(0);
   },
+  180_000,
 );
 
 test.skipIf(!fuse.available)(

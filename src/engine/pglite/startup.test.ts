@@ -43,8 +43,8 @@ test('without a database it is the one named as the user', () => {
 });
 
 test('encryption, cancel requests and other versions are told apart', () => {
-  expect(readStartup(packet(80_877_103))).toEqual({type: 'encryption'});
-  expect(readStartup(packet(80_877_104))).toEqual({type: 'encryption'});
+  expect(readStartup(packet(80_877_103))).toEqual({type: 'encryption', isTls: true});
+  expect(readStartup(packet(80_877_104))).toEqual({type: 'encryption', isTls: false});
   expect(readStartup(packet(80_877_102, int32(7), int32(9)))).toEqual({
     type: 'cancel',
     processId: 7,
