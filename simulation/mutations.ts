@@ -58,7 +58,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'no checksum of a page',
     file: 'volume/page-reader.ts',
-    find: 'if (got !== PAGE_SIZE_BYTES || crc32(page) !== crc)',
+    find: 'if (got !== PAGE_SIZE_BYTES || crc32(page) !== pointer.crc)',
     replace: 'if (got !== PAGE_SIZE_BYTES)',
     why: 'one page that rotted is handed out',
   },
