@@ -142,23 +142,23 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: "child's record before the checkpoint is durable",
     file: 'volume/volume.ts',
-    find: 'const bytesBefore = this.#log.bytesAppended;\n    this.checkpoint();',
+    find: 'checkRetention(retentionSeconds);\n    this.checkpoint();',
     replace:
-      'const bytesBefore = this.#log.bytesAppended;\n    this.#writeCheckpoint();\n    this.#head.noteDurable(this.#log.lsn);',
+      'checkRetention(retentionSeconds);\n    this.#writeCheckpoint();\n    this.#head.noteDurable(this.#log.lsn);',
     why: 'a power cut takes the root from under the clone',
   },
   {
     name: 'fork at the last checkpoint',
     file: 'volume/volume.ts',
-    find: 'const bytesBefore = this.#log.bytesAppended;\n    this.checkpoint();',
-    replace: 'const bytesBefore = this.#log.bytesAppended;\n    this.barrier();',
+    find: 'checkRetention(retentionSeconds);\n    this.checkpoint();',
+    replace: 'checkRetention(retentionSeconds);\n    this.barrier();',
     why: 'a clone begins at an older moment than that of the call',
   },
   {
     name: 'idle fork of an unclean volume',
-    file: 'volume/open-volume.ts',
-    find: 'if (!found.record.clean) {',
-    replace: 'if (found.record.epoch < 0) {',
+    file: 'volume/idle-volume.ts',
+    find: 'if (!clean || fork.atMs !== undefined || !isWritten) {',
+    replace: 'if (fork.atMs !== undefined || !isWritten) {',
     why: 'the clone misses what lies in the log behind the checkpoint',
   },
   {
