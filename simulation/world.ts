@@ -61,6 +61,8 @@ export class World {
   /** Above 0 while one process runs in the middle of a call of another. */
   #depth = 0;
   #endedInside = false;
+  /** A read that follows a refusal is under way. */
+  #isLookingAgain = false;
   #numbers = new Set<number>();
 
   constructor(factory: StoreFactory, random: Random, log: (line: string) => void) {
@@ -377,13 +379,22 @@ export class World {
     }
   }
 
-  /** After a refusal the volume goes on as if nothing had been asked. */
+  /**
+   * After a refusal the volume goes on as if nothing had been asked. While zones are away this look may be
+   * refused as well, and then there is a later one.
+   */
   #demandUnchanged(member: Member, opened: Opened): void {
+    if (this.#isLookingAgain && this.store.isExcused()) return;
     const {faults} = this.store;
     for (const fault of ['end', 'read-error', 'write-error', 'sync-error'] as const) {
       faults.disarm(fault);
     }
-    this.check(member, opened);
+    this.#isLookingAgain = true;
+    try {
+      this.check(member, opened);
+    } finally {
+      this.#isLookingAgain = false;
+    }
   }
 
   #forgetProcesses(): void {

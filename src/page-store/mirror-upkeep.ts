@@ -23,7 +23,7 @@ export type MirrorRole = 'writer' | 'keeper' | 'sweeper';
 export type Writer = {
   readonly volume: VolumeNumber;
   isRecovered: boolean;
-  /** Its record as it was written last. */
+  /** Its record as it was asked to be written last. */
   record: Buffer | null;
 };
 

@@ -224,8 +224,9 @@ class MirroredZone implements Zone, Mirror {
     const writer = this.#writer?.volume === volume ? this.#writer : null;
     const how = {expected: expectedText(expected), force: false, hold: writer !== null};
     const operation = {kind: 'write-volume-record', volume, ...how} as const;
-    this.#quorums.write(() => operation, bytes, `write the record of volume ${volume}`);
+    // Before it is done: a zone that failed after it had written it catches up with this record or none.
     if (writer !== null) writer.record = Buffer.from(bytes);
+    this.#quorums.write(() => operation, bytes, `write the record of volume ${volume}`);
   }
 
   deleteVolumeRecord(volume: VolumeNumber): void {

@@ -1,4 +1,5 @@
 import {describe, expect, test} from 'vitest';
+import {BorealisError} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {MIRROR_DEFAULTS} from '../page-store/mirror-members.ts';
 import type {MirrorRole} from '../page-store/mirror-upkeep.ts';
@@ -16,6 +17,7 @@ import {levelIdleVolumes} from './level-idle.ts';
 import {PAGE_SIZE_BYTES} from './pointer.ts';
 import {sweep} from './sweeper.ts';
 import type {Volume} from './volume.ts';
+import {readVolumeRecord} from './volume-record.ts';
 
 type Keeper = {zone: Zone; medium: SimulatedZones; events: ZoneEvent[]};
 
@@ -340,5 +342,30 @@ describe('what a zone that catches up must not lose', () => {
     opened.changePage(5, 0, false).fill(7);
     opened.endOperation();
     expect(() => opened.barrier()).toThrow(/2 of 3 zones are needed/);
+  });
+
+  test('a zone that fails after it has written a record catches up with that record', () => {
+    const zones = [memory('a'), memory('b')];
+    const writer = open(zones, 'writer');
+    const volume = allocateVolume(writer.zone);
+    const opened = openVolumeIn({zone: writer.zone, volume, create: true, nodeCacheBytes: 0});
+    opened.changePage(5, 0, false).fill(7);
+    opened.endOperation();
+    opened.checkpoint();
+    const [first] = zones as [MemoryZone, MemoryZone];
+    const hold = first.holdRecord.bind(first);
+    first.holdRecord = () => {
+      first.holdRecord = hold;
+      throw new BorealisError('unavailable', 'zone-io', 'simulated');
+    };
+    const {medium} = writer;
+    medium.disks.onWait = () => expect(medium.nowMs()).toBeLessThan(60_000);
+    // Writes the record, for which both zones are needed.
+    opened.close();
+    for (const zone of zones) zone.kill();
+    for (const zone of zones) {
+      expect(readVolumeRecord(zone, volume)?.record.clean).toBe(true);
+      openVolumeIn({zone, volume, create: false, nodeCacheBytes: 0}).close();
+    }
   });
 });
