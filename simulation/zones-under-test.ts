@@ -185,6 +185,8 @@ class ZonesUnderTest implements StoreUnderTest {
     }
     this.#levelIdle();
     if (scrubs) this.#scrub();
+    // One that did nothing meanwhile has not yet seen what its zones have done.
+    for (const {zone} of this.#living()) zone.mirror?.tick();
     for (const {zone} of this.#living()) {
       const states = zone.mirror?.states() ?? [];
       const ill = states.find(({state}) => state !== 'healthy');

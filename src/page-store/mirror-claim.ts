@@ -17,15 +17,17 @@ import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
 import type {Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
 
-const LOCK_WAIT_MS = 2000;
 const LOCK_RETRY_MS = 20;
 
 type Copy = {readonly bytes: Buffer | null; readonly version: RecordVersion | null};
 
-/** @throws BorealisError conflict `volume-locked`; unavailable `zone-quorum`. Nothing is locked then. */
-export function claimInZones(members: Members, volume: VolumeNumber): void {
+/**
+ * A lock that is taken is tried again for `lockWaitMs`.
+ * @throws BorealisError conflict `volume-locked`; unavailable `zone-quorum`. Nothing is locked then.
+ */
+export function claimInZones(members: Members, volume: VolumeNumber, lockWaitMs: number): void {
   try {
-    lockQuorum(members, volume);
+    lockQuorum(members, volume, lockWaitMs);
     const copies = readRecords(members, volume);
     const newest = [...copies.values()].reduce<Copy>(
       (best, copy) => (compareVersions(copy.version, best.version) > 0 ? copy : best),
@@ -51,9 +53,8 @@ export function releaseInZones(members: Members, volume: VolumeNumber): void {
 
 type NewestCopy = {readonly bytes: Buffer; readonly version: RecordVersion | null};
 
-/** Who keeps the store may have it open for a moment: it is tried again for a while. */
-function lockQuorum(members: Members, volume: VolumeNumber): void {
-  const untilMs = members.nowMs() + LOCK_WAIT_MS;
+function lockQuorum(members: Members, volume: VolumeNumber, waitMs: number): void {
+  const untilMs = members.nowMs() + waitMs;
   for (;;) {
     try {
       lockOnce(members, volume);

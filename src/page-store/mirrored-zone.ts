@@ -42,6 +42,9 @@ import type {
   ZoneState,
 } from './zone.ts';
 
+/** Who keeps the store may have a volume open for a moment. */
+const LOCK_WAIT_MS = 2000;
+
 export type MirrorOptions = {
   readonly medium: ZoneMedium;
   readonly settings: MirrorSettings;
@@ -327,14 +330,14 @@ class MirroredZone implements Zone, Mirror {
     good(this.#members.askOne(member, operation, this.#members.settings.hangMs) ?? undefined);
   }
 
-  lockVolume(volume: VolumeNumber): VolumeClaim {
+  lockVolume(volume: VolumeNumber, isPatient = true): VolumeClaim {
     assert(this.#writer === null, 'a mirror has one writer at a time');
     this.#stream.begin();
     this.#markAtChange = 0;
     for (const member of this.#members.all) this.#members.board.publish(member.slot, 0);
     this.#members.board.clearFenced();
     if (!this.#isStoreKnown) this.readStoreRecord();
-    claimInZones(this.#members, volume);
+    claimInZones(this.#members, volume, isPatient ? LOCK_WAIT_MS : 0);
     const writer: Writer = {volume, isRecovered: false, record: null};
     this.#writer = writer;
     return {

@@ -11,7 +11,7 @@ import {BorealisError} from '../base/errors.ts';
 import {openVolumeIn, type OpenVolumeOptions} from './open-volume.ts';
 import {readVolumeRecord} from './volume-record.ts';
 
-/** Returns how many were opened. One that is in use is left to its writer. */
+/** Returns how many were opened. One that is in use is left to its writer, and not waited for: there may be many. */
 export function levelIdleVolumes(
   options: Omit<OpenVolumeOptions, 'volume' | 'create' | 'ownsZone'>,
 ): number {
@@ -21,7 +21,7 @@ export function levelIdleVolumes(
   for (const volume of zone.listVolumes()) {
     if (readVolumeRecord(zone, volume)?.record.clean !== false) continue;
     try {
-      openVolumeIn({...options, volume, create: false}).close();
+      openVolumeIn({...options, volume, create: false, isPatient: false}).close();
       count++;
     } catch (error) {
       const isPassing =

@@ -368,4 +368,34 @@ describe('what a zone that catches up must not lose', () => {
       openVolumeIn({zone, volume, create: false, nodeCacheBytes: 0}).close();
     }
   });
+
+  test('a volume that a writer has open is left to it at once when idle ones are levelled', () => {
+    const zones = [memory('a'), memory('b'), memory('c')];
+    const writer = open(zones, 'writer');
+    const volume = allocateVolume(writer.zone);
+    const opened = openVolumeIn({zone: writer.zone, volume, create: true, nodeCacheBytes: 0});
+    writer.medium.finish();
+    const keeper = open(zones);
+    const beganMs = keeper.medium.nowMs();
+    expect(levelIdleVolumes({zone: keeper.zone, nodeCacheBytes: 0})).toBe(0);
+    expect(keeper.medium.nowMs() - beganMs).toBeLessThan(100);
+    opened.close();
+  });
+
+  test('a record that rots in one zone of two is written anew by the writer that has the volume open', () => {
+    const zones = [memory('a'), memory('b')];
+    const {zone, medium} = open(zones, 'writer');
+    const volume = allocateVolume(zone);
+    const opened = openVolumeIn({zone, volume, create: true, nodeCacheBytes: 0});
+    medium.disks.onWait = () => expect(medium.nowMs()).toBeLessThan(60_000);
+    medium.finish();
+    zones[0]?.corruptRecord(volume, 40);
+    opened.changePage(5, 0, false).fill(7);
+    opened.endOperation();
+    opened.checkpoint();
+    opened.close();
+    for (const one of zones) {
+      expect(readVolumeRecord(one, volume)?.record.clean).toBe(true);
+    }
+  });
 });
