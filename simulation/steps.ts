@@ -1,5 +1,6 @@
 /** What may happen in a simulation, one step at a time. */
 import type {VolumeNumber} from '../src/page-store/ids.ts';
+import {removeVolume} from '../src/page-store/store.ts';
 import type {FaultName, Random} from '../src/page-store/testing/zone-faults.ts';
 import {forkIdleVolume} from '../src/volume/idle-volume.ts';
 import {sweep, type SweepPolicy} from '../src/volume/sweeper.ts';
@@ -171,7 +172,7 @@ export function create(world: World): void {
 }
 
 function undo(world: World, number: VolumeNumber): void {
-  world.attempt(null, () => world.store.zone.deleteVolumeRecord(number));
+  world.attempt(null, () => removeVolume(world.store.zone, number));
 }
 
 /** Whether a volume whose making was cut off is there. Where that is open, the service undoes it. */
@@ -304,7 +305,7 @@ function remove(world: World, member: Member): void {
   }
   if (member.opened !== null) return;
   member.stale = null;
-  const isDone = world.attempt(null, () => store.zone.deleteVolumeRecord(member.number));
+  const isDone = world.attempt(null, () => removeVolume(store.zone, member.number));
   // With several zones it may still be done in one of them, and then it is done in all.
   const isGone = isDone || store.zoneCount > 1 || store.hasRecord(member.number) === 'no';
   if (isGone) world.removeMember(member);

@@ -4,7 +4,7 @@ import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {MIRROR_DEFAULTS} from '../page-store/mirror-members.ts';
 import type {MirrorRole} from '../page-store/mirror-upkeep.ts';
 import {openMirroredZone} from '../page-store/mirrored-zone.ts';
-import {allocateVolume, openStore} from '../page-store/store.ts';
+import {allocateVolume, openStore, removeVolume} from '../page-store/store.ts';
 import {MemoryZone} from '../page-store/testing/memory-zone.ts';
 import {SimulatedZones} from '../page-store/testing/simulated-zones.ts';
 import {ZoneFaults} from '../page-store/testing/zone-faults.ts';
@@ -15,6 +15,7 @@ import {forkIdleVolume} from './idle-volume.ts';
 import {openVolumeIn} from './open-volume.ts';
 import {levelIdleVolumes} from './level-idle.ts';
 import {PAGE_SIZE_BYTES} from './pointer.ts';
+import {readRoots} from './root-snapshot.ts';
 import {sweep} from './sweeper.ts';
 import type {Volume} from './volume.ts';
 import {readVolumeRecord} from './volume-record.ts';
@@ -396,6 +397,39 @@ describe('what a zone that catches up must not lose', () => {
     opened.close();
     for (const one of zones) {
       expect(readVolumeRecord(one, volume)?.record.clean).toBe(true);
+    }
+  });
+
+  test('a zone that is as it once was brings no volume back that was removed since', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as [MemoryZone, MemoryZone, MemoryZone];
+    const keeper = open(zones);
+    const volume = allocateVolume(keeper.zone);
+    fill(keeper.zone, volume, true, 1);
+    keeper.medium.finish();
+    const earlier = zones[1].durableCopy();
+    removeVolume(keeper.zone, volume);
+    const census = new Census(keeper.zone);
+    // The marks of the removal go with what it left.
+    for (let turn = 0; turn < 2; turn++) sweep(keeper.zone, census);
+    census.close();
+    keeper.medium.finish();
+    keeper.zone.close();
+    expect(zones[0].listVolumes()).toEqual([]);
+
+    const now = [zones[0], earlier, zones[2]];
+    const sweeper = open(now, 'sweeper');
+    expect(readRoots(sweeper.zone)).toEqual([]);
+    const again = open(now);
+    tick(again, 40);
+    expect(again.zone.mirror?.states()).toEqual(healthy);
+    tick(sweeper, 5);
+    expect(sweeper.zone.mirror?.states()).toEqual(healthy);
+    expect(readRoots(sweeper.zone)).toEqual([]);
+    sweep(again.zone, new Census(again.zone));
+    again.medium.finish();
+    for (const zone of now) {
+      expect(zone.readVolumeRecord(volume)).toBeNull();
+      expect(zone.listSegments(volume)).toEqual([]);
     }
   });
 });
