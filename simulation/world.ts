@@ -342,11 +342,14 @@ export class World {
 
   #ended(member: Member | null): void {
     const isPower = this.random(3) > 0;
+    const others = this.store.takeEndedWriters();
     if (isPower) this.powerCut();
     else if (member === null) this.killAll();
     else {
-      this.log(`    writer of ${member.number} killed`);
-      this.killWriter(member);
+      for (const one of this.members.filter(({number}) => others.includes(number)).concat(member)) {
+        this.log(`    writer of ${one.number} killed`);
+        this.killWriter(one);
+      }
     }
   }
 

@@ -58,6 +58,8 @@ class ZonesUnderTest implements StoreUnderTest {
   #sweeper: Process;
   /** One of them ended in the middle of a call of another process. */
   #isServiceDead = false;
+  /** Writers that did as well. */
+  #endedWriters: VolumeNumber[] = [];
   #waitingSinceMs = 0;
 
   constructor(count: number, quorum: number, random: Random) {
@@ -112,6 +114,10 @@ class ZonesUnderTest implements StoreUnderTest {
       this.#sweeper.medium.die();
       this.#startService(false);
     }
+  }
+
+  takeEndedWriters(): VolumeNumber[] {
+    return this.#endedWriters.splice(0);
   }
 
   syncDescriptor(): void {
@@ -239,6 +245,17 @@ class ZonesUnderTest implements StoreUnderTest {
     });
     this.#troubles.endOld();
     if (this.#random(OTHERS_EVERY) > 0) return;
+    // In the middle of a call of one of them it could be its own turn.
+    const {interleave} = this.faults;
+    this.faults.interleave = () => undefined;
+    try {
+      this.#eachGoesOn();
+    } finally {
+      this.faults.interleave = interleave;
+    }
+  }
+
+  #eachGoesOn(): void {
     for (const process of this.#all()) {
       if (process.medium.isBusy) continue;
       try {
@@ -246,10 +263,16 @@ class ZonesUnderTest implements StoreUnderTest {
         if (this.#stale.includes(process)) continue;
         if (!this.#isServiceDead) this.#lookAfter(process);
       } catch (error) {
-        const isService = process === this.#keeper || process === this.#sweeper;
-        if (error instanceof ProcessEnded && isService) this.#isServiceDead = true;
+        if (error instanceof ProcessEnded) this.#noteEnd(process);
         throw error;
       }
+    }
+  }
+
+  #noteEnd(process: Process): void {
+    if (process === this.#keeper || process === this.#sweeper) this.#isServiceDead = true;
+    for (const [volume, writer] of this.#writers) {
+      if (writer === process) this.#endedWriters.push(volume);
     }
   }
 

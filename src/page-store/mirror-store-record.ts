@@ -37,21 +37,23 @@ export class MirrorStoreRecord {
   }
 
   read(): Buffer | null {
-    const idle = this.#members.current().filter(member => member.isIdle);
-    const answers = this.#quorums.read({kind: 'read-store-record'}, 'read the store record');
-    const store = commonStore([...answers.values()].map(({bytes}) => bytes));
-    let newest: Buffer | null = null;
-    for (const [member, {bytes}] of answers) {
-      const found = bytes === null ? null : Buffer.from(bytes);
-      const id = storeIdOf(found);
-      if (id !== null && id !== store) this.#members.break(member, foreignZone().message);
-      else if (newest === null || isNewerRecord(found, newest)) newest = found;
+    const members = this.#members;
+    const sinceMs = members.nowMs();
+    for (;;) {
+      const idle = members.current().filter(member => member.isIdle);
+      const answers = this.#quorums.read({kind: 'read-store-record'}, 'read the store record');
+      const newest = this.#newestOf(answers);
+      this.#record = newest;
+      this.#isKnown = true;
+      this.#noteEmpty(answers, newest !== null);
+      const older = olderThan(newest, answers).filter(member => idle.includes(member));
+      if (this.#role === 'writer' || older.length === 0) return newest;
+      // What another process changes just now gets there in a moment.
+      const isSure = this.#role === 'keeper' || members.nowMs() - sinceMs > members.settings.readMs;
+      if (isSure) for (const member of older) members.break(member, MISSED_CHANGE);
+      if (isSure) return newest;
+      members.waitForBell(members.board.bell(), members.settings.readMs);
     }
-    this.#record = newest;
-    this.#isKnown = true;
-    this.#noteEmpty(answers, newest !== null);
-    if (this.#role !== 'writer') this.#leaveOutOlder(answers, newest, idle);
-    return newest;
   }
 
   write(bytes: Uint8Array, expected: Uint8Array | null): void {
@@ -74,6 +76,18 @@ export class MirrorStoreRecord {
     this.#record = Buffer.from(bytes);
   }
 
+  #newestOf(answers: Answers): Buffer | null {
+    const store = commonStore([...answers.values()].map(({bytes}) => bytes));
+    let newest: Buffer | null = null;
+    for (const [member, {bytes}] of answers) {
+      const found = bytes === null ? null : Buffer.from(bytes);
+      const id = storeIdOf(found);
+      if (id !== null && id !== store) this.#members.break(member, foreignZone().message);
+      else if (newest === null || isNewerRecord(found, newest)) newest = found;
+    }
+    return newest;
+  }
+
   /** A writer may still bring its own volume there; that the zone is whole is the keeper's matter. */
   #noteEmpty(answers: Answers, isStore: boolean): void {
     for (const [member, {bytes}] of answers) {
@@ -83,15 +97,14 @@ export class MirrorStoreRecord {
       }
     }
   }
+}
 
-  /**
-   * A zone that is as it once was may hold volumes that were removed since: it catches up first. In one that
-   * has something to do yet, the change may be on its way.
-   */
-  #leaveOutOlder(answers: Answers, newest: Buffer | null, idle: readonly Member[]): void {
-    for (const [member, {bytes}] of answers) {
-      if (bytes === null || !idle.includes(member)) continue;
-      if (isNewerRecord(newest, Buffer.from(bytes))) this.#members.break(member, MISSED_CHANGE);
-    }
-  }
+/**
+ * A zone that is as it once was may hold volumes that were removed since: it catches up first. In one that has
+ * something to do yet, the change may be on its way.
+ */
+function olderThan(newest: Buffer | null, answers: Answers): Member[] {
+  return [...answers].flatMap(([member, {bytes}]) =>
+    bytes !== null && isNewerRecord(newest, Buffer.from(bytes)) ? [member] : [],
+  );
 }

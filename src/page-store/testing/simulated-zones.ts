@@ -2,6 +2,7 @@
  * The zones of a mirror without threads: operations are done when a simulated clock reaches their
  * time, on zones in memory. Each zone can be slow, hang, fail, be full or be gone, all deterministic.
  */
+import {assert} from '../../base/assert.ts';
 import {BorealisError} from '../../base/errors.ts';
 import type {ZoneChannel, ZoneFailure, ZoneMedium} from '../zone-channel.ts';
 import {ZoneBoard} from '../zone-board.ts';
@@ -190,6 +191,7 @@ class SimulatedChannel implements ZoneChannel {
   readonly #replacement: number | undefined;
   #failure: ZoneFailure | null = null;
   #isStopped = false;
+  #isPerforming = false;
 
   constructor(
     zones: SimulatedZones,
@@ -276,8 +278,14 @@ class SimulatedChannel implements ZoneChannel {
     for (const name of ['append', 'read'] as const) {
       const line = this.#lines[name];
       while (this.#failure === null && (line.queue[0]?.readyMs ?? Infinity) <= nowMs) {
+        assert(!this.#isPerforming, 'a line does one thing after the other');
+        this.#isPerforming = true;
         const queued = line.queue.shift() as Queued;
-        this.#zones.busy(() => this.#perform(name, queued));
+        try {
+          this.#zones.busy(() => this.#perform(name, queued));
+        } finally {
+          this.#isPerforming = false;
+        }
         this.#zones.board.ring();
       }
     }
