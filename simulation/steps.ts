@@ -111,8 +111,18 @@ const STEPS: readonly Step[] = [
   {name: 'idle', weight: 5, run: settled(idle)},
   {name: 'commits', weight: 1, run: settled(commits)},
   {name: 'create', weight: 2, run: world => create(world)},
-  {name: 'fork', weight: 5, run: settled(fork)},
-  {name: 'idle fork', weight: 3, run: idleFork},
+  {
+    name: 'fork',
+    weight: 5,
+    run: settled((world, member, open) => fork(world, member, open, false)),
+  },
+  {name: 'idle fork', weight: 3, run: (world, member) => idleFork(world, member, false)},
+  {
+    name: 'snapshot',
+    weight: 3,
+    run: settled((world, member, open) => fork(world, member, open, true)),
+  },
+  {name: 'idle snapshot', weight: 2, run: (world, member) => idleFork(world, member, true)},
   {name: 'remove', weight: 2, run: remove},
   {name: 'sweep', weight: 5, run: world => sweepStore(world)},
   {name: 'close', weight: 4, run: settled(close)},
@@ -132,6 +142,7 @@ const TURN_NAMES = [
   'create',
   'fork',
   'idle fork',
+  'snapshot',
   'remove',
 ];
 /** A new volume is what a sweep can take for garbage: it is made often. */
@@ -187,7 +198,7 @@ function opened(
   run: (world: World, member: Member, opened: Opened) => void,
 ): (world: World, member: Member) => void {
   return (world, member) => {
-    if (member.corrupt !== null) return;
+    if (member.corrupt !== null || member.isSnapshot) return;
     if (member.opened === null && !openAmongOthers(world, member)) return;
     if (member.opened !== null) run(world, member, member.opened);
   };
@@ -251,7 +262,7 @@ function commits(world: World, member: Member): void {
   }
 }
 
-function fork(world: World, member: Member, {volume}: Opened): void {
+function fork(world: World, member: Member, {volume}: Opened, isSnapshot: boolean): void {
   if (world.members.length >= MEMBERS_MAX) return;
   let child: VolumeNumber | null = null;
   const state = member.history.last;
@@ -266,11 +277,13 @@ function fork(world: World, member: Member, {volume}: Opened): void {
   });
   if (child === null) return;
   // Cut off, or refused: the child is there or not, and it is whole if it is.
-  if (isDone || isMade(world, child)) world.addMember(child, member.kind, [state]);
+  if (isDone || isMade(world, child)) {
+    world.addMember(child, member.kind, [state], isSnapshot);
+  }
 }
 
 /** By the service, of a volume that nobody has open. */
-function idleFork(world: World, member: Member): void {
+function idleFork(world: World, member: Member, isSnapshot: boolean): void {
   const {random, store} = world;
   if (world.members.length >= MEMBERS_MAX || member.corrupt !== null) return;
   if (member.opened !== null) {
@@ -291,9 +304,10 @@ function idleFork(world: World, member: Member): void {
   });
   if (child === null) return;
   if (!isDone && !isMade(world, child)) return;
-  const made = world.addMember(child, member.kind, candidates);
+  const made = world.addMember(child, member.kind, candidates, isSnapshot);
   // Which of the candidates it was, shows at the source; the child must be the same.
-  if (isDone && world.open(member)) made.history.settle(member.history.last, -1);
+  if (isDone && !member.isSnapshot && world.open(member))
+    made.history.settle(member.history.last, -1);
 }
 
 function remove(world: World, member: Member): void {

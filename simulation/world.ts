@@ -181,10 +181,16 @@ export class World {
   }
 
   /** A member whose volume exists, durably, at one of `versions`. */
-  addMember(number: VolumeNumber, kind: ContentKind<State>, versions: readonly State[]): Member {
+  addMember(
+    number: VolumeNumber,
+    kind: ContentKind<State>,
+    versions: readonly State[],
+    isSnapshot = false,
+  ): Member {
     const member: Member = {
       number,
       kind,
+      isSnapshot,
       history: new History(versions, -1),
       opened: null,
       barriers: [],
