@@ -60,6 +60,8 @@ class ZonesUnderTest implements StoreUnderTest {
   #isServiceDead = false;
   /** Writers that did as well. */
   #endedWriters: VolumeNumber[] = [];
+  /** The keeper has read the store record. */
+  #isStoreKnown = false;
   #waitingSinceMs = 0;
 
   constructor(count: number, quorum: number, random: Random) {
@@ -184,6 +186,7 @@ class ZonesUnderTest implements StoreUnderTest {
     const untilMs = this.#disks.nowMs + SETTLE_MS;
     while (this.#disks.nowMs < untilMs) {
       this.#pass(SETTLE_STEP_MS);
+      this.#readStore();
       for (const {zone} of this.#living()) {
         zone.mirror?.tick();
         for (let left = 50; left > 0 && zone.mirror?.step() === true; left--) this.#pass(2);
@@ -245,11 +248,15 @@ class ZonesUnderTest implements StoreUnderTest {
     });
     this.#troubles.endOld();
     if (this.#random(OTHERS_EVERY) > 0) return;
-    // In the middle of a call of one of them it could be its own turn.
+    this.#withoutTurns(() => this.#eachGoesOn());
+  }
+
+  /** In the middle of a call of a process it must not be its own turn. */
+  #withoutTurns(run: () => void): void {
     const {interleave} = this.faults;
     this.faults.interleave = () => undefined;
     try {
-      this.#eachGoesOn();
+      run();
     } finally {
       this.faults.interleave = interleave;
     }
@@ -302,9 +309,16 @@ class ZonesUnderTest implements StoreUnderTest {
     }
     this.#keeper = this.#start('keeper');
     this.#sweeper = this.#start('sweeper');
-    // As the service does when it starts; without a quorum it is tried again.
+    this.#isStoreKnown = false;
+    this.#readStore();
+  }
+
+  /** As the service does when it starts; without a quorum it is tried again. */
+  #readStore(): void {
+    if (this.#isStoreKnown) return;
     try {
-      this.#keeper.zone.readStoreRecord();
+      this.#withoutTurns(() => this.#keeper.zone.readStoreRecord());
+      this.#isStoreKnown = true;
     } catch (error) {
       if (!(error instanceof BorealisError || error instanceof ProcessEnded)) throw error;
     }

@@ -46,7 +46,7 @@ export class MirrorStoreRecord {
       this.#record = newest;
       this.#isKnown = true;
       this.#noteEmpty(answers, newest !== null);
-      const older = olderThan(newest, answers).filter(member => idle.includes(member));
+      const older = this.#olderThan(newest, answers).filter(member => idle.includes(member));
       if (this.#role === 'writer' || older.length === 0) return newest;
       // What another process changes just now gets there in a moment.
       const isSure = this.#role === 'keeper' || members.nowMs() - sinceMs > members.settings.readMs;
@@ -97,14 +97,16 @@ export class MirrorStoreRecord {
       }
     }
   }
-}
 
-/**
- * A zone that is as it once was may hold volumes that were removed since: it catches up first. In one that has
- * something to do yet, the change may be on its way.
- */
-function olderThan(newest: Buffer | null, answers: Answers): Member[] {
-  return [...answers].flatMap(([member, {bytes}]) =>
-    bytes !== null && isNewerRecord(newest, Buffer.from(bytes)) ? [member] : [],
-  );
+  /**
+   * A zone that is as it once was may hold volumes that were removed since: it catches up first. What fewer
+   * than a read quorum have is a change that was given up, and says nothing of the others.
+   */
+  #olderThan(newest: Buffer | null, answers: Answers): Member[] {
+    const older = [...answers].flatMap(([member, {bytes}]) =>
+      bytes !== null && isNewerRecord(newest, Buffer.from(bytes)) ? [member] : [],
+    );
+    const others = [...answers.keys()].filter(member => !older.includes(member));
+    return this.#members.isReadQuorum(others) ? older : [];
+  }
 }

@@ -162,12 +162,18 @@ function* noting(job: Job, round: number, member: Member): Job {
 
 /** One that was emptied, or is as it once was, is the keeper's to fill: the store record comes last. */
 function* rejoin({members, storeRecord}: UpkeepParts, member: Member): Job {
-  const [store] = yield [{member, operation: {kind: 'read-store-record'}}];
-  const {bytes} = good(store);
+  const others = members.good().filter(one => one.isVoter);
+  const [own, ...rest] = yield [member, ...others].map(of => {
+    return {member: of, operation: {kind: 'read-store-record'}} as const;
+  });
+  const {bytes} = good(own);
   if (bytes === null) throw new Error('it is new or was emptied');
-  const known = storeRecord();
-  checkSameStore(bytes, known);
-  if (isNewerRecord(known, Buffer.from(bytes))) throw new Error(MISSED_CHANGE);
+  checkSameStore(bytes, storeRecord());
+  const newer = others.filter((_, index) => {
+    const there = good(rest[index]).bytes;
+    return there !== null && isNewerRecord(Buffer.from(there), Buffer.from(bytes));
+  });
+  if (newer.length > 0 && members.isReadQuorum(newer)) throw new Error(MISSED_CHANGE);
   member.hasStore = true;
   members.join(member, 0, 0);
 }
