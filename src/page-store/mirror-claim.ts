@@ -8,6 +8,7 @@
  * costs nothing, or if there would be no quorum without it; else it is broken, and catches up once
  * the log has been recovered.
  */
+import {AssertionError} from '../base/assert.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {VolumeNumber} from './ids.ts';
 import {copyAsks, good, listSegments, planCopies, settledPart} from './copy-plan.ts';
@@ -169,6 +170,7 @@ function bring(
     const operation = {kind: 'write-volume-record', volume, ...write} as const;
     good(members.askOne(member, operation, limitMs, [newest.bytes]) ?? undefined);
   } catch (error) {
+    if (error instanceof AssertionError) throw error;
     members.break(member, error instanceof Error ? error.message : String(error));
   }
 }

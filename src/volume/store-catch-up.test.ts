@@ -18,7 +18,12 @@ import {PAGE_SIZE_BYTES} from './pointer.ts';
 import {readRoots} from './root-snapshot.ts';
 import {sweep} from './sweeper.ts';
 import type {Volume} from './volume.ts';
-import {readVolumeRecord} from './volume-record.ts';
+import {
+  EMPTY_BEGINNING,
+  encodeVolumeRecord,
+  newVolumeRecord,
+  readVolumeRecord,
+} from './volume-record.ts';
 
 type Keeper = {zone: Zone; medium: SimulatedZones; events: ZoneEvent[]};
 
@@ -431,5 +436,27 @@ describe('what a zone that catches up must not lose', () => {
       expect(zone.readVolumeRecord(volume)).toBeNull();
       expect(zone.listSegments(volume)).toEqual([]);
     }
+  });
+
+  test('a volume that a zone hears of first, while it catches up, is not removed from the others', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as [MemoryZone, MemoryZone, MemoryZone];
+    const keeper = open(zones);
+    const volume = allocateVolume(keeper.zone);
+    keeper.medium.finish();
+    const [, , faults] = keeper.medium.faults;
+    if (faults !== undefined) faults.failure = 'zone-io';
+    allocateVolume(keeper.zone);
+    if (faults !== undefined) faults.failure = null;
+    // A writer in another process, to which the third zone is as good as the others.
+    const record = encodeVolumeRecord(
+      newVolumeRecord(volume, 1, {...EMPTY_BEGINNING, timestampMs: 1}),
+    );
+    zones[2].writeVolumeRecord(volume, record, null);
+    tick(keeper, 5);
+    expect(zones[2].readVolumeRecord(volume)).toBeNull();
+    for (const zone of zones.slice(0, 2)) zone.writeVolumeRecord(volume, record, null);
+    tick(keeper, 20);
+    expect(keeper.zone.readVolumeRecord(volume)).toEqual(record);
+    for (const zone of zones) expect(zone.readVolumeRecord(volume)).toEqual(record);
   });
 });
