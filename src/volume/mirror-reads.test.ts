@@ -91,3 +91,14 @@ test('a page that every zone lacks is lost, and told', () => {
   expect(read).toThrow(/segment 1 of volume 1 is in none of the zones tried \(a, b\)/);
   expect(damages).toMatchObject([{segment: 1, zones: ['a', 'b']}]);
 });
+
+test('a page that is bad in one zone is not lost while the other one does not answer', () => {
+  for (const {volume: of, segments} of zones[0]?.contents() ?? []) {
+    for (const {segment} of segments) zones[0]?.corrupt(of, segment, 5000);
+  }
+  faultsOf(1).hungUntilMs = 60_000;
+  expect(read).toThrow(/\(zones a\); zones that cannot be asked: b/);
+  expect(damages).toEqual([]);
+  faultsOf(1).hungUntilMs = 0;
+  expect(read()).toEqual(Buffer.alloc(PAGE_SIZE_BYTES, 7));
+});
