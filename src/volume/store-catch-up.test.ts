@@ -459,4 +459,26 @@ describe('what a zone that catches up must not lose', () => {
     expect(keeper.zone.readVolumeRecord(volume)).toEqual(record);
     for (const zone of zones) expect(zone.readVolumeRecord(volume)).toEqual(record);
   });
+
+  test('a longer copy with bytes out of place fills in no zeros of what a record vouches for', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as [MemoryZone, MemoryZone, MemoryZone];
+    const first = open(zones);
+    const volume = allocateVolume(first.zone);
+    // Pages of zeros: their sectors look as if nothing had been written there.
+    for (const create of [true, false]) fill(first.zone, volume, create, 0);
+    first.medium.finish();
+    first.zone.close();
+    for (const {segment, sizeBytes} of zones[2].listSegments(volume)) {
+      const file = zones[2].openSegment(volume, segment);
+      file.write([Buffer.alloc(sizeBytes, 3)], 40 * 512);
+      file.sync();
+      file.close();
+    }
+    const keeper = open(zones);
+    tick(keeper, 40);
+    keeper.zone.close();
+    for (const zone of zones) zone.kill();
+    check(zones[0], volume, 0);
+    check(zones[1], volume, 0);
+  });
 });
