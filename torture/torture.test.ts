@@ -8,7 +8,7 @@ import {fileURLToPath} from 'node:url';
 import {afterEach, beforeEach, expect, test} from 'vitest';
 import {probeFuse} from '../src/attachment/fuse/probe.ts';
 import type {Subject, Totals} from '../conformance/outcome.ts';
-import {FAULTS} from './faults.ts';
+import {DISK_FAULTS, PROCESS_FAULTS, ZONE_FAULTS, type Fault} from './faults.ts';
 
 const fuse = await probeFuse();
 const missing = fuse.available ? '' : ` (SKIPPED: ${fuse.reason ?? ''})`;
@@ -49,10 +49,10 @@ async function processesBelow(directory: string): Promise<string[]> {
 }
 
 test.skipIf(!fuse.available)(
-  `no fault loses an acknowledged commit, and clones are what they were${missing}`,
+  `no fault, of a process or of a zone, loses an acknowledged commit, and clones are what they were${missing}`,
   {timeout: TIMEOUT_MS},
   async () => {
-    const {child, out, err} = start('--minutes', '0.2', '--seed', '7', '--json');
+    const {child, out, err} = start('--minutes', '0.2', '--seed', '7', '--zones', '3', '--json');
     await once(child, 'close');
     const {subjects, failed} = JSON.parse(out()) as Totals & {subjects: Subject[]};
     const outcomes = subjects.flatMap(subject => subject.outcomes);
@@ -60,15 +60,19 @@ test.skipIf(!fuse.available)(
     expect(failed).toBe(0);
     expect(child.exitCode, err()).toBe(0);
     const names = outcomes.map(({name}) => name).join('\n');
-    expect(FAULTS.filter(({name}) => names.includes(name)).length).toBeGreaterThanOrEqual(3);
+    const seen = (faults: readonly Fault[]): number =>
+      faults.filter(({name}) => names.includes(`, ${name}:`)).length;
+    expect(seen(PROCESS_FAULTS)).toBeGreaterThanOrEqual(2);
+    expect(seen([...ZONE_FAULTS, ...DISK_FAULTS])).toBeGreaterThanOrEqual(2);
+    expect(names).toContain('every zone by itself is sound');
   },
 );
 
 test.skipIf(!fuse.available)(
-  `Ctrl-C leaves no process, mount or file, and ends with 130${missing}`,
+  `on one zone, Ctrl-C leaves no process, mount or file, and ends with 130${missing}`,
   {timeout: TIMEOUT_MS},
   async () => {
-    const {child, err} = start('--minutes', '5', '--seed', '3');
+    const {child, err} = start('--minutes', '5', '--seed', '3', '--zones', '1');
     const closed = once(child, 'close');
     let interrupted = false;
     child.stderr?.on('data', () => {
@@ -78,5 +82,6 @@ test.skipIf(!fuse.available)(
     });
     await closed;
     expect(child.exitCode, err()).toBe(130);
+    expect(err()).not.toContain('FAILED round 1,');
   },
 );
