@@ -56,7 +56,10 @@ test.skipIf(!fuse.available)(
     await once(child, 'close');
     const {subjects, failed} = JSON.parse(out()) as Totals & {subjects: Subject[]};
     const outcomes = subjects.flatMap(subject => subject.outcomes);
-    expect(outcomes.filter(({outcome}) => outcome === 'failed')).toEqual([]);
+    expect(
+      outcomes.filter(({outcome}) => outcome === 'failed'),
+      err(),
+    ).toEqual([]);
     expect(failed).toBe(0);
     expect(child.exitCode, err()).toBe(0);
     const names = outcomes.map(({name}) => name).join('\n');

@@ -106,8 +106,8 @@ class Torture {
     const clusters = required(this.#clusters);
     await clusters.create(LEDGER);
     await clusters.addWriter(LEDGER);
-    await clusters.query(LEDGER, createLedger);
     await clusters.waitUntilAvailable(LEDGER);
+    await clusters.query(LEDGER, createLedger);
     this.#workload = new Workload(await this.#address(LEDGER), seed, SESSIONS);
   }
 
