@@ -73,7 +73,7 @@ export const DISK_FAULTS: readonly Fault[] = [
 
 export function faultsFor({all, canHang}: ZoneDirectories): readonly (readonly Fault[])[] {
   if (all.length === 0) return [PROCESS_FAULTS];
-  return [PROCESS_FAULTS, canHang ? [...ZONE_FAULTS, ...DISK_FAULTS] : ZONE_FAULTS];
+  return [canHang ? [...ZONE_FAULTS, ...DISK_FAULTS] : ZONE_FAULTS, PROCESS_FAULTS];
 }
 
 /** Endlessly, one of each list in turn; each of a list once before any comes again, in an order that the seed gives. */

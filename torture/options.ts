@@ -6,6 +6,8 @@ const SEED_MAX = 2 ** 31;
 
 export type CommandOptions = {
   readonly minutes: number;
+  /** It ends after so many, if the minutes were not over before. */
+  readonly rounds: number;
   readonly seed: number;
   readonly zones: number;
   readonly postgresBin: string | undefined;
@@ -18,6 +20,7 @@ export function parseOptions(args: readonly string[]): CommandOptions {
     args: [...args],
     options: {
       minutes: {type: 'string', default: '1'},
+      rounds: {type: 'string'},
       seed: {type: 'string'},
       zones: {type: 'string', default: '3'},
       'postgres-bin': {type: 'string'},
@@ -26,6 +29,7 @@ export function parseOptions(args: readonly string[]): CommandOptions {
   });
   return {
     minutes: parseMinutes(values.minutes),
+    rounds: values.rounds === undefined ? Infinity : parseRounds(values.rounds),
     seed: values.seed === undefined ? randomInt(1, SEED_MAX) : parseSeed(values.seed),
     zones: parseZones(values.zones),
     postgresBin: values['postgres-bin'],
@@ -37,6 +41,11 @@ function parseMinutes(text: string): number {
   const minutes = Number(text);
   if (minutes > 0 && minutes < Infinity) return minutes;
   throw new Error(`--minutes ${JSON.stringify(text)} is not a number above 0`);
+}
+
+function parseRounds(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new Error(`--rounds ${JSON.stringify(text)} is not a whole number from 1 to 999999999`);
 }
 
 function parseSeed(text: string): number {

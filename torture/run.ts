@@ -1,7 +1,7 @@
 /**
- * `npm run torture -- [--minutes N] [--seed S] [--zones N] [--postgres-bin DIR] [--json]`: PostgreSQL
- * under transfers, with one part after the other killed and one zone after the other lost. Ends with
- * status 1 when a check failed, and with 2 when it could not begin.
+ * `npm run torture -- [--minutes N] [--rounds N] [--seed S] [--zones N] [--postgres-bin DIR] [--json]`:
+ * PostgreSQL under transfers, with one part after the other killed and one zone after the other lost.
+ * Ends with status 1 when a check failed, and with 2 when it could not begin.
  */
 import {probeFuse} from '../src/attachment/fuse/probe.ts';
 import {errorChain} from '../src/base/errors.ts';

@@ -29,6 +29,7 @@ import {scrubFault, zonesFault} from './zone-health.ts';
 
 export type TortureOptions = {
   readonly minutes: number;
+  readonly rounds: number;
   readonly seed: number;
   /** 1, or from 3 to 6: with two, the loss of one stops writes. */
   readonly zones: number;
@@ -95,7 +96,8 @@ class Torture {
     this.#checker = checker;
     this.#random = new SeededRandom(options.seed);
     this.#zones = new ZoneDirectories(options.zones);
-    this.#faults = faultOrder(this.#random, faultsFor(this.#zones));
+    // Of its own: how much else is drawn depends on what is there.
+    this.#faults = faultOrder(new SeededRandom(options.seed + 1), faultsFor(this.#zones));
   }
 
   async start(): Promise<void> {
@@ -113,7 +115,10 @@ class Torture {
 
   async rounds(): Promise<void> {
     const endMs = systemClock.monotonicMs() + this.#options.minutes * MINUTE_MS;
-    for (let round = 1; systemClock.monotonicMs() < endMs; round++) await this.#round(round);
+    const {rounds} = this.#options;
+    for (let round = 1; round <= rounds && systemClock.monotonicMs() < endMs; round++) {
+      await this.#round(round);
+    }
   }
 
   /** The workload ends in order; every clone that still waits is checked, the source once more, then the store. */
