@@ -55,12 +55,7 @@ export class MirrorUpkeep {
     this.#lastTickMs = members.nowMs();
     if (!this.#mayCatchUp()) return;
     for (const member of members.all) {
-      const channel = member.standing === 'broken' ? null : member.channel;
-      // One that is slow must not be given more and more of it.
-      if (channel !== null && channel.done('read') >= channel.submitted('read')) {
-        const ticket = channel.submit({kind: 'tidy'}, []);
-        if (ticket !== null) channel.forget('read', ticket);
-      }
+      this.#tidy(member);
       if (member.standing !== 'broken' || !members.reopen(member)) continue;
       stream.stopFeeding(member);
       this.#begin(member, this.#catchUp(member));
@@ -127,6 +122,19 @@ export class MirrorUpkeep {
     if (!isDue || usable.length < 2 || !members.isReadQuorum(usable)) return;
     this.#auditAtMs = members.nowMs() + AUDIT_PERIOD_MS;
     for (const member of usable) this.#begin(member, this.#catchUp(member));
+  }
+
+  /** Also tells whether the zone is still where it was, for one that nothing else is asked of. */
+  #tidy(member: Member): void {
+    const {members} = this.#parts;
+    const channel = member.standing === 'broken' ? null : member.channel;
+    // One that is slow must not be given more and more of it.
+    if (channel === null || channel.done('read') < channel.submitted('read')) return;
+    const ticket = channel.submit({kind: 'tidy'}, []);
+    if (ticket === null) return;
+    members.watch(member, 'read', ticket, outcome => {
+      if (!outcome.ok) members.break(member, outcome.message);
+    });
   }
 
   #begin(member: Member, job: Job): void {

@@ -168,6 +168,8 @@ export type MembershipState = {
 
 export type Zone = {
   readonly name: string;
+  /** False once its directory was moved away, or another one stands there: files that are open are the old one's. */
+  isInPlace(): boolean;
   /** The bytes of the store record, or null in a zone that is not yet part of a store. */
   readStoreRecord(): Buffer | null;
   /** `expected` is what the caller read last (null: none): anything else there is a conflict. */
