@@ -35,12 +35,15 @@ export type MirrorSettings = {
   readonly readMs: number;
   /** How long after a failure a zone is tried again. */
   readonly retryMs: number;
+  /** How often a keeper, which may have nothing to write for long, finds out whether it could. */
+  readonly probeMs: number;
 };
 
 export const MIRROR_DEFAULTS: MirrorSettings = {
   hangMs: 10_000,
   readMs: 1000,
   retryMs: 1000,
+  probeMs: Infinity,
 };
 
 /** How much less often a zone that does not count is tried. */
@@ -210,6 +213,12 @@ export class Members {
     member.standing = 'current';
     member.joinedAt = at;
     member.joinTicket = ticket;
+    this.#reportStates();
+  }
+
+  /** It has said whether it has a store record. */
+  noteStore(member: Member, hasStore: boolean): void {
+    member.hasStore = hasStore;
     this.#reportStates();
   }
 

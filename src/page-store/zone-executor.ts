@@ -134,6 +134,11 @@ export class ZoneExecutor {
     switch (operation.kind) {
       case 'pass':
         return DONE;
+      case 'probe': {
+        const record = this.#zone.readStoreRecord();
+        if (record !== null) this.#zone.writeStoreRecord(record, record);
+        return DONE;
+      }
       case 'list-volumes':
         return {value: this.#zone.listVolumes(), bytes: null};
       case 'list-leftovers':

@@ -5,6 +5,7 @@ import {afterEach, beforeEach, describe, expect, test} from 'vitest';
 import {sleep, systemClock} from '../base/clock.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {MIRROR_DEFAULTS} from '../page-store/mirror-members.ts';
+import type {MirrorRole} from '../page-store/mirror-upkeep.ts';
 import {openMirroredZone} from '../page-store/mirrored-zone.ts';
 import {openZones} from '../page-store/open-zones.ts';
 import {openStore} from '../page-store/store.ts';
@@ -41,15 +42,18 @@ function open(create: boolean): {volume: Volume; zone: Zone; events: ZoneEvent[]
 }
 
 /** On threads whose disks stall while a file says so. */
-function openStalling(): {volume: Volume; zone: Zone} {
+function openStallingZone(role: MirrorRole): Zone {
   const entry = path.join(import.meta.dirname, '../page-store/testing/stalling-zone-worker.mjs');
-  const zone = openMirroredZone({
+  return openMirroredZone({
     medium: zonesOfThreads(zones(), new ZoneBoard(), entry),
     // Longer than threads take to start on a busy machine.
-    settings: {...MIRROR_DEFAULTS, hangMs: 3000},
-    ...{role: 'writer', onEvent: () => undefined},
+    settings: {...MIRROR_DEFAULTS, hangMs: 3000, probeMs: 100},
+    ...{role, onEvent: () => undefined},
   });
-  return openOn(zone, true);
+}
+
+function openStalling(): {volume: Volume; zone: Zone} {
+  return openOn(openStallingZone('writer'), true);
 }
 
 function openOn(zone: Zone, create: boolean): {volume: Volume; zone: Zone} {
@@ -175,6 +179,19 @@ describe('three directories with threads of their own', () => {
     fs.rmSync(stall);
     await until(zone, ['healthy', 'healthy', 'healthy']);
     volume.barrier();
+  });
+
+  test('one that takes no writes is seen by a keeper that has nothing to write', async () => {
+    const zone = openStallingZone('keeper');
+    openStore(zone);
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    const stall = path.join(base, 'c', 'stall');
+    fs.writeFileSync(stall, '');
+    await until(zone, ['healthy', 'healthy', 'degraded']);
+    expect(zone.mirror?.states()[2]).toMatchObject({reason: 'it does not answer'});
+    fs.rmSync(stall);
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    zone.close();
   });
 
   test('while two of three hang a barrier is not answered, and reads are', async () => {

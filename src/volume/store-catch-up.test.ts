@@ -19,13 +19,17 @@ import type {Volume} from './volume.ts';
 
 type Keeper = {zone: Zone; medium: SimulatedZones; events: ZoneEvent[]};
 
-function open(zones: readonly Zone[], role: MirrorRole = 'keeper', lastDelayMs = 0): Keeper {
+function open(
+  zones: readonly Zone[],
+  role: MirrorRole = 'keeper',
+  {lastDelayMs = 0, probeMs = Infinity} = {},
+): Keeper {
   const medium = new SimulatedZones(zones);
   Object.assign(medium.faults.at(-1) ?? {}, {delayMs: lastDelayMs});
   const events: ZoneEvent[] = [];
   const zone = openMirroredZone({
     ...{medium, role, onEvent: event => events.push(event)},
-    settings: {...MIRROR_DEFAULTS},
+    settings: {...MIRROR_DEFAULTS, probeMs},
     wallMs: () => medium.nowMs(),
   });
   openStore(zone);
@@ -128,6 +132,28 @@ describe('a zone that comes to a store of several', () => {
     check(c, made, 4);
   });
 
+  test('full, it is done without until there is room, though there is nothing to write', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as const;
+    const keeper = open(zones, 'keeper', {probeMs: 2000});
+    tick(keeper, 5);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy);
+    keeper.events.length = 0;
+    zones[2].faults.capacityBytes = 0;
+    for (let second = 0; second < 30; second++) {
+      tick(keeper, 1);
+      if (second < 3) continue;
+      expect(keeper.zone.mirror?.states()[2]).toMatchObject({
+        reason: expect.stringContaining('the disk is full'),
+      });
+    }
+    zones[2].faults.capacityBytes = Infinity;
+    tick(keeper, 5);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy);
+    const seen = keeper.events.flatMap(event => (event.type === 'state' ? [event.state] : []));
+    expect(seen.at(0)?.state).toBe('degraded');
+    expect(seen.filter(({state}) => state === 'healthy')).toHaveLength(1);
+  });
+
   test('of another store, it is left out', () => {
     const other = memory('c');
     openStore(other);
@@ -178,7 +204,7 @@ describe('a zone that comes to a store of several', () => {
     first.zone.close();
 
     const empty = memory('c');
-    const keeper = open([zones[0] as Zone, zones[1] as Zone, empty], 'keeper', 3000);
+    const keeper = open([zones[0] as Zone, zones[1] as Zone, empty], 'keeper', {lastDelayMs: 3000});
     expect(keeper.zone.mirror?.states()[2]?.state).toBe('degraded');
     for (let second = 0; second < 30; second++) {
       tick(keeper, 1);
