@@ -131,7 +131,7 @@ export async function connectInTime(port: number): Promise<pg.Client> {
   }
 }
 
-async function connect(port: number): Promise<pg.Client> {
+export async function connect(port: number): Promise<pg.Client> {
   const client = new pg.Client({
     ...{host: '127.0.0.1', port, user: 'owner', password: PASSWORD, database: 'postgres'},
   });
