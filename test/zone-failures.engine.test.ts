@@ -63,40 +63,29 @@ describe.skipIf(!isPossible)('three zones under load', () => {
     return count;
   };
 
-  test(
-    'one that takes no writes does not slow commits, is shown, and comes back',
-    LIMIT,
-    async () => {
-      await commits(1);
-      const before = await commits(3);
-      disks.c.freeze();
-      const during = await commits(3);
-      expect(await service.untilZone('c', 'degraded')).toMatchObject({
-        reason: expect.stringContaining('it does not answer'),
-      });
-      const after = await commits(3);
-      process.stdout.write(
-        `commits in 3 s: ${before} before, ${during} hung, ${after} known to hang\n`,
-      );
-      expect(during).toBeGreaterThan(before / 2);
-      expect(after).toBeGreaterThan(before / 2);
-      expect(await service.zoneMetric('borealis_zone_healthy', 'c')).toBe(0);
-      expect(await service.zoneMetric('borealis_zone_healthy', 'b')).toBe(1);
-
-      disks.c.thaw();
-      await service.untilZone('c', 'healthy');
-      expect(await service.zoneMetric('borealis_zone_healthy', 'c')).toBe(1);
-      expect(await service.zoneEvents('c')).toEqual([
-        expect.stringContaining('Zone us-east-1c is degraded: it does not answer'),
-        'Zone us-east-1c is healthy',
-      ]);
-    },
-  );
+  test('one that takes no writes does not slow commits, and is shown', LIMIT, async () => {
+    await commits(1);
+    const before = await commits(3);
+    disks.c.freeze();
+    const during = await commits(3);
+    const {reason} = {reason: '', ...(await service.untilZone('c', 'degraded'))};
+    expect(reason).toMatch(/it does not answer|it is too slow for what is written/);
+    const after = await commits(3);
+    process.stdout.write(
+      `commits in 3 s: ${before} before, ${during} hung, ${after} known to hang\n`,
+    );
+    expect(during).toBeGreaterThan(before / 2);
+    expect(after).toBeGreaterThan(before / 2);
+    expect(await service.zoneMetric('borealis_zone_healthy', 'c')).toBe(0);
+    expect(await service.zoneMetric('borealis_zone_healthy', 'b')).toBe(1);
+    expect((await service.zoneEvents('c')).at(-1)).toBe(`Zone us-east-1c is degraded: ${reason}`);
+  });
 
   test(
     'without a quorum commits wait, without an error, and go on by themselves',
     LIMIT,
     async () => {
+      // The last one catches up since a moment ago, and may copy from the one that hangs now.
       disks.b.freeze();
       disks.c.freeze();
       await commits(1);
@@ -105,8 +94,12 @@ describe.skipIf(!isPossible)('three zones under load', () => {
       disks.c.thaw();
       for (let round = 0; (await commits(0.5)) === 0; round++) expect(round).toBeLessThan(60);
       disks.b.thaw();
-      await service.untilZone('b', 'healthy');
-      await service.untilZone('c', 'healthy');
+      for (const zone of ['b', 'c']) {
+        await service.untilZone(zone, 'healthy');
+        expect(await service.zoneMetric('borealis_zone_healthy', zone)).toBe(1);
+        const messages = await service.zoneEvents(zone);
+        expect(messages.at(-1)).toBe(`Zone us-east-1${zone} is healthy`);
+      }
       expect(await commits(1)).toBeGreaterThan(0);
     },
   );

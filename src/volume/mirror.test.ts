@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import {afterEach, beforeEach, describe, expect, test} from 'vitest';
+import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest';
 import {sleep, systemClock} from '../base/clock.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {MIRROR_DEFAULTS} from '../page-store/mirror-members.ts';
@@ -62,6 +62,12 @@ function openOn(zone: Zone, create: boolean): {volume: Volume; zone: Zone} {
   const volume = openVolumeIn({...options, segmentBytes: 3 * 2 ** 20});
   opened.push(volume);
   return {volume, zone};
+}
+
+/** What one zone alone holds. */
+function openOne(name: string): Volume {
+  const zone = openZones({zones: zones().filter(one => one.name === name)}, {role: 'writer'});
+  return openOn(zone, false).volume;
 }
 
 function put(volume: Volume, page: number, stamp: number): void {
@@ -192,6 +198,31 @@ describe('three directories with threads of their own', () => {
     fs.rmSync(stall);
     await until(zone, ['healthy', 'healthy', 'healthy']);
     zone.close();
+  });
+
+  test('one that is copied from a zone that hangs is copied from another one', async () => {
+    const {volume, zone} = openStalling();
+    for (let page = 0; page < 100; page++) put(volume, page, stampOf(page));
+    volume.checkpoint();
+    fs.rmSync(path.join(base, 'c'), {recursive: true});
+    put(volume, 100, stampOf(100));
+    volume.barrier();
+    await until(zone, ['healthy', 'healthy', 'degraded']);
+    // The first is who it begins to copy from.
+    const hangs = ['stall', 'hang'].map(name => path.join(base, 'a', name));
+    for (const hang of hangs) fs.writeFileSync(hang, '');
+    fs.mkdirSync(path.join(base, 'c'));
+    await until(zone, ['healthy', 'healthy', 'catching-up']);
+    put(volume, 101, stampOf(101));
+    const {lsn} = volume.barrierTarget();
+    await until(zone, ['degraded', 'healthy', 'healthy']);
+    await vi.waitFor(() => expect(zone.mirror?.durableLsn()).toBe(lsn), 5000);
+    for (const hang of hangs) fs.rmSync(hang);
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    volume.close();
+    fs.rmSync(path.join(base, 'a'), {recursive: true});
+    fs.rmSync(path.join(base, 'b'), {recursive: true});
+    checkAll(openOne('c'), 102, stampOf);
   });
 
   test('while two of three hang a barrier is not answered, and reads are', async () => {
