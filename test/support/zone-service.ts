@@ -181,8 +181,14 @@ export class ZoneService {
 
   /** Messages of the events of a zone, the oldest first. */
   async zoneEvents(letter: string): Promise<(string | undefined)[]> {
+    return await this.events('service', `us-east-1${letter}`);
+  }
+
+  async events(type: string, source: string): Promise<(string | undefined)[]> {
     const {Events = []} = await this.#client().send(new DescribeEventsCommand({}));
-    const own = Events.filter(({SourceIdentifier: of}) => of === `us-east-1${letter}`);
+    const own = Events.filter(
+      event => event.SourceType === type && event.SourceIdentifier === source,
+    );
     return own.map(({Message}) => Message);
   }
 
