@@ -62,7 +62,7 @@ export class Member {
   get state(): ZoneState {
     const {name: zone, standing, reason, sinceMs, progress} = this;
     // One that is tried again and has not answered yet is what it was.
-    const isTried = standing === 'catching-up' && this.hasStore === null;
+    const isTried = standing === 'catching-up' && this.hasStore === null && this.isVoter;
     if (standing === 'broken' || isTried) return {zone, state: 'degraded', reason, sinceMs};
     if (this.isHung) {
       return {zone, state: 'degraded', reason: 'it does not answer', sinceMs: this.lastProgressMs};

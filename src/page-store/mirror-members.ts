@@ -382,6 +382,8 @@ export class Members {
   #reportStates(): void {
     for (const member of this.all) {
       const {state} = member;
+      // To be still without one that does not count yet is no failure.
+      if (!member.isVoter && state.state === 'degraded') continue;
       const key = state.state === 'degraded' ? `degraded: ${state.reason}` : state.state;
       const last = this.#lastStates.get(member);
       if (last === key) continue;

@@ -3,9 +3,9 @@ import {execFileSync} from 'node:child_process';
 import {chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {fileURLToPath} from 'node:url';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
 import {sleep, systemClock} from '../../base/clock.ts';
+import {entryPoint} from '../../base/entry-point.ts';
 import type {AttachmentStatistics, ForkResult} from '../attachment.ts';
 import {probeFuse} from './probe.ts';
 import {Mounted, type Backing} from './testing/mounted.ts';
@@ -13,8 +13,7 @@ import {Mounted, type Backing} from './testing/mounted.ts';
 const probe = await probeFuse();
 const missing = probe.available ? '' : ` (SKIPPED: ${probe.reason ?? ''} ${probe.remedy ?? ''})`;
 const hasPython = existsSync('/usr/bin/python3') || canRun('python3', ['--version']);
-const tsx = import.meta.resolve('tsx');
-const randomOperations = fileURLToPath(new URL('testing/random-operations.ts', import.meta.url));
+const randomOperations = entryPoint('attachment/fuse/testing/random-operations');
 
 function canRun(program: string, args: string[]): boolean {
   try {
@@ -308,7 +307,7 @@ print(os.stat('x').st_atime_ns, os.stat('x').st_mtime_ns)`);
       const model = `${mounted.base}/model-${seed}`;
       const output = await mounted.run(`
         umask 022; mkdir -p random-${seed}/dir ${model}/dir
-        '${process.execPath}' --import ${tsx} '${randomOperations}' $PWD/random-${seed} ${model} ${seed} 1500`);
+        '${process.execPath}' '${randomOperations}' $PWD/random-${seed} ${model} ${seed} 1500`);
       expect(output).toMatch(/^[0-9a-f]{64}$/);
     });
   },
