@@ -44,9 +44,12 @@ export class MirrorUpkeep {
   #lastTickMs = 0;
   #auditAtMs = 0;
   #auditRound = 1;
+  #probeAtMs: number;
 
   constructor(parts: UpkeepParts) {
+    const {members} = parts;
     this.#parts = parts;
+    this.#probeAtMs = members.nowMs() + members.settings.probeMs;
   }
 
   tick(): void {
@@ -61,6 +64,7 @@ export class MirrorUpkeep {
       this.#begin(member, this.#catchUp(member));
     }
     this.#audit();
+    this.#probe();
     this.step();
     members.refresh();
   }
@@ -137,6 +141,23 @@ export class MirrorUpkeep {
     });
   }
 
+  /** Of a keeper. One that hangs in it is seen to be hung as any that does nothing. */
+  #probe(): void {
+    const {members, role} = this.#parts;
+    const nowMs = members.nowMs();
+    if (role !== 'keeper' || nowMs < this.#probeAtMs) return;
+    this.#probeAtMs = nowMs + members.settings.probeMs;
+    for (const member of members.current()) {
+      const {channel} = member;
+      if (channel === null || channel.done('append') < channel.submitted('append')) continue;
+      const ticket = channel.submit({kind: 'probe'}, []);
+      if (ticket === null) continue;
+      members.watch(member, 'append', ticket, outcome => {
+        if (!outcome.ok) members.break(member, outcome.message);
+      });
+    }
+  }
+
   #begin(member: Member, job: Job): void {
     const noted = noting(job, this.#auditRound, member);
     this.#jobs.set(member, new JobRunner(this.#parts.members, member, noted));
@@ -170,6 +191,6 @@ function* rejoin({members, storeRecord}: UpkeepParts, member: Member): Job {
   const {bytes} = good(store);
   if (bytes === null) throw new Error('it is new or was emptied');
   checkSameStore(bytes, storeRecord());
-  member.hasStore = true;
+  members.noteStore(member, true);
   members.join(member, 0, 0);
 }

@@ -26,6 +26,7 @@ import type {
   SegmentFile,
   SegmentListing,
   SegmentRange,
+  SegmentSource,
   VolumeClaim,
   Zone,
 } from './zone.ts';
@@ -39,6 +40,8 @@ export type ExecutorParts = {
   readonly zone: Zone;
   /** Another zone of the mirror, to copy from. */
   readonly peer: (source: CopySource) => Zone;
+  /** Runs what waits for another zone's disk, which may hang: this zone must not be held up by it for ever. */
+  readonly away: <T>(call: () => T) => T;
   /** This zone holds everything up to `lsn` durably. */
   readonly publish: (lsn: number) => void;
 };
@@ -142,6 +145,11 @@ export class ZoneExecutor {
     switch (operation.kind) {
       case 'pass':
         return DONE;
+      case 'probe': {
+        const record = this.#zone.readStoreRecord();
+        if (record !== null) this.#zone.writeStoreRecord(record, record);
+        return DONE;
+      }
       case 'list-volumes':
         return {value: this.#zone.listVolumes(), bytes: null};
       case 'list-leftovers':
@@ -300,14 +308,21 @@ export class ZoneExecutor {
 
   #copy(operation: Extract<ZoneOperation, {kind: 'copy'}>): number {
     const {volume, segment, from, to, rewrite} = operation;
-    let input: SegmentFile;
+    const {peer} = this.#parts;
+    const isOwn = operation.source === this.#zone.name;
+    const away = <T>(call: () => T): T => (isOwn ? call() : this.#parts.away(call));
+    let file: SegmentFile;
     try {
-      input = this.#parts.peer(operation).openSegment(volume, segment);
+      file = away(() => peer(operation).openSegment(volume, segment));
     } catch (error) {
       // Swept since it was listed, or the other zone was lost: that alone is no reason to let go of this copy.
       if (!isNotFound(error)) throw error;
       return 0;
     }
+    const input: SegmentSource = {
+      ranges: file.ranges,
+      read: (...range) => away(() => file.read(...range)),
+    };
     const output = this.#target(volume, segment);
     try {
       // A compacted copy is taken whole, and holds all that is needed where the other one is not compacted.
@@ -321,7 +336,7 @@ export class ZoneExecutor {
       if (output.ranges !== null) return 0;
       return fillRange(input, output, {from, to, rewrite});
     } finally {
-      input.close();
+      file.close();
       output.close();
     }
   }
