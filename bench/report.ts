@@ -17,7 +17,7 @@ export type BenchOptions = {
   readonly rounds: number | null;
   readonly seconds: number | null;
   readonly postgresBin: string | null;
-  log(line: string): void;
+  readonly log: (line: string) => void;
 };
 
 export function atMost(metric: string, value: number, unit: string, limit: number): Metric {

@@ -9,6 +9,7 @@ import {benchClone} from './clone.ts';
 import {printReport, type BenchOptions, type Report} from './report.ts';
 import {benchFailover} from './failover.ts';
 import {benchHistory} from './history.ts';
+import {benchLimits} from './limits.ts';
 import {benchSpace} from './space.ts';
 import {benchTps} from './tps.ts';
 import {benchVolume} from './volume.ts';
@@ -17,6 +18,7 @@ const BENCHES: Record<string, (options: BenchOptions) => Promise<Report>> = {
   clone: benchClone,
   failover: benchFailover,
   history: benchHistory,
+  limits: benchLimits,
   space: benchSpace,
   tps: benchTps,
   volume: benchVolume,

@@ -2,7 +2,6 @@
  * Pages of 8 KiB on a cluster volume and in a file of the host's file system: the same work, so that
  * each figure has its peer from the same run.
  */
-import {execFileSync} from 'node:child_process';
 import fs from 'node:fs';
 import {join} from 'node:path';
 import type {VolumeNumber} from '../src/page-store/ids.ts';
@@ -15,6 +14,7 @@ import {Census} from '../src/volume/census.ts';
 import {scrubSteps} from '../src/volume/scrub.ts';
 import {sweep} from '../src/volume/sweeper.ts';
 import type {Volume} from '../src/volume/volume.ts';
+import {dropFile, dropSegments} from './bench-store.ts';
 
 const FILE = 1;
 const FIRST_VOLUME = 1 as VolumeNumber;
@@ -70,10 +70,7 @@ export class VolumeSide implements Side {
 
   dropCache(): void {
     this.#volume.checkpoint();
-    for (const directory of this.#directories) {
-      const names = fs.readdirSync(directory, {recursive: true, encoding: 'utf8'});
-      for (const name of names) if (name.endsWith('.seg')) dropFile(join(directory, name));
-    }
+    for (const directory of this.#directories) dropSegments(directory);
   }
 
   copy(): void {
@@ -175,8 +172,4 @@ export class HostSide implements Side {
   close(): void {
     fs.closeSync(this.#fd);
   }
-}
-
-function dropFile(path: string): void {
-  execFileSync('dd', [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none']);
 }

@@ -6,9 +6,8 @@
  * To take the lock is to link(2) a complete file to the number after the highest one, whose process
  * must be gone. link fails where the name exists, so one of several takers wins; a file is never seen
  * half-written; and a stale file is passed by instead of deleted first, so that nobody can delete a
- * lock that was taken a moment ago. The winner then deletes lower numbers. Who finds a higher number
- * than its own after linking (it had looked before somebody else's win) takes its own back and tries
- * again.
+ * lock that was taken a moment ago. The winner then deletes lower numbers. Who finds after linking that
+ * somebody else has won since it looked takes its own back and tries again.
  */
 import {linkSync, readdirSync, readFileSync, unlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
@@ -33,16 +32,12 @@ export function acquireProcessLock(
 ): ProcessLock | {readonly heldBy: ProcessIdentity} {
   const self = ownIdentity();
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const heldBy = processLockHolder(directory, name);
+    const highest = generations(directory, name).at(-1) ?? 0;
+    const heldBy = runningHolder(directory, name, highest);
     if (heldBy !== undefined) return {heldBy};
-    const own = (generations(directory, name).at(-1) ?? 0) + 1;
-    if (!linkLock(directory, name, own, self)) continue;
-    const all = generations(directory, name);
-    if (all.at(-1) === own) {
-      for (const lower of all) if (lower < own) removeLock(directory, name, lower);
-      return releaseOnce(directory, name, own);
-    }
-    removeLock(directory, name, own);
+    // The number after the one that was looked at: a later look may find one of a taker that won meanwhile.
+    const lock = takeGeneration(directory, name, highest + 1, self);
+    if (lock !== undefined) return lock;
   }
   throw new BorealisError(
     'unavailable',
@@ -51,10 +46,40 @@ export function acquireProcessLock(
   );
 }
 
+/**
+ * Links `own` and keeps it unless another taker won: one with a higher number, or one that runs with a
+ * lower number, which began anew after the files that the caller saw had gone.
+ */
+export function takeGeneration(
+  directory: string,
+  name: string,
+  own: number,
+  self: ProcessIdentity,
+): ProcessLock | undefined {
+  if (!linkLock(directory, name, own, self)) return undefined;
+  const others = generations(directory, name).filter(each => each !== own);
+  const isLost = others.some(
+    each => each > own || runningHolder(directory, name, each) !== undefined,
+  );
+  if (isLost) {
+    removeLock(directory, name, own);
+    return undefined;
+  }
+  for (const lower of others) removeLock(directory, name, lower);
+  return releaseOnce(directory, name, own);
+}
+
 /** The process that holds the lock now, or undefined. */
 export function processLockHolder(directory: string, name: string): ProcessIdentity | undefined {
-  const highest = generations(directory, name).at(-1);
-  const holder = highest === undefined ? undefined : readLock(directory, name, highest);
+  return runningHolder(directory, name, generations(directory, name).at(-1) ?? 0);
+}
+
+function runningHolder(
+  directory: string,
+  name: string,
+  generation: number,
+): ProcessIdentity | undefined {
+  const holder = readLock(directory, name, generation);
   return holder !== undefined && isRunning(holder) ? holder : undefined;
 }
 

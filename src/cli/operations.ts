@@ -5,7 +5,6 @@
  *     clone    clone call ──────▶ add writer ──▶ first query
  */
 import type {DBCluster} from '@aws-sdk/client-rds';
-import {Client} from 'pg';
 import {sleep, systemClock} from '../base/clock.ts';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {ClusterReport} from '../cluster/control-plane.ts';
@@ -188,6 +187,7 @@ export async function firstQueryUnlessRefused(
 /** Connects through the cluster endpoint and asks for one row, as the user's program will. */
 export async function firstQuery(context: ServiceContext, target: ConnectionTarget): Promise<void> {
   await context.terminal.step('first query', async () => {
+    const {Client} = await import('pg');
     const client = new Client({
       host: target.host,
       port: target.port,

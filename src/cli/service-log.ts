@@ -6,7 +6,7 @@
  *     pretty   a line for people, beside the progress of the command
  *     auto     pretty on a terminal; else JSON lines beside the progress
  */
-import {createLogger, type Logger} from '../base/log.ts';
+import type {Logger} from '../base/log.ts';
 import {errorMessage} from '../base/errors.ts';
 import {prettyLogLine} from './format/log-line.ts';
 import {colorsOf} from './terminal.ts';
@@ -19,9 +19,10 @@ export type LogOptions = {
   readonly logLevel: (typeof LOG_LEVELS)[number];
 };
 
-export function openServiceLog({logFormat, logLevel}: LogOptions): Logger {
+export async function openServiceLog({logFormat, logLevel}: LogOptions): Promise<Logger> {
   // Instances take it from their environment.
   process.env['BOREALIS_LOG_LEVEL'] = logLevel;
+  const {createLogger} = await import('../base/log.ts');
   if (logFormat === 'pretty' || (logFormat === 'auto' && process.stderr.isTTY)) {
     const colors = colorsOf(process.stderr);
     return createLogger('service', {

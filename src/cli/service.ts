@@ -5,7 +5,7 @@
  * Every error that leaves here is a BorealisError: kind `closed` when nothing answers, else the
  * kind of the service's fault.
  */
-import {RDS, RDSServiceException} from '@aws-sdk/client-rds';
+import type {RDS, RDSServiceException} from '@aws-sdk/client-rds';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {
   ClusterReport,
@@ -62,7 +62,9 @@ export async function openService(dataDirectory: string): Promise<Service> {
   const credentials = await readCredentials(dataDirectory);
   if (record === null || credentials === null) throw notRunning(dataDirectory);
   silenceVersionWarning();
-  const rds = new RDS({
+  // Loaded here alone, since it takes a while: help, usage errors and a service that does not run need none of it.
+  const {RDS: Client} = await import('@aws-sdk/client-rds');
+  const rds = new Client({
     endpoint: record.url,
     region: record.region,
     credentials,
@@ -305,7 +307,7 @@ function serviceError(error: unknown, dataDirectory: string, record: ServiceFile
     );
   }
   if (error instanceof BorealisError) return error;
-  if (error instanceof RDSServiceException) {
+  if (isServiceException(error)) {
     return new BorealisError(
       faultKind(name, error.$metadata.httpStatusCode),
       name,
@@ -323,6 +325,11 @@ function serviceError(error: unknown, dataDirectory: string, record: ServiceFile
   }
   if (networkErrorCode(error) !== undefined) return notRunning(dataDirectory, error);
   return unexpectedAnswer(record, errorMessage(error), error);
+}
+
+/** As the SDK itself tells: what it adds to other errors is `$metadata` alone. */
+function isServiceException(error: unknown): error is RDSServiceException {
+  return error instanceof Error && '$fault' in error && '$metadata' in error;
 }
 
 function unexpectedAnswer(record: ServiceFile, what: string, cause?: unknown): BorealisError {

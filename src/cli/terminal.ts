@@ -4,7 +4,6 @@
  *
  * Progress is a spinner on a terminal and plain lines elsewhere. NO_COLOR is honoured.
  */
-import ora from 'ora';
 import picocolors from 'picocolors';
 import {systemClock} from '../base/clock.ts';
 import type {StepReport} from '../instance/messages.ts';
@@ -58,7 +57,7 @@ export class Terminal {
 
   /** Runs `work` as a step with a name, shows that it runs and how long it took. */
   async step<T>(name: string, work: (progress: Progress) => Promise<T>): Promise<T> {
-    const progress = startProgress(name);
+    const progress = await startProgress(name);
     const startedMs = systemClock.monotonicMs();
     const elapsedMs = (): number => systemClock.monotonicMs() - startedMs;
     try {
@@ -81,14 +80,16 @@ export function colorsOf(stream: NodeJS.WriteStream): Colors {
   return picocolors.createColors(!plain);
 }
 
-function startProgress(text: string): Progress {
+async function startProgress(text: string): Promise<Progress> {
   const colors = colorsOf(process.stderr);
   // A terminal that has no size yet (0 columns) would be redrawn for ever.
   const canRedraw = process.stderr.isTTY && process.stderr.columns > 0;
   return canRedraw ? spinner(text, colors) : plainLines(text);
 }
 
-function spinner(text: string, colors: Colors): Progress {
+async function spinner(text: string, colors: Colors): Promise<Progress> {
+  // Loaded here alone: scripts have no terminal to draw on.
+  const {default: ora} = await import('ora');
   const color = colors.isColorSupported ? 'cyan' : false;
   const shown = ora({text, color, discardStdin: false, stream: process.stderr}).start();
   return {

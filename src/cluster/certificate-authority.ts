@@ -15,8 +15,8 @@ import {BorealisError, systemErrorCode} from '../base/errors.ts';
 import type {Logger} from '../base/log.ts';
 import {randomHex} from '../base/random.ts';
 import {isIssuedBy, issueAuthority, validityOf, type Credential} from '../base/x509.ts';
+import {AUTHORITY_FILE} from './data-directory.ts';
 
-export const AUTHORITY_FILE = 'ca.pem';
 const KEY_FILE = 'ca.key';
 const DAY_MS = 24 * 60 * 60 * 1000;
 const LIFETIME_MS = 3_652 * DAY_MS;

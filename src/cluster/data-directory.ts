@@ -30,6 +30,8 @@ import {BorealisError, systemErrorCode} from '../base/errors.ts';
 import {randomHex, randomResourceSuffix, randomToken} from '../base/random.ts';
 
 const DATA_DIRECTORY_FORMAT = 1;
+/** The certificate that TLS clients trust, in PEM. */
+export const AUTHORITY_FILE = 'ca.pem';
 export const METRICS_TOKEN_FILE = 'metrics-token';
 const METRICS_TOKEN_LENGTH = 43;
 /** Whoever writes a token of their own into the file shall not make it guessable. */

@@ -3,14 +3,14 @@ import {once} from 'node:events';
 import {mkdtempSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {fileURLToPath} from 'node:url';
 import {afterEach, beforeEach, describe, expect, test} from 'vitest';
+import {entryPoint} from '../base/entry-point.ts';
 import {BorealisError} from '../base/errors.ts';
 import {isRunning, ownIdentity, processIdentity} from '../base/process-identity.ts';
 import {endLeftover} from './leftover.ts';
 import {acquireServiceLock, serviceLockHolder} from './service-lock.ts';
 
-const CHILD = fileURLToPath(new URL('testing/lock-child.ts', import.meta.url));
+const CHILD = entryPoint('cluster/testing/lock-child');
 let directory: string;
 const children: ChildProcess[] = [];
 
@@ -24,7 +24,7 @@ afterEach(async () => {
 });
 
 async function starter(): Promise<{child: ChildProcess; said: string}> {
-  const child = spawn(process.execPath, ['--import', 'tsx', CHILD, directory]);
+  const child = spawn(process.execPath, [CHILD, directory]);
   children.push(child);
   const [chunk] = (await once(child.stdout, 'data')) as [Buffer];
   return {child, said: chunk.toString().trim()};

@@ -2,12 +2,12 @@ import {spawnSync} from 'node:child_process';
 import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {fileURLToPath} from 'node:url';
 import {afterEach, beforeEach, expect, test} from 'vitest';
+import {entryPoint} from '../base/entry-point.ts';
 import {openDirectoryZone} from './directory-zone.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 
-const CHILD = fileURLToPath(new URL('testing/compact-child.ts', import.meta.url));
+const CHILD = entryPoint('page-store/testing/compact-child');
 const VOLUME = 1 as VolumeNumber;
 const SEGMENT = 1 as SegmentNumber;
 
@@ -32,7 +32,7 @@ test.each([
     0,
   );
   written.close();
-  const child = spawnSync(process.execPath, ['--import', 'tsx', CHILD, directory], {
+  const child = spawnSync(process.execPath, [CHILD, directory], {
     encoding: 'utf8',
     timeout: 30_000,
     env: {...process.env, BOREALIS_CRASH_AT: crashAt},

@@ -26,6 +26,7 @@ import type {
   SegmentFile,
   SegmentListing,
   SegmentRange,
+  SegmentSource,
   VolumeClaim,
   Zone,
 } from './zone.ts';
@@ -38,9 +39,13 @@ const REMOVED_MARKER = 'removed';
 const DISK_BLOCK_BYTES = 512;
 
 export function openDirectoryZone(name: string, directory: string): Zone {
-  attempt(`create zone directory ${directory}`, () =>
-    fs.mkdirSync(path.join(directory, 'volumes'), {recursive: true, mode: 0o700}),
-  );
+  const volumes = path.join(directory, 'volumes');
+  // To make what is there already is a write: a disk that takes none may still be read.
+  if (!fs.existsSync(volumes)) {
+    attempt(`create zone directory ${directory}`, () =>
+      fs.mkdirSync(volumes, {recursive: true, mode: 0o700}),
+    );
+  }
   return new DirectoryZone(name, directory);
 }
 
@@ -48,10 +53,16 @@ class DirectoryZone implements Zone {
   readonly name: string;
   readonly mirror = null;
   readonly #directory: string;
+  readonly #identity: string | null;
 
   constructor(name: string, directory: string) {
     this.name = name;
     this.#directory = directory;
+    this.#identity = identityOf(directory);
+  }
+
+  isInPlace(): boolean {
+    return this.#identity !== null && identityOf(this.#directory) === this.#identity;
   }
 
   readStoreRecord(): Buffer | null {
@@ -186,7 +197,7 @@ class DirectoryZone implements Zone {
     return attempt(`look at ${file}`, () => fs.statSync(file)).blocks * DISK_BLOCK_BYTES;
   }
 
-  adoptSegment(volume: VolumeNumber, segment: SegmentNumber, source: SegmentFile): void {
+  adoptSegment(volume: VolumeNumber, segment: SegmentNumber, source: SegmentSource): void {
     const {ranges} = source;
     assert(ranges !== null, 'a segment as it was written is copied in place');
     const file = this.#segmentPath(volume, segment);
@@ -196,7 +207,7 @@ class DirectoryZone implements Zone {
 
   #replaceCompact(
     {volume, segment}: {volume: VolumeNumber; segment: SegmentNumber},
-    source: SegmentFile,
+    source: SegmentSource,
     live: readonly SegmentRange[],
     temporary: string,
   ): void {
@@ -308,6 +319,14 @@ function listIfExists(directory: string): string[] {
     if (systemErrorCode(error) === 'ENOENT') return [];
     throw ioError(`list ${directory}`, error);
   }
+}
+
+/** Of the file system and the directory in it; null when it is not there. */
+function identityOf(directory: string): string | null {
+  const found = attempt(`look at ${directory}`, () =>
+    fs.statSync(directory, {throwIfNoEntry: false}),
+  );
+  return found === undefined ? null : `${found.dev}:${found.ino}`;
 }
 
 function readIfExists(file: string): Buffer | null {

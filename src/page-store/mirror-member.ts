@@ -66,7 +66,9 @@ export class Member {
 
   get state(): ZoneState {
     const {name: zone, standing, reason, sinceMs, progress} = this;
-    if (standing === 'broken') return {zone, state: 'degraded', reason, sinceMs};
+    // One that is tried again and has not answered yet is what it was.
+    const isTried = standing === 'catching-up' && this.hasStore === null && this.isVoter;
+    if (standing === 'broken' || isTried) return {zone, state: 'degraded', reason, sinceMs};
     if (this.isHung) {
       return {zone, state: 'degraded', reason: 'it does not answer', sinceMs: this.lastProgressMs};
     }

@@ -35,12 +35,15 @@ export type MirrorSettings = {
   readonly readMs: number;
   /** How long after a failure a zone is tried again. */
   readonly retryMs: number;
+  /** How often a keeper, which may have nothing to write for long, finds out whether it could. */
+  readonly probeMs: number;
 };
 
 export const MIRROR_DEFAULTS: MirrorSettings = {
   hangMs: 10_000,
   readMs: 1000,
   retryMs: 1000,
+  probeMs: Infinity,
 };
 
 /** How much less often a zone that does not count is tried. */
@@ -213,6 +216,12 @@ export class Members {
     this.#reportStates();
   }
 
+  /** It has said whether it has a store record. */
+  noteStore(member: Member, hasStore: boolean): void {
+    member.hasStore = hasStore;
+    this.#reportStates();
+  }
+
   /** True while an append may wait for this zone alone; a wait of `waitedMs` is taken from its credit. */
   spendCredit(member: Member, waitedMs: number): boolean {
     const nowMs = this.nowMs();
@@ -379,6 +388,8 @@ export class Members {
   #reportStates(): void {
     for (const member of this.all) {
       const {state} = member;
+      // To be still without one that does not count yet is no failure.
+      if (!member.isVoter && state.state === 'degraded') continue;
       const key = state.state === 'degraded' ? `degraded: ${state.reason}` : state.state;
       const last = this.#lastStates.get(member);
       if (last === key) continue;

@@ -50,7 +50,8 @@ export class MirrorReads {
       const failures = new Map<Member, string>();
       for (const member of this.#inOrder()) {
         if (lacking.includes(member)) continue;
-        const outcome = this.#ask(member, place, position, into.length);
+        const {readMs} = this.#members.settings;
+        const outcome = this.#ask(member, place, position, into.length, readMs);
         if (outcome === null) continue;
         if (outcome.ok) {
           into.set(outcome.bytes ?? []);
@@ -75,12 +76,18 @@ export class MirrorReads {
   }
 
   /** One zone's copy alone. Throws not-found or unavailable when it cannot be read. */
-  readCopy(place: SegmentPlace, copy: number, position: number, into: Uint8Array): number {
+  readCopy(
+    place: SegmentPlace,
+    copy: number,
+    position: number,
+    into: Uint8Array,
+    limitMs: number = this.#members.settings.readMs,
+  ): number {
     const member = this.#members.all[copy] as Member;
     let got = 0;
     while (got < into.length) {
       const piece = into.subarray(got, got + READ_BYTES);
-      const outcome = this.#ask(member, place, position + got, piece.length);
+      const outcome = this.#ask(member, place, position + got, piece.length, limitMs);
       if (outcome === null) {
         const text = `zone ${member.name} does not answer (${member.reason})`;
         throw new BorealisError('unavailable', 'zone-timeout', text);
@@ -134,10 +141,16 @@ export class MirrorReads {
     }
   }
 
-  #ask(member: Member, place: SegmentPlace, position: number, length: number): Outcome | null {
+  #ask(
+    member: Member,
+    place: SegmentPlace,
+    position: number,
+    length: number,
+    limitMs: number,
+  ): Outcome | null {
     if (member.standing === 'broken') return null;
     const operation = {kind: 'read', ...place, position, length} as const;
-    return this.#members.askOne(member, operation, this.#members.settings.readMs);
+    return this.#members.askOne(member, operation, limitMs);
   }
 
   /** Good zones first, those that may lack something last. */

@@ -70,7 +70,7 @@ export class MirrorStoreRecord {
       'write the store record',
       isWriteQuorum,
       member => {
-        member.hasStore = true;
+        this.#members.noteStore(member, true);
       },
     );
     this.#record = Buffer.from(bytes);
@@ -91,7 +91,7 @@ export class MirrorStoreRecord {
   /** A writer may still bring its own volume there; that the zone is whole is the keeper's matter. */
   #noteEmpty(answers: Answers, isStore: boolean): void {
     for (const [member, {bytes}] of answers) {
-      member.hasStore = bytes !== null || !isStore;
+      this.#members.noteStore(member, bytes !== null || !isStore);
       if (!member.hasStore && this.#role !== 'writer') {
         this.#members.break(member, 'it is new or was emptied');
       }

@@ -48,9 +48,12 @@ export class MirrorUpkeep {
   #lastTickMs = 0;
   #auditAtMs = 0;
   #auditRound = 1;
+  #probeAtMs: number;
 
   constructor(parts: UpkeepParts) {
+    const {members} = parts;
     this.#parts = parts;
+    this.#probeAtMs = members.nowMs() + members.settings.probeMs;
   }
 
   tick(): void {
@@ -59,17 +62,13 @@ export class MirrorUpkeep {
     this.#lastTickMs = members.nowMs();
     if (!this.#mayCatchUp()) return;
     for (const member of members.all) {
-      const channel = member.standing === 'broken' ? null : member.channel;
-      // One that is slow must not be given more and more of it.
-      if (channel !== null && channel.done('read') >= channel.submitted('read')) {
-        const ticket = channel.submit({kind: 'tidy'}, []);
-        if (ticket !== null) channel.forget('read', ticket);
-      }
+      this.#tidy(member);
       if (member.standing !== 'broken' || !members.reopen(member)) continue;
       stream.stopFeeding(member);
       this.#begin(member, this.#catchUp(member));
     }
     this.#audit();
+    this.#probe();
     this.step();
     members.refresh();
   }
@@ -133,6 +132,36 @@ export class MirrorUpkeep {
     for (const member of usable) this.#begin(member, this.#catchUp(member));
   }
 
+  /** Also tells whether the zone is still where it was, for one that nothing else is asked of. */
+  #tidy(member: Member): void {
+    const {members} = this.#parts;
+    const channel = member.standing === 'broken' ? null : member.channel;
+    // One that is slow must not be given more and more of it.
+    if (channel === null || channel.done('read') < channel.submitted('read')) return;
+    const ticket = channel.submit({kind: 'tidy'}, []);
+    if (ticket === null) return;
+    members.watch(member, 'read', ticket, outcome => {
+      if (!outcome.ok) members.break(member, outcome.message);
+    });
+  }
+
+  /** Of a keeper. One that hangs in it is seen to be hung as any that does nothing. */
+  #probe(): void {
+    const {members, role} = this.#parts;
+    const nowMs = members.nowMs();
+    if (role !== 'keeper' || nowMs < this.#probeAtMs) return;
+    this.#probeAtMs = nowMs + members.settings.probeMs;
+    for (const member of members.current()) {
+      const {channel} = member;
+      if (channel === null || channel.done('append') < channel.submitted('append')) continue;
+      const ticket = channel.submit({kind: 'probe'}, []);
+      if (ticket === null) continue;
+      members.watch(member, 'append', ticket, outcome => {
+        if (!outcome.ok) members.break(member, outcome.message);
+      });
+    }
+  }
+
   #begin(member: Member, job: Job): void {
     const noted = noting(job, this.#auditRound, member);
     this.#jobs.set(member, new JobRunner(this.#parts.members, member, noted));
@@ -174,6 +203,6 @@ function* rejoin({members, storeRecord}: UpkeepParts, member: Member): Job {
     return there !== null && isNewerRecord(Buffer.from(there), Buffer.from(bytes));
   });
   if (newer.length > 0 && members.isReadQuorum(newer)) throw new Error(MISSED_CHANGE);
-  member.hasStore = true;
+  members.noteStore(member, true);
   members.join(member, 0, 0);
 }

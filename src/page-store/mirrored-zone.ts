@@ -61,6 +61,8 @@ export function openMirroredZone(options: MirrorOptions): Zone {
 
 class MirroredZone implements Zone, Mirror {
   readonly mirror: Mirror = this;
+  /** Each of its zones is looked at by itself. */
+  readonly isInPlace: () => boolean = () => true;
   readonly #medium: ZoneMedium;
   readonly #members: Members;
   readonly #stream: MirrorStream;

@@ -50,7 +50,7 @@ export function* catchUpVolume(parts: VolumeCatchUp): Job {
   ];
   const storeRecord = good(store).bytes;
   checkSameStore(storeRecord, parts.storeRecord());
-  member.hasStore = storeRecord !== null;
+  members.noteStore(member, storeRecord !== null);
   // The record is the last that the keeper gives it. A process that sees another place under its name sees none.
   if (storeRecord === null && !member.isVoter) throw new Error(NOT_FILLED);
   const {value, bytes} = good(record);

@@ -3,7 +3,8 @@
  *
  * Fencing: after each sync it looks whether the volume's record is still the one that this writer
  * wrote last. A record of another writer ends this one (`writer-fenced`); one that is gone means that
- * the zone is, for bytes written to deleted files sync without an error.
+ * the zone is, for bytes written to deleted files sync without an error. So do those written to files
+ * of a directory that was moved away: a sync, and whatever finds its files by name, makes sure of that.
  */
 import {AssertionError, unreachable} from '../base/assert.ts';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
@@ -25,6 +26,7 @@ import type {
   SegmentFile,
   SegmentListing,
   SegmentRange,
+  SegmentSource,
   VolumeClaim,
   Zone,
 } from './zone.ts';
@@ -38,12 +40,19 @@ export type ExecutorParts = {
   readonly zone: Zone;
   /** Another zone of the mirror, to copy from. */
   readonly peer: (source: CopySource) => Zone;
+  /** Runs what waits for another zone's disk, which may hang: this zone must not be held up by it for ever. */
+  readonly away: <T>(call: () => T) => T;
   /** This zone holds everything up to `lsn` durably. */
   readonly publish: (lsn: number) => void;
 };
 
 export type Executed = {readonly value: unknown; readonly bytes: Uint8Array | null};
 const DONE: Executed = {value: null, bytes: null};
+
+/** What they do to files that are open comes to light at the next sync; what was claimed can be let go of. */
+const ANYWHERE: ReadonlySet<ZoneOperation['kind']> = new Set<ZoneOperation['kind']>([
+  ...(['read', 'write', 'truncate', 'unlock'] as const),
+]);
 
 export class ZoneExecutor {
   readonly #parts: ExecutorParts;
@@ -60,6 +69,7 @@ export class ZoneExecutor {
 
   /** @throws BorealisError of the zone. */
   run(operation: ZoneOperation, bytes: Buffer): Executed {
+    if (!ANYWHERE.has(operation.kind)) this.#demandPlace();
     return isOnSegments(operation)
       ? this.#runOnSegments(operation, bytes)
       : this.#runOnRecord(operation, bytes);
@@ -115,6 +125,7 @@ export class ZoneExecutor {
         this.#syncSegment(volume, segment);
       }
     }
+    this.#demandPlace();
     for (const volume of new Set(operations.map(operation => operation.volume))) {
       this.#checkWriter(volume);
     }
@@ -134,6 +145,11 @@ export class ZoneExecutor {
     switch (operation.kind) {
       case 'pass':
         return DONE;
+      case 'probe': {
+        const record = this.#zone.readStoreRecord();
+        if (record !== null) this.#zone.writeStoreRecord(record, record);
+        return DONE;
+      }
       case 'list-volumes':
         return {value: this.#zone.listVolumes(), bytes: null};
       case 'list-leftovers':
@@ -207,6 +223,12 @@ export class ZoneExecutor {
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
+  }
+
+  #demandPlace(): void {
+    if (this.#zone.isInPlace()) return;
+    const text = `the directory of zone ${this.#zone.name} was moved away`;
+    throw new BorealisError('unavailable', 'zone-lost', text);
   }
 
   #checkWriter(volume: VolumeNumber): void {
@@ -286,14 +308,21 @@ export class ZoneExecutor {
 
   #copy(operation: Extract<ZoneOperation, {kind: 'copy'}>): number {
     const {volume, segment, from, to, rewrite} = operation;
-    let input: SegmentFile;
+    const {peer} = this.#parts;
+    const isOwn = operation.source === this.#zone.name;
+    const away = <T>(call: () => T): T => (isOwn ? call() : this.#parts.away(call));
+    let file: SegmentFile;
     try {
-      input = this.#parts.peer(operation).openSegment(volume, segment);
+      file = away(() => peer(operation).openSegment(volume, segment));
     } catch (error) {
       // Swept since it was listed, or the other zone was lost: that alone is no reason to let go of this copy.
       if (!isNotFound(error)) throw error;
       return 0;
     }
+    const input: SegmentSource = {
+      ranges: file.ranges,
+      read: (...range) => away(() => file.read(...range)),
+    };
     const output = this.#target(volume, segment);
     try {
       // A compacted copy is taken whole, and holds all that is needed where the other one is not compacted.
@@ -307,7 +336,7 @@ export class ZoneExecutor {
       if (output.ranges !== null) return 0;
       return fillRange(input, output, {from, to, rewrite});
     } finally {
-      input.close();
+      file.close();
       output.close();
     }
   }

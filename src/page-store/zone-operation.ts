@@ -75,6 +75,8 @@ export type RecordOperation =
     })
   | {readonly kind: 'remove-leftover'; readonly name: string}
   | (InVolume & {readonly kind: 'read-volume-record'})
+  /** Writes the store record once more, if there is one: a disk may be there to read, and take no writes. */
+  | {readonly kind: 'probe'}
   /** Does nothing: its answer says that all before it is done. */
   | {readonly kind: 'pass'}
   | {readonly kind: 'read-store-record' | 'list-volumes' | 'list-leftovers' | 'free-bytes'};

@@ -60,6 +60,9 @@ export type SegmentFile = {
   repairCopy(copy: number, position: number, bytes: Uint8Array, what: string): void;
 };
 
+/** A segment as whoever copies it sees it. */
+export type SegmentSource = Pick<SegmentFile, 'ranges' | 'read'>;
+
 export type SegmentListing = {
   readonly segment: SegmentNumber;
   /** What it takes of the disk. */
@@ -168,6 +171,8 @@ export type MembershipState = {
 
 export type Zone = {
   readonly name: string;
+  /** False once its directory was moved away, or another one stands there: files that are open are the old one's. */
+  isInPlace(): boolean;
   /** The bytes of the store record, or null in a zone that is not yet part of a store. */
   readStoreRecord(): Buffer | null;
   /** `expected` is what the caller read last (null: none): anything else there is a conflict. */
@@ -201,7 +206,7 @@ export type Zone = {
     live: readonly SegmentRange[],
   ): number;
   /** Puts a compact segment of another zone in the place of this zone's copy, if any. Atomic and durable. */
-  adoptSegment(volume: VolumeNumber, segment: SegmentNumber, source: SegmentFile): void;
+  adoptSegment(volume: VolumeNumber, segment: SegmentNumber, source: SegmentSource): void;
   /** Removes what compactions that were cut off left. Only for the one process that compacts. */
   discardUnfinished(volume: VolumeNumber): void;
   /**

@@ -27,13 +27,17 @@ import {
 
 type Keeper = {zone: Zone; medium: SimulatedZones; events: ZoneEvent[]};
 
-function open(zones: readonly Zone[], role: MirrorRole = 'keeper', lastDelayMs = 0): Keeper {
+function open(
+  zones: readonly Zone[],
+  role: MirrorRole = 'keeper',
+  {lastDelayMs = 0, probeMs = Infinity} = {},
+): Keeper {
   const medium = new SimulatedZones(zones);
   Object.assign(medium.faults.at(-1) ?? {}, {delayMs: lastDelayMs});
   const events: ZoneEvent[] = [];
   const zone = openMirroredZone({
     ...{medium, role, onEvent: event => events.push(event)},
-    settings: {...MIRROR_DEFAULTS},
+    settings: {...MIRROR_DEFAULTS, probeMs},
     wallMs: () => medium.nowMs(),
   });
   openStore(zone);
@@ -136,6 +140,28 @@ describe('a zone that comes to a store of several', () => {
     check(c, made, 4);
   });
 
+  test('full, it is done without until there is room, though there is nothing to write', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as const;
+    const keeper = open(zones, 'keeper', {probeMs: 2000});
+    tick(keeper, 5);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy);
+    keeper.events.length = 0;
+    zones[2].faults.capacityBytes = 0;
+    for (let second = 0; second < 30; second++) {
+      tick(keeper, 1);
+      if (second < 3) continue;
+      expect(keeper.zone.mirror?.states()[2]).toMatchObject({
+        reason: expect.stringContaining('the disk is full'),
+      });
+    }
+    zones[2].faults.capacityBytes = Infinity;
+    tick(keeper, 5);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy);
+    const seen = keeper.events.flatMap(event => (event.type === 'state' ? [event.state] : []));
+    expect(seen.at(0)?.state).toBe('degraded');
+    expect(seen.filter(({state}) => state === 'healthy')).toHaveLength(1);
+  });
+
   test('of another store, it is left out', () => {
     const other = memory('c');
     openStore(other);
@@ -186,7 +212,7 @@ describe('a zone that comes to a store of several', () => {
     first.zone.close();
 
     const empty = memory('c');
-    const keeper = open([zones[0] as Zone, zones[1] as Zone, empty], 'keeper', 3000);
+    const keeper = open([zones[0] as Zone, zones[1] as Zone, empty], 'keeper', {lastDelayMs: 3000});
     expect(keeper.zone.mirror?.states()[2]?.state).toBe('degraded');
     for (let second = 0; second < 30; second++) {
       tick(keeper, 1);
@@ -337,6 +363,33 @@ describe('what a zone that catches up must not lose', () => {
     for (const one of zones) one.kill();
     const again = open(zones, 'writer');
     check(again.zone, volume, 2);
+  });
+
+  test('a volume is opened though its zones answer more slowly than a read waits for', () => {
+    const zones = [memory('a'), memory('b')] as const;
+    const first = open(zones);
+    const volume = allocateVolume(first.zone);
+    const options = {volume, nodeCacheBytes: 0} as const;
+    const crashed = openVolumeIn({...options, zone: first.zone, create: true});
+    crashed.changePage(5, 0, false).fill(7);
+    crashed.endOperation();
+    crashed.barrier();
+    first.medium.finish();
+    for (const slow of [0, 1]) {
+      for (const zone of zones) zone.kill();
+      const medium = new SimulatedZones(zones);
+      Object.assign(medium.faults[slow] ?? {}, {delayMs: 3000});
+      const parts = {
+        medium,
+        settings: MIRROR_DEFAULTS,
+        role: 'writer',
+        onEvent: () => undefined,
+      } as const;
+      const opened = openVolumeIn({...options, zone: openMirroredZone(parts), create: false});
+      const into = Buffer.alloc(PAGE_SIZE_BYTES);
+      opened.readPages(5, 0, 1, into, 0);
+      expect(into.equals(Buffer.alloc(PAGE_SIZE_BYTES, 7))).toBe(true);
+    }
   });
 
   test('a writer whose zones have all missed something says so, and does not wait for ever', () => {

@@ -2,8 +2,7 @@ import {readFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import type {Command} from 'commander';
 import {BorealisError, systemErrorCode} from '../../base/errors.ts';
-import {AUTHORITY_FILE} from '../../cluster/certificate-authority.ts';
-import {describeAuthority} from '../../cluster/certificates.ts';
+import {AUTHORITY_FILE} from '../../cluster/data-directory.ts';
 import {borealisCommand, contextOf, type CommonOptions} from '../command.ts';
 
 export function caCommand(): Command {
@@ -35,6 +34,7 @@ async function ca(options: CommonOptions): Promise<void> {
       error,
     );
   }
+  const {describeAuthority} = await import('../../cluster/certificates.ts');
   const {identifier, thumbprint, validFrom, validTill} = describeAuthority(certificate);
   terminal.result(
     {

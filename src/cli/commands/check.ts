@@ -1,5 +1,5 @@
 import type {Command} from 'commander';
-import {checkDataDirectory, zonesOf, type CheckReport} from '../../cluster/check.ts';
+import type {CheckReport} from '../../cluster/check.ts';
 import {borealisCommand, contextOf, type CommonOptions} from '../command.ts';
 import {EXIT_FAILED, EXIT_OK} from '../exit-status.ts';
 import {formatCount} from '../format/quantity.ts';
@@ -26,6 +26,7 @@ export function checkCommand(): Command {
 
 async function check(options: Options): Promise<void> {
   const {terminal, dataDirectory} = contextOf(options);
+  const {checkDataDirectory, zonesOf} = await import('../../cluster/check.ts');
   const report = await checkDataDirectory({
     directory: dataDirectory,
     zones: zonesOf(dataDirectory),

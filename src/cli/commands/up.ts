@@ -1,8 +1,8 @@
 import {Option, type Command} from 'commander';
 import {BorealisError} from '../../base/errors.ts';
+import {findEngines} from '../../cluster/find-engines.ts';
 import {borealisCommand, contextOf, type CommonOptions} from '../command.ts';
 import {parseZoneOption, type ZoneOption} from '../../cluster/zone-list.ts';
-import {findEngines} from '../../cluster/find-engines.ts';
 import {dataOption} from '../data-directory.ts';
 import {shellQuote} from '../format/connection-url.ts';
 import {renderFields} from '../format/table.ts';
@@ -88,7 +88,7 @@ async function up(options: Options): Promise<void> {
   const {terminal, dataDirectory} = contextOf(options);
   const port = parsePort(options.port, '--port', 0);
   const scrubEveryMs = parseScrubEvery(options.scrubEvery);
-  const logger = openServiceLog(options);
+  const logger = await openServiceLog(options);
   const isQuiet = options.logFormat === 'json';
   const step = <T>(name: string, work: () => Promise<T>): Promise<T> =>
     isQuiet ? work() : terminal.step(name, work);

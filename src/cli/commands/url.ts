@@ -1,6 +1,6 @@
 import {join} from 'node:path';
 import type {Command} from 'commander';
-import {AUTHORITY_FILE} from '../../cluster/certificate-authority.ts';
+import {AUTHORITY_FILE} from '../../cluster/data-directory.ts';
 import {borealisCommand, withService, type CommonOptions} from '../command.ts';
 import {connectionUrl} from '../format/connection-url.ts';
 import {knownTarget, passwordUnknown} from '../operations.ts';

@@ -2,9 +2,9 @@ import {fork, type ChildProcess} from 'node:child_process';
 import {once} from 'node:events';
 import {renameSync} from 'node:fs';
 import {join} from 'node:path';
-import {fileURLToPath} from 'node:url';
 import {afterAll, beforeAll, expect, test} from 'vitest';
 import {sleep} from '../../base/clock.ts';
+import {entryPoint} from '../../base/entry-point.ts';
 import type {VolumeNumber} from '../../page-store/ids.ts';
 import {startPglite} from './pglite-engine.ts';
 import {connect, sqlState, value} from './testing/client.ts';
@@ -26,9 +26,9 @@ afterAll(() => {
 
 async function serve(volume: VolumeNumber): Promise<{child: ChildProcess; port: number}> {
   const child = fork(
-    fileURLToPath(new URL('testing/instance-process.ts', import.meta.url)),
+    entryPoint('engine/pglite/testing/instance-process'),
     [JSON.stringify(store.config(volume))],
-    {execArgv: ['--import', 'tsx']},
+    {execArgv: []},
   );
   children.push(child);
   const [message] = (await once(child, 'message')) as [{port: number}];

@@ -115,6 +115,7 @@ export class SimulatedZones implements ZoneMedium {
     const channel = new SimulatedChannel(this, index, {
       zone: zoneNamed(name),
       peer: ({source}) => zoneNamed(source),
+      away: call => call(),
       publish: lsn => this.board.publish(slot, lsn),
     });
     this.#channels.push(channel);

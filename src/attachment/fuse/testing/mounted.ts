@@ -4,7 +4,6 @@ import {chownSync, mkdirSync, mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {createInterface} from 'node:readline';
-import {fileURLToPath} from 'node:url';
 import type {VolumeNumber} from '../../../page-store/ids.ts';
 import {entryPoint} from '../../../base/entry-point.ts';
 import {fuseDevice} from '../mount.ts';
@@ -62,17 +61,11 @@ export class Mounted {
       ...{asRoot, user: ENGINE_USER},
       servingWorker:
         backing === 'memory'
-          ? fileURLToPath(new URL('memory-worker.mjs', import.meta.url))
+          ? entryPoint('attachment/fuse/testing/memory-worker')
           : entryPoint('attachment/fuse/serving-worker'),
     };
-    const main = fileURLToPath(new URL('mount-main.ts', import.meta.url));
-    const argv = [
-      process.execPath,
-      '--import',
-      import.meta.resolve('tsx'),
-      main,
-      JSON.stringify(config),
-    ];
+    const main = entryPoint('attachment/fuse/testing/mount-main');
+    const argv = [process.execPath, main, JSON.stringify(config)];
     const [program = '', ...args] = namespaceCommand(argv, {asRoot});
     this.process = spawn(program, args, uid === undefined ? {} : {uid, gid: uid});
     this.process.stderr.setEncoding('utf8').on('data', (text: string) => (this.#log += text));
