@@ -9,7 +9,7 @@
 import {AssertionError, unreachable} from '../base/assert.ts';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
-import {compareVersions, recordVersion} from './record.ts';
+import {compareVersions, isSoundRecord, recordVersion} from './record.ts';
 import {fillRange} from './fill-range.ts';
 import {SegmentCache} from './segment-cache.ts';
 import {
@@ -358,6 +358,10 @@ function expectedRecord(
   force: boolean,
 ): Buffer | null | 'there' {
   if (found?.equals(bytes) === true) return 'there';
+  if (!force && !isSoundRecord(found)) {
+    // It does not say whose it is. A zone that catches up is given the right one.
+    throw new BorealisError('corrupt', 'record-corrupt', 'a record: its checksum does not hold');
+  }
   if (force) {
     const older = compareVersions(versionOf(found), versionOf(bytes)) < 0;
     if (older) return found;

@@ -211,9 +211,10 @@ export type Zone = {
   discardUnfinished(volume: VolumeNumber): void;
   /**
    * Claims the volume for a writer in this process until the claim is released or the process dies.
-   * Conflict `volume-locked` while another process holds it.
+   * Conflict `volume-locked` while another process holds it; a zone of several waits a moment for one that
+   * only looks, unless `isPatient` is false.
    */
-  lockVolume(volume: VolumeNumber): VolumeClaim;
+  lockVolume(volume: VolumeNumber, isPatient?: boolean): VolumeClaim;
   /** Names of files that a crash left behind and that mean nothing, for people to read. */
   leftovers(): string[];
   /** Removes one of `leftovers`. Only while nobody writes to the store. */
