@@ -33,7 +33,7 @@ export function levelVolume(options: LevelOptions): void {
   openVolumeIn({...options, create: false, isPatient: false}).close();
 }
 
-/** All of them. Returns how many were opened. One that is in use is left to its writer. */
+/** All of them. Returns how many were opened. One that is in use is left to its writer, and not waited for: there may be many. */
 export function levelIdleVolumes(options: Omit<LevelOptions, 'volume'>): number {
   const {zone} = options;
   if (zone.mirror === null) return 0;
