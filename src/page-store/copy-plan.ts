@@ -2,7 +2,7 @@
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import type {Ask, Job} from './mirror-job.ts';
 import type {Member} from './mirror-member.ts';
-import {outcomeError} from './mirror-members.ts';
+import {outcomeError} from './zone-operation.ts';
 import type {RecordVersion} from './record.ts';
 import {LISTING_PAGE, type Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';

@@ -14,7 +14,7 @@
  *           is asked of all of them that are not broken, and of a read quorum at least (membership.ts).
  * Learner:  a zone that does not count yet, or any more. It is treated as one that catches up.
  */
-import {BorealisError, type ErrorKind} from '../base/errors.ts';
+import {BorealisError} from '../base/errors.ts';
 import {
   describeQuorum,
   isReadQuorum,
@@ -52,7 +52,6 @@ const LEARNER_RETRIES = 5;
 const LOOK_AGAIN_MS = 100;
 /** A zone may hold up appends for this part of the time. */
 const STALL_CREDIT_SHARE = 0.05;
-const NO_BYTES: readonly Uint8Array[] = [];
 
 type Watched = {
   member: Member;
@@ -249,7 +248,7 @@ export class Members {
     member: Member,
     operation: ZoneOperation,
     limitMs: number,
-    bytes: readonly Uint8Array[] = NO_BYTES,
+    bytes: readonly Uint8Array[] = [],
   ): Outcome | null {
     const answers = this.askAll({
       members: () => [member],
@@ -293,7 +292,7 @@ export class Members {
         let own = asked.get(member);
         if (own === undefined || own.channel !== channel) {
           const request = operation(member);
-          const ticket = channel.submit(request, bytes ?? NO_BYTES);
+          const ticket = channel.submit(request, bytes ?? []);
           own = ticket === null ? undefined : {line: lineOf(request), ticket, channel};
           if (own !== undefined) asked.set(member, own);
         }
@@ -398,16 +397,4 @@ export class Members {
       if (!isFirst) this.#report({type: 'state', atMs: this.#wallMs(), state});
     }
   }
-}
-
-export function outcomeError({
-  kind,
-  code,
-  message,
-}: {
-  readonly kind: ErrorKind;
-  readonly code: string;
-  readonly message: string;
-}): BorealisError {
-  return new BorealisError(kind, code, message);
 }

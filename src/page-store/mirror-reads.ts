@@ -7,7 +7,8 @@
  */
 import {BorealisError} from '../base/errors.ts';
 import type {Member} from './mirror-member.ts';
-import {outcomeError, type Members} from './mirror-members.ts';
+import type {Members} from './mirror-members.ts';
+import {outcomeError} from './zone-operation.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import type {Repair, SegmentPlace} from './mirrored-segment.ts';
 import type {Outcome} from './zone-operation.ts';

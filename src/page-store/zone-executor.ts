@@ -9,7 +9,8 @@
 import {AssertionError, unreachable} from '../base/assert.ts';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
-import {compareVersions, isSoundRecord, recordVersion} from './record.ts';
+import {expectedRecord, recordChanged} from './expected-record.ts';
+import {compareVersions, recordVersion} from './record.ts';
 import {fillRange} from './fill-range.ts';
 import {SegmentCache} from './segment-cache.ts';
 import {
@@ -348,35 +349,6 @@ function holdsAll({ranges}: SegmentFile, wanted: readonly SegmentRange[]): boole
   return wanted.every(({start, end}) =>
     ranges.some(range => range.start <= start && range.end >= end),
   );
-}
-
-/** What the driver is to find in place of `bytes`; `there` when it has them already. */
-function expectedRecord(
-  found: Buffer | null,
-  bytes: Buffer,
-  expected: string | null,
-  force: boolean,
-): Buffer | null | 'there' {
-  if (found?.equals(bytes) === true) return 'there';
-  if (!force && !isSoundRecord(found)) {
-    // It does not say whose it is. A zone that catches up is given the right one.
-    throw new BorealisError('corrupt', 'record-corrupt', 'a record: its checksum does not hold');
-  }
-  if (force) {
-    const older = compareVersions(versionOf(found), versionOf(bytes)) < 0;
-    if (older) return found;
-  } else if ((found?.toString('latin1') ?? null) === expected) {
-    return found;
-  }
-  throw recordChanged('a record was changed by someone else');
-}
-
-function versionOf(bytes: Buffer | null): ReturnType<typeof recordVersion> {
-  return bytes === null ? null : recordVersion(bytes);
-}
-
-function recordChanged(text: string): BorealisError {
-  return new BorealisError('conflict', 'record-changed', text);
 }
 
 function isNotFound(error: unknown): boolean {

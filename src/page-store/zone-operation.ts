@@ -8,7 +8,7 @@
  * done is seen from the line's progress, and one that fails stops the line for good, so that what is
  * done is always a prefix of what was asked.
  */
-import type {ErrorKind} from '../base/errors.ts';
+import {BorealisError, type ErrorKind} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import type {SegmentRange} from './zone.ts';
 
@@ -124,4 +124,16 @@ export function lineOf(operation: ZoneOperation): LineName {
 /** It is part of a log that is being written: it has no answer, and its failure stops the line. */
 export function isStreamed(operation: ZoneOperation): boolean {
   return STREAMED_KINDS.has(operation.kind);
+}
+
+export function outcomeError({
+  kind,
+  code,
+  message,
+}: {
+  readonly kind: ErrorKind;
+  readonly code: string;
+  readonly message: string;
+}): BorealisError {
+  return new BorealisError(kind, code, message);
 }
