@@ -5,7 +5,7 @@ import {join} from 'node:path';
 import {RDS} from '@aws-sdk/client-rds';
 import pg from 'pg';
 import {pino} from 'pino';
-import {afterEach, beforeEach, describe, expect, test} from 'vitest';
+import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, test} from 'vitest';
 import {probeFuse} from '../src/attachment/fuse/probe.ts';
 import {sleep} from '../src/base/clock.ts';
 import {entryPoint} from '../src/base/entry-point.ts';
@@ -29,7 +29,7 @@ describe.each(runtimes)('a cluster on %s', engineRuntime => {
   let rds: RDS;
   let port: number;
 
-  beforeEach(async () => {
+  beforeAll(async () => {
     root = mkdtempSync(join(tmpdir(), 'borealis-lifecycle-'));
     service = await startService({
       dataDirectory: join(root, 'data'),
@@ -41,6 +41,15 @@ describe.each(runtimes)('a cluster on %s', engineRuntime => {
     });
     const {url: endpoint, region, credentials} = service;
     rds = new RDS({endpoint, region, credentials});
+  });
+
+  afterAll(async () => {
+    rds.destroy();
+    await service.close();
+    rmSync(root, {recursive: true});
+  });
+
+  beforeEach(async () => {
     const created = await rds.createDBCluster({
       DBClusterIdentifier: 'orders',
       Engine: 'aurora-postgresql',
@@ -58,9 +67,20 @@ describe.each(runtimes)('a cluster on %s', engineRuntime => {
   });
 
   afterEach(async () => {
-    rds.destroy();
-    await service.close();
-    rmSync(root, {recursive: true});
+    const {DBInstances = []} = await rds.describeDBInstances({});
+    for (const {DBInstanceIdentifier} of DBInstances) {
+      await rds.deleteDBInstance({DBInstanceIdentifier});
+    }
+    const {DBClusters = []} = await rds.describeDBClusters({});
+    for (const {DBClusterIdentifier} of DBClusters) {
+      await rds.deleteDBCluster({DBClusterIdentifier, SkipFinalSnapshot: true});
+    }
+    await becomes(async () => (await rds.describeDBClusters({})).DBClusters?.length, 0);
+    const {DBClusterParameterGroups = []} = await rds.describeDBClusterParameterGroups({});
+    for (const {DBClusterParameterGroupName} of DBClusterParameterGroups) {
+      if (DBClusterParameterGroupName !== 'tuned') continue;
+      await rds.deleteDBClusterParameterGroup({DBClusterParameterGroupName});
+    }
   });
 
   async function instanceIs(status: string): Promise<void> {

@@ -2,7 +2,7 @@
  * `kill -9` of the service with real engines on real volumes: what was acknowledged is there after the
  * next start, at the same address, and nothing of the killed one runs on. Needs `npm run build`.
  */
-import {spawn, type ChildProcess} from 'node:child_process';
+import {execFileSync, spawn, type ChildProcess} from 'node:child_process';
 import {once} from 'node:events';
 import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -16,7 +16,7 @@ import {
   RestoreDBClusterToPointInTimeCommand,
 } from '@aws-sdk/client-rds';
 import pg from 'pg';
-import {afterEach, beforeEach, describe, expect, test} from 'vitest';
+import {afterAll, afterEach, beforeAll, beforeEach, describe, expect, test} from 'vitest';
 import {probeFuse} from '../src/attachment/fuse/probe.ts';
 import {sleep} from '../src/base/clock.ts';
 import {entryPoint} from '../src/base/entry-point.ts';
@@ -29,19 +29,45 @@ const ready = fuse.available && existsSync(entryPoint('cli/main'));
 
 let root: string;
 let child: ChildProcess | undefined;
+/** Where a data directory with the cluster of `create` was left by a service that stopped in order. */
+let prepared = '';
+
+beforeAll(async () => {
+  if (!ready) return;
+  root = mkdtempSync(join(tmpdir(), 'borealis-kill-'));
+  prepared = root;
+  const {rds} = await up();
+  await create(rds);
+  await query((await clusters(rds)).get('orders') ?? 0, 'SELECT 1');
+  await end();
+});
+
+afterAll(() => {
+  if (prepared !== '') rmSync(prepared, {recursive: true});
+});
 
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'borealis-kill-'));
 });
 
 afterEach(async () => {
+  await end();
+  rmSync(root, {recursive: true});
+});
+
+async function end(): Promise<void> {
   if (child !== undefined && child.exitCode === null && child.signalCode === null) {
     child.kill('SIGTERM');
     await once(child, 'exit');
   }
   await eventually('no process is left', () => leftovers().length === 0);
-  rmSync(root, {recursive: true});
-});
+}
+
+/** As `up` and `create`, on a copy of what is prepared. */
+async function upWithCluster(crashAt?: string): ReturnType<typeof up> {
+  execFileSync('cp', ['-a', join(prepared, 'data'), join(root, 'data')]);
+  return up(crashAt);
+}
 
 /** Starts the service in a process of its own and connects to it. */
 async function up(crashAt?: string): Promise<{rds: RDSClient; service: ChildProcess}> {
@@ -155,8 +181,7 @@ async function query(port: number, sql: string, host?: string): Promise<Record<s
 
 describe.runIf(ready)('after kill -9', () => {
   test('while clients write, every acknowledged row is there at the same address', async () => {
-    const first = await up();
-    await create(first.rds);
+    const first = await upWithCluster();
     const port = (await clusters(first.rds)).get('orders') ?? 0;
     await query(port, 'CREATE TABLE t (n int PRIMARY KEY)');
     let acknowledged = 0;
@@ -181,8 +206,7 @@ describe.runIf(ready)('after kill -9', () => {
   test.each([null, 'failover.after-swap'])(
     'with readers (at %s) all come back at the same addresses',
     async crashAt => {
-      const first = await up(crashAt ?? undefined);
-      await create(first.rds);
+      const first = await upWithCluster(crashAt ?? undefined);
       const port = (await clusters(first.rds)).get('orders') ?? 0;
       await query(port, 'CREATE TABLE t AS SELECT 1 AS n');
       await addInstance(first.rds, 'orders', 'orders-reader');
@@ -229,8 +253,7 @@ describe.runIf(ready)('after kill -9', () => {
     ['cluster.clone.before-fork', false],
     ['cluster.clone.after-fork', true],
   ])('at %s the clone is there whole or not at all', async (crashAt, isThere) => {
-    const first = await up(crashAt);
-    await create(first.rds);
+    const first = await upWithCluster(crashAt);
     const port = (await clusters(first.rds)).get('orders') ?? 0;
     await query(port, 'CREATE TABLE t AS SELECT generate_series(1, 1000) AS n');
     await expect(clone(first.rds)).rejects.toThrow();

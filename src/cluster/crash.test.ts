@@ -8,7 +8,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, test, vi} from 'vitest';
 import {entryPoint} from '../base/entry-point.ts';
-import type {CrashReport} from './testing/crash-child.ts';
+import {playScenario, type CrashReport} from './testing/crash-scenarios.ts';
 import {freePort} from './testing/fakes.ts';
 import {writeZonePlan} from './zone-list.ts';
 
@@ -21,10 +21,10 @@ let prepared: string;
 let before: CrashReport;
 let directoryCount = 0;
 
-beforeAll(() => {
+beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'borealis-crash-'));
   prepared = newDirectory();
-  before = play(prepared, 'create');
+  before = await playScenario(prepared, 'create');
 });
 
 afterAll(() => rmSync(root, {recursive: true}));
@@ -33,30 +33,20 @@ function newDirectory(): string {
   return mkdtempSync(join(root, `${directoryCount++}-`));
 }
 
-function run(directory: string, scenario: string, crashAt?: string): ReturnType<typeof spawnSync> {
-  return spawnSync(process.execPath, [CHILD, directory, scenario], {
-    encoding: 'utf8',
-    timeout: 30_000,
-    env: {...process.env, ...(crashAt === undefined ? {} : {BOREALIS_CRASH_AT: crashAt})},
-  });
-}
-
-function play(directory: string, scenario: string): CrashReport {
-  const result = run(directory, scenario);
-  expect(result.status, String(result.stderr)).toBe(0);
-  return JSON.parse(String(result.stdout)) as CrashReport;
-}
-
-/** Plays `scenario` until the crash point, starts again, and returns what is there then. */
-function crash(
+/** Plays `scenario` in a process of its own until the crash point, starts again, and returns what is there then. */
+async function crash(
   directory: string,
   scenario: string,
   crashAt: string,
   status = 'available',
-): CrashReport {
-  const result = run(directory, scenario, crashAt);
-  expect(result.signal, `${crashAt} was reached\n${String(result.stderr)}`).toBe('SIGKILL');
-  const after = play(directory, 'look');
+): Promise<CrashReport> {
+  const {signal, stderr} = spawnSync(process.execPath, [CHILD, directory, scenario], {
+    encoding: 'utf8',
+    timeout: 30_000,
+    env: {...process.env, BOREALIS_CRASH_AT: crashAt},
+  });
+  expect(signal, `${crashAt} was reached\n${stderr}`).toBe('SIGKILL');
+  const after = await playScenario(directory, 'look');
   // Every volume belongs to somebody, and everybody has its volume.
   const owned = [
     ...after.golden,
@@ -83,8 +73,10 @@ function expectOrdersUnharmed(after: CrashReport): void {
 }
 
 describe('a service that is killed while it creates a cluster', () => {
-  test('before the intent is recorded has none', () => {
-    expect(crash(newDirectory(), 'create', 'cluster.new.before-record').clusters).toEqual([]);
+  test('before the intent is recorded has none', async () => {
+    expect((await crash(newDirectory(), 'create', 'cluster.new.before-record')).clusters).toEqual(
+      [],
+    );
   });
 
   test.each([
@@ -99,8 +91,8 @@ describe('a service that is killed while it creates a cluster', () => {
     'cluster.create.before-fork',
     'cluster.create.after-fork',
     'cluster.create.after-available',
-  ])('at %s finishes it', crashAt => {
-    const after = crash(newDirectory(), 'create', crashAt);
+  ])('at %s finishes it', async crashAt => {
+    const after = await crash(newDirectory(), 'create', crashAt);
     expect(after.clusters.map(cluster => cluster.identifier)).toEqual(['orders']);
     expect(after.words).toEqual({orders: 'golden'});
   });
@@ -112,15 +104,15 @@ describe('a service that is killed while it starts an instance', () => {
     'instance.start.after-spawn',
     'instance.start.before-available',
     'instance.start.after-available',
-  ])('at %s finishes it', crashAt => {
-    const after = crash(newDirectory(), 'create', crashAt);
+  ])('at %s finishes it', async crashAt => {
+    const after = await crash(newDirectory(), 'create', crashAt);
     expect(after.instances.map(each => each.identifier)).toEqual(['orders-writer']);
   });
 
   test.each(['instance.new.before-record', 'instance.new.after-record'])(
     'at %s keeps the cluster',
-    crashAt => {
-      const after = crash(newDirectory(), 'create', crashAt);
+    async crashAt => {
+      const after = await crash(newDirectory(), 'create', crashAt);
       expect(after.clusters).toHaveLength(1);
       expect(after.instances).toHaveLength(crashAt.includes('after') ? 1 : 0);
     },
@@ -130,8 +122,8 @@ describe('a service that is killed while it starts an instance', () => {
 describe('a service that is killed while it clones', () => {
   test.each(['cluster.new.before-record', 'cluster.new.after-record', 'cluster.clone.before-fork'])(
     'at %s undoes the clone',
-    crashAt => {
-      const after = crash(copyOfPrepared(), 'clone', crashAt);
+    async crashAt => {
+      const after = await crash(copyOfPrepared(), 'clone', crashAt);
       expectOrdersUnharmed(after);
       expect(after.clusters).toHaveLength(1);
     },
@@ -139,8 +131,8 @@ describe('a service that is killed while it clones', () => {
 
   test.each(['fake.fork.after-write', 'cluster.clone.after-fork', 'cluster.clone.after-available'])(
     'at %s finishes the clone',
-    crashAt => {
-      const after = crash(copyOfPrepared(), 'clone', crashAt);
+    async crashAt => {
+      const after = await crash(copyOfPrepared(), 'clone', crashAt);
       expectOrdersUnharmed(after);
       expect(after.words['copy']).toBe('golden a');
     },
@@ -152,8 +144,8 @@ describe('a service that is killed while it changes the master password', () => 
     'cluster.modify.after-intent',
     'cluster.modify.before-record',
     'cluster.modify.after-record',
-  ])('at %s finishes it', crashAt =>
-    expectOrdersUnharmed(crash(copyOfPrepared(), 'modify', crashAt)),
+  ])('at %s finishes it', async crashAt =>
+    expectOrdersUnharmed(await crash(copyOfPrepared(), 'modify', crashAt)),
   );
 });
 
@@ -163,8 +155,8 @@ describe('a service that is killed while it adds a reader', () => {
     'reader.start.after-record',
     'fake.fork.after-write',
     'reader.start.after-fork',
-  ])('at %s finishes it on a fork of its own', crashAt => {
-    const after = crash(copyOfPrepared(), 'reader', crashAt);
+  ])('at %s finishes it on a fork of its own', async crashAt => {
+    const after = await crash(copyOfPrepared(), 'reader', crashAt);
     expectOrdersUnharmed(after);
     expect(after.instances.map(({role}) => role)).toEqual(['reader', 'writer']);
     expect(after.scratch).toHaveLength(1);
@@ -177,8 +169,8 @@ describe('a service that is killed while it fails over', () => {
     ['failover', 'reader.end.before-volume'],
     ['failover', 'reader.end.after-volume'],
     ['death', 'failover.after-swap'],
-  ])('(%s) at %s has the new writer on the cluster volume', (scenario, crashAt) => {
-    const after = crash(copyOfPrepared(), scenario, crashAt);
+  ])('(%s) at %s has the new writer on the cluster volume', async (scenario, crashAt) => {
+    const after = await crash(copyOfPrepared(), scenario, crashAt);
     expect(after.instances).toMatchObject([
       {identifier: 'orders-reader', role: 'writer'},
       {identifier: 'orders-writer', role: 'reader'},
@@ -196,8 +188,8 @@ describe('a service that is killed while it fails over', () => {
     ['delete-reader', 'instance.delete.after-intent', 'orders-writer'],
     ['delete-reader', 'reader.end.before-volume', 'orders-writer'],
     ['delete-reader', 'instance.delete.after-stop', 'orders-writer'],
-  ])('or deletes (%s) at %s has %s as its writer', (scenario, crashAt, writer) => {
-    const after = crash(copyOfPrepared(), scenario, crashAt);
+  ])('or deletes (%s) at %s has %s as its writer', async (scenario, crashAt, writer) => {
+    const after = await crash(copyOfPrepared(), scenario, crashAt);
     expect(after.instances).toMatchObject([{identifier: writer, role: 'writer'}]);
     expect(after.words['orders']).toBe('golden a');
     expect(after.scratch).toEqual([]);
@@ -208,8 +200,8 @@ test.each([
   ['endpoint.new.before-record', []],
   ['endpoint.new.after-record', ['reports']],
   ['endpoint.delete.after-record', []],
-])('a service that is killed at %s has the custom endpoints %j', (crashAt, endpoints) => {
-  const after = crash(copyOfPrepared(), 'endpoint', crashAt);
+])('a service that is killed at %s has the custom endpoints %j', async (crashAt, endpoints) => {
+  const after = await crash(copyOfPrepared(), 'endpoint', crashAt);
   expectOrdersUnharmed(after);
   expect(after.endpoints).toEqual(endpoints);
 });
@@ -217,9 +209,9 @@ test.each([
 describe('a service that is killed while it changes a cluster or its instance', () => {
   let stopped: string;
 
-  beforeAll(() => {
+  beforeAll(async () => {
     stopped = copyOfPrepared();
-    play(stopped, 'stop');
+    await playScenario(stopped, 'stop');
   });
 
   test.each([
@@ -227,8 +219,8 @@ describe('a service that is killed while it changes a cluster or its instance', 
     'cluster.stop.before-engines',
     'cluster.stop.before-record',
     'cluster.stop.after-record',
-  ])('stops it at %s, with its data', crashAt => {
-    const after = crash(copyOfPrepared(), 'stop', crashAt, 'stopped');
+  ])('stops it at %s, with its data', async crashAt => {
+    const after = await crash(copyOfPrepared(), 'stop', crashAt, 'stopped');
     expect(after.words['orders']).toBe('golden a');
     expect(after.instances).toHaveLength(1);
   });
@@ -237,16 +229,16 @@ describe('a service that is killed while it changes a cluster or its instance', 
     'cluster.start.after-intent',
     'cluster.start.before-record',
     'cluster.start.after-record',
-  ])('starts it at %s', crashAt => {
+  ])('starts it at %s', async crashAt => {
     const directory = newDirectory();
     cpSync(stopped, directory, {recursive: true});
-    expectOrdersUnharmed(crash(directory, 'start', crashAt));
+    expectOrdersUnharmed(await crash(directory, 'start', crashAt));
   });
 
   test.each(['cluster.modify.after-intent', 'instance.configure.before-record'])(
     'brings parameters at %s',
-    crashAt => {
-      const after = crash(copyOfPrepared(), 'configure', crashAt);
+    async crashAt => {
+      const after = await crash(copyOfPrepared(), 'configure', crashAt);
       expectOrdersUnharmed(after);
       expect(after.parameters['orders-writer']).toMatchObject({work_mem: '8192'});
     },
@@ -257,8 +249,8 @@ describe('a service that is killed while it changes a cluster or its instance', 
     'instance.restart.before-stop',
     'instance.restart.before-record',
     'instance.restart.after-record',
-  ])('reboots the instance at %s', crashAt => {
-    expectOrdersUnharmed(crash(copyOfPrepared(), 'reboot', crashAt));
+  ])('reboots the instance at %s', async crashAt => {
+    expectOrdersUnharmed(await crash(copyOfPrepared(), 'reboot', crashAt));
   });
 
   test.each([
@@ -266,8 +258,8 @@ describe('a service that is killed while it changes a cluster or its instance', 
     'instance.restart.before-stop',
     'instance.restart.before-record',
     'instance.restart.after-record',
-  ])('renames the instance at %s', crashAt => {
-    const after = crash(copyOfPrepared(), 'resize', crashAt);
+  ])('renames the instance at %s', async crashAt => {
+    const after = await crash(copyOfPrepared(), 'resize', crashAt);
     expect(after.instances).toEqual([{...before.instances[0], identifier: 'renamed-writer'}]);
   });
 
@@ -276,8 +268,8 @@ describe('a service that is killed while it changes a cluster or its instance', 
     'cluster.rename.before-engines',
     'cluster.rename.before-record',
     'cluster.rename.after-record',
-  ])('renames the cluster at %s', crashAt => {
-    const after = crash(copyOfPrepared(), 'rename', crashAt);
+  ])('renames the cluster at %s', async crashAt => {
+    const after = await crash(copyOfPrepared(), 'rename', crashAt);
     expect(after.clusters).toEqual([{...before.clusters[0], identifier: 'renamed'}]);
     expect(after.words).toEqual({renamed: 'golden a'});
   });
@@ -289,7 +281,7 @@ describe('a service that is killed while it changes a cluster or its instance', 
   ])('moves it to another port at %s', async crashAt => {
     const port = await freePort();
     vi.stubEnv('ANOTHER_PORT', String(port));
-    const after = crash(copyOfPrepared(), 'port', crashAt);
+    const after = await crash(copyOfPrepared(), 'port', crashAt);
     vi.unstubAllEnvs();
     expect(after.clusters).toEqual([{...before.clusters[0], port}]);
   });
@@ -302,8 +294,8 @@ describe('a service that is killed while it deletes', () => {
     'instance.delete.after-stop',
     'instance.delete.before-record',
     'instance.delete.after-record',
-  ])('an instance at %s finishes it', crashAt => {
-    const after = crash(copyOfPrepared(), 'delete', crashAt);
+  ])('an instance at %s finishes it', async crashAt => {
+    const after = await crash(copyOfPrepared(), 'delete', crashAt);
     expect(after.instances).toEqual([]);
     expect(after.clusters.length).toBeLessThanOrEqual(1);
   });
@@ -313,8 +305,8 @@ describe('a service that is killed while it deletes', () => {
     'cluster.delete.before-volume',
     'cluster.delete.after-volume',
     'cluster.delete.after-record',
-  ])('a cluster at %s finishes it', crashAt => {
-    const after = crash(copyOfPrepared(), 'delete', crashAt);
+  ])('a cluster at %s finishes it', async crashAt => {
+    const after = await crash(copyOfPrepared(), 'delete', crashAt);
     expect(after).toMatchObject({clusters: [], instances: [], words: {}});
     expect(after.volumes).toEqual(after.golden);
   });
@@ -334,8 +326,8 @@ describe('a service that is killed while its zones change', () => {
 
   test.each(steps(['joining', 'joint', 'closing', 'done']))(
     'at %s has one more or not',
-    crashAt => {
-      const after = crash(withZones('a'), 'zone-add', crashAt);
+    async crashAt => {
+      const after = await crash(withZones('a'), 'zone-add', crashAt);
       const isBegun = crashAt !== 'zone.joining.before-plan';
       expect(after.zones).toEqual(isBegun ? ['local-1a', 'local-1b'] : ['local-1a']);
       expectOrdersUnharmed(after);
@@ -344,18 +336,21 @@ describe('a service that is killed while its zones change', () => {
 
   test.each(steps(['joint', 'leaving', 'closing', 'done']))(
     'at %s has one less or not',
-    crashAt => {
-      const after = crash(withZones('a', 'b'), 'zone-remove', crashAt);
+    async crashAt => {
+      const after = await crash(withZones('a', 'b'), 'zone-remove', crashAt);
       const isBegun = crashAt !== 'zone.joint.before-plan';
       expect(after.zones).toEqual(isBegun ? ['local-1a'] : ['local-1a', 'local-1b']);
       expectOrdersUnharmed(after);
     },
   );
 
-  test.each(steps(['undoing', 'done']))('at %s has given one up, or adds it after all', crashAt => {
-    const after = crash(withZones('a'), 'zone-undo', crashAt);
-    const isUndone = crashAt !== 'zone.undoing.before-plan';
-    expect(after.zones).toEqual(isUndone ? ['local-1a'] : ['local-1a', 'local-1b']);
-    expectOrdersUnharmed(after);
-  });
+  test.each(steps(['undoing', 'done']))(
+    'at %s has given one up, or adds it after all',
+    async crashAt => {
+      const after = await crash(withZones('a'), 'zone-undo', crashAt);
+      const isUndone = crashAt !== 'zone.undoing.before-plan';
+      expect(after.zones).toEqual(isUndone ? ['local-1a'] : ['local-1a', 'local-1b']);
+      expectOrdersUnharmed(after);
+    },
+  );
 });
