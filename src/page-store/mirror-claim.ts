@@ -12,9 +12,9 @@ import {BorealisError} from '../base/errors.ts';
 import type {VolumeNumber} from './ids.ts';
 import {copyAsks, good, listSegments, planCopies, settledPart} from './copy-plan.ts';
 import type {Member} from './mirror-member.ts';
-import {outcomeError, type Members} from './mirror-members.ts';
+import type {Members} from './mirror-members.ts';
 import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
-import type {Outcome} from './zone-operation.ts';
+import {outcomeError, type Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
 
 const LOCK_WAIT_MS = 2000;

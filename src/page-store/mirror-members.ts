@@ -14,7 +14,7 @@
  *           is asked of all of them that are not broken, and of a read quorum at least (membership.ts).
  * Learner:  a zone that does not count yet, or any more. It is treated as one that catches up.
  */
-import {BorealisError, type ErrorKind} from '../base/errors.ts';
+import {BorealisError} from '../base/errors.ts';
 import {
   describeQuorum,
   isReadQuorum,
@@ -392,16 +392,4 @@ export class Members {
       if (!isFirst) this.#report({type: 'state', atMs: this.#wallMs(), state});
     }
   }
-}
-
-export function outcomeError({
-  kind,
-  code,
-  message,
-}: {
-  readonly kind: ErrorKind;
-  readonly code: string;
-  readonly message: string;
-}): BorealisError {
-  return new BorealisError(kind, code, message);
 }

@@ -4,10 +4,10 @@
  */
 import {BorealisError} from '../base/errors.ts';
 import type {Member} from './mirror-member.ts';
-import {outcomeError, type Members} from './mirror-members.ts';
+import type {Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import type {Repair, SegmentPlace} from './mirrored-segment.ts';
-import type {Outcome} from './zone-operation.ts';
+import {outcomeError, type Outcome} from './zone-operation.ts';
 
 /** The longest read of one operation: a line's answers have room for several. */
 const READ_BYTES = 2 ** 20;
