@@ -4,7 +4,7 @@ import {sleep} from '../src/base/clock.ts';
 import {transferSql} from './ledger.ts';
 
 const RETRY_MS = 50;
-const CONNECT_TIMEOUT_MS = 15_000;
+const CONNECT_TIMEOUT_MS = 60_000;
 /** A connection that says nothing for so long is given up, and what it was asked is in doubt. */
 const QUERY_TIMEOUT_MS = 60_000;
 

@@ -6,7 +6,13 @@ import {BorealisError} from '../base/errors.ts';
 import type {MembershipState, Mirror} from '../page-store/zone.ts';
 import {TOO_FEW_ZONES} from '../page-store/mirror-job.ts';
 import {changeZones, openZones} from '../page-store/open-zones.ts';
-import {allocateVolume, markRemoved, openStore, recordMembership} from '../page-store/store.ts';
+import {
+  allocateVolume,
+  markRemoved,
+  openStore,
+  recordMembership,
+  removeVolume,
+} from '../page-store/store.ts';
 import {levelVolume, uncleanVolumes} from '../volume/level-idle.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {
@@ -92,7 +98,7 @@ function run(call: StorageCall): unknown {
     case 'trimHistory':
       return trimHistory(idle(call.volume));
     case 'remove':
-      return zone.deleteVolumeRecord(call.volume);
+      return removeVolume(zone, call.volume);
     case 'zoneStates':
       return mirror?.states() ?? [{zone: zone.name, state: 'healthy'}];
     case 'changeZones':

@@ -18,6 +18,7 @@ import {BorealisError, systemErrorCode} from '../base/errors.ts';
 import {randomToken} from '../base/random.ts';
 import type {PgliteRemarks} from '../cli/commands/up.ts';
 import {openService, type Service} from '../cli/service.ts';
+import type {ZoneOption} from '../cluster/zone-list.ts';
 
 const TOKEN_VARIABLE = 'BOREALIS_DEMO_TOKEN';
 const START_TIMEOUT_MS = 60_000;
@@ -28,6 +29,8 @@ const LINES_KEPT_MAX = 40;
 export type EngineChoice = {
   readonly engineRuntime: string | undefined;
   readonly postgresBin: string | undefined;
+  /** Without any it has one, below its data directory. */
+  readonly zones?: readonly ZoneOption[];
 };
 
 export type LeftBehind = {
@@ -55,11 +58,12 @@ export class ServiceProcess {
       'up',
       '--json',
       '--data',
-      join(directory, 'data'),
+      this.dataDirectory,
       '--port',
       '0',
       ...(choice.engineRuntime === undefined ? [] : ['--engine-runtime', choice.engineRuntime]),
       ...(choice.postgresBin === undefined ? [] : ['--postgres-bin', choice.postgresBin]),
+      ...(choice.zones ?? []).flatMap(zone => ['--zone', `${zone.letter}=${zone.directory}`]),
     ];
     this.#child = spawn(process.execPath, [entryPoint('cli/main'), ...args], {
       env: {...process.env, [TOKEN_VARIABLE]: this.#token},
@@ -84,6 +88,10 @@ export class ServiceProcess {
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#exited;
+  }
+
+  get dataDirectory(): string {
+    return join(this.directory, 'data');
   }
 
   /** Once this one has ended: another on the same data. */
@@ -119,7 +127,7 @@ export class ServiceProcess {
           `\`borealis up\` was not ready within ${START_TIMEOUT_MS / 1000} s`,
         ),
     );
-    return openService(join(this.directory, 'data'));
+    return openService(this.dataDirectory);
   }
 
   /** Warnings of its log, JSON lines, are for whoever watches; its progress is ours to tell. */
@@ -138,6 +146,13 @@ export class ServiceProcess {
 
   /** Stops the service, removes the directory, and looks what is left. Safe to call at any time. */
   async remove(): Promise<LeftBehind> {
+    const stopped = await this.stop();
+    await rm(this.directory, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
+    return {stopped, processes: await processesWith(this.#token)};
+  }
+
+  /** False when it had to be killed. */
+  async stop(): Promise<boolean> {
     this.#child.kill('SIGTERM');
     const stopped = await Promise.race([
       this.#exited.then(() => true),
@@ -147,8 +162,7 @@ export class ServiceProcess {
       this.#child.kill('SIGKILL');
       await this.#exited;
     }
-    await rm(this.directory, {recursive: true, force: true, maxRetries: 5, retryDelay: 200});
-    return {stopped, processes: await processesWith(this.#token)};
+    return stopped;
   }
 }
 

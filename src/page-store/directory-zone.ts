@@ -53,10 +53,16 @@ class DirectoryZone implements Zone {
   readonly name: string;
   readonly mirror = null;
   readonly #directory: string;
+  readonly #identity: string | null;
 
   constructor(name: string, directory: string) {
     this.name = name;
     this.#directory = directory;
+    this.#identity = identityOf(directory);
+  }
+
+  isInPlace(): boolean {
+    return this.#identity !== null && identityOf(this.#directory) === this.#identity;
   }
 
   readStoreRecord(): Buffer | null {
@@ -313,6 +319,14 @@ function listIfExists(directory: string): string[] {
     if (systemErrorCode(error) === 'ENOENT') return [];
     throw ioError(`list ${directory}`, error);
   }
+}
+
+/** Of the file system and the directory in it; null when it is not there. */
+function identityOf(directory: string): string | null {
+  const found = attempt(`look at ${directory}`, () =>
+    fs.statSync(directory, {throwIfNoEntry: false}),
+  );
+  return found === undefined ? null : `${found.dev}:${found.ino}`;
 }
 
 function readIfExists(file: string): Buffer | null {

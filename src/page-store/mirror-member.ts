@@ -53,6 +53,11 @@ export class Member {
     return this.standing === 'current' && !this.isHung;
   }
 
+  /** All that it was given to change is done. */
+  get isIdle(): boolean {
+    return this.channel !== null && this.channel.done('append') >= this.channel.submitted('append');
+  }
+
   /** Its threads have yet to begin, which on a busy machine takes longer than a disk may hang. */
   isStarting(nowMs: number): boolean {
     if (this.standing === 'broken' || this.channel?.hasBegun() !== false) return false;

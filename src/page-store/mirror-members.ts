@@ -263,7 +263,8 @@ export class Members {
   /**
    * Asks several zones at once and waits up to `limitMs` for all of them, or until `enough` says so.
    * What has not answered by then is not in the result; the operation stays in its line, and
-   * `onLate` hears what becomes of it. Zones that `members` names later are asked as well.
+   * `onLate` hears what becomes of it. Zones that `members` names later are asked as well, and one that
+   * failed and was opened again is asked once more: what it answered before says nothing of it now.
    */
   askAll(question: {
     members: () => readonly Member[];
@@ -280,6 +281,11 @@ export class Members {
     for (;;) {
       const seen = this.board.bell();
       this.refresh();
+      for (const [member, own] of asked) {
+        if (member.channel === own.channel || answers.get(member)?.ok !== false) continue;
+        answers.delete(member);
+        asked.delete(member);
+      }
       let isOpen = false;
       for (const member of members()) {
         const {channel} = member;

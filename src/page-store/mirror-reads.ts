@@ -1,6 +1,9 @@
 /**
  * Reads of a mirror, and repairs: a read goes to one good zone, and to another one if that does not
- * answer in time or lacks the segment.
+ * answer in time, fails, or lacks the segment.
+ *
+ * Errors: not-found only when every zone says that it lacks the segment. A zone that fails or is away may
+ *         have it: then the error is unavailable; one that fails has `hangMs` to answer better.
  */
 import {BorealisError} from '../base/errors.ts';
 import type {Member} from './mirror-member.ts';
@@ -40,9 +43,11 @@ export class MirrorReads {
   #readPiece(place: SegmentPlace, position: number, into: Uint8Array): number {
     const {volume, segment} = place;
     if (this.#stream.readRecent(volume, segment, position, into)) return into.length;
+    const members = this.#members;
     const lacking: Member[] = [];
-    const sinceMs = this.#members.nowMs();
+    const sinceMs = members.nowMs();
     for (;;) {
+      const failures = new Map<Member, string>();
       for (const member of this.#inOrder()) {
         if (lacking.includes(member)) continue;
         const {readMs} = this.#members.settings;
@@ -54,15 +59,19 @@ export class MirrorReads {
           if (lacking.length > 0) this.#heal(place, lacking, member);
           return this.#stream.overlay(volume, segment, position, into, known);
         }
-        lacking.push(member);
+        if (isLacking(outcome)) lacking.push(member);
+        else failures.set(member, outcome.message);
       }
       const known = this.#stream.overlay(volume, segment, position, into, 0);
       if (known > 0) return known;
-      const able = this.#members.all.filter(member => member.standing !== 'broken');
-      if (able.every(member => lacking.includes(member))) throw noCopy(place, lacking);
-      if (this.#members.nowMs() - sinceMs > this.#members.settings.hangMs) {
-        throw this.#members.quorumLost(`read segment ${segment} of volume ${volume}`);
+      if (members.all.every(member => lacking.includes(member))) throw noCopy(place, lacking);
+      const able = members.all.filter(member => member.standing !== 'broken');
+      const isHopeless = able.every(member => lacking.includes(member));
+      if (isHopeless || members.nowMs() - sinceMs > members.settings.hangMs) {
+        throw notReadable(place, members.all, lacking, failures);
       }
+      // Only now: what was asked has rung it.
+      members.waitForBell(members.board.bell(), members.settings.readMs);
     }
   }
 
@@ -152,6 +161,26 @@ export class MirrorReads {
       .filter(member => member.standing !== 'broken')
       .sort((a, b) => rank(a) - rank(b));
   }
+}
+
+/** What the zone says of the segment, and not of itself. */
+function isLacking({kind}: Outcome & {ok: false}): boolean {
+  return kind === 'not-found' || kind === 'corrupt';
+}
+
+function notReadable(
+  {volume, segment}: SegmentPlace,
+  all: readonly Member[],
+  lacking: readonly Member[],
+  failures: ReadonlyMap<Member, string>,
+): BorealisError {
+  const how = all.map(member => {
+    const reason = member.standing === 'broken' ? member.reason : 'it does not answer';
+    const what = lacking.includes(member) ? 'it lacks it' : (failures.get(member) ?? reason);
+    return `${member.name}: ${what}`;
+  });
+  const text = `cannot read segment ${segment} of volume ${volume} from any zone (${how.join('; ')})`;
+  return new BorealisError('unavailable', 'zone-quorum', text);
 }
 
 function noCopy({volume, segment}: SegmentPlace, tried: readonly Member[]): BorealisError {

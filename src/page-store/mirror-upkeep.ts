@@ -13,6 +13,7 @@ import {JobRunner, type Job} from './mirror-job.ts';
 import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
+import {isNewerRecord} from './record.ts';
 import {StoreCatchUp} from './store-catch-up.ts';
 import {checkSameStore} from './store-identity.ts';
 import {catchUpVolume} from './volume-catch-up.ts';
@@ -23,7 +24,7 @@ export type MirrorRole = 'writer' | 'keeper' | 'sweeper';
 export type Writer = {
   readonly volume: VolumeNumber;
   isRecovered: boolean;
-  /** Its record as it was written last. */
+  /** Its record as it was asked to be written last. */
   record: Buffer | null;
 };
 
@@ -34,6 +35,9 @@ export type UpkeepParts = {
   readonly writer: () => Writer | null;
   readonly storeRecord: () => Buffer | null;
 };
+
+/** Why a zone is left out that has an older store record than others. */
+export const MISSED_CHANGE = 'it missed a change of the store';
 
 /** How often a keeper looks whether its zones are whole. */
 const AUDIT_PERIOD_MS = 15_000;
@@ -58,12 +62,7 @@ export class MirrorUpkeep {
     this.#lastTickMs = members.nowMs();
     if (!this.#mayCatchUp()) return;
     for (const member of members.all) {
-      const channel = member.standing === 'broken' ? null : member.channel;
-      // One that is slow must not be given more and more of it.
-      if (channel !== null && channel.done('read') >= channel.submitted('read')) {
-        const ticket = channel.submit({kind: 'tidy'}, []);
-        if (ticket !== null) channel.forget('read', ticket);
-      }
+      this.#tidy(member);
       if (member.standing !== 'broken' || !members.reopen(member)) continue;
       stream.stopFeeding(member);
       this.#begin(member, this.#catchUp(member));
@@ -135,6 +134,19 @@ export class MirrorUpkeep {
     for (const member of usable) this.#begin(member, this.#catchUp(member));
   }
 
+  /** Also tells whether the zone is still where it was, for one that nothing else is asked of. */
+  #tidy(member: Member): void {
+    const {members} = this.#parts;
+    const channel = member.standing === 'broken' ? null : member.channel;
+    // One that is slow must not be given more and more of it.
+    if (channel === null || channel.done('read') < channel.submitted('read')) return;
+    const ticket = channel.submit({kind: 'tidy'}, []);
+    if (ticket === null) return;
+    members.watch(member, 'read', ticket, outcome => {
+      if (!outcome.ok) members.break(member, outcome.message);
+    });
+  }
+
   /** Of a keeper. One that hangs in it is seen to be hung as any that does nothing. */
   #probe(): void {
     const {members, role} = this.#parts;
@@ -182,12 +194,20 @@ function* noting(job: Job, round: number, member: Member): Job {
   member.wholeInRound = round;
 }
 
-/** One that was emptied is the keeper's to fill: until then it has no store record. */
+/** One that was emptied, or is as it once was, is the keeper's to fill: the store record comes last. */
 function* rejoin({members, storeRecord}: UpkeepParts, member: Member): Job {
-  const [store] = yield [{member, operation: {kind: 'read-store-record'}}];
-  const {bytes} = good(store);
+  const others = members.good().filter(one => one.isVoter);
+  const [own, ...rest] = yield [member, ...others].map(of => {
+    return {member: of, operation: {kind: 'read-store-record'}} as const;
+  });
+  const {bytes} = good(own);
   if (bytes === null) throw new Error('it is new or was emptied');
   checkSameStore(bytes, storeRecord());
+  const newer = others.filter((_, index) => {
+    const there = good(rest[index]).bytes;
+    return there !== null && isNewerRecord(Buffer.from(there), Buffer.from(bytes));
+  });
+  if (newer.length > 0 && members.isReadQuorum(newer)) throw new Error(MISSED_CHANGE);
   members.noteStore(member, true);
   members.join(member, 0, 0);
 }

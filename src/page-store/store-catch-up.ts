@@ -100,11 +100,22 @@ export class StoreCatchUp {
         const [removed] = yield [{member, operation: {kind: 'delete-volume-record', volume}}];
         good(removed);
       }
+      if (isForeign) yield* this.#forget(volume);
       return;
     }
     yield* this.#bringSegments(volume, own, newest, rest);
     const isBehind = compareVersions(own.version, newest.version) < 0;
     if (isBehind) yield* this.#bringRecord(volume, own, newest, rest);
+  }
+
+  /**
+   * Without a mark of removal: a writer may be making this volume just now, and the others are told of it next.
+   * Then it is given back at the next look, where a mark would take it from the others too.
+   */
+  *#forget(volume: VolumeNumber): Job {
+    const member = this.#member;
+    const [forgotten] = yield [{member, operation: {kind: 'delete-empty-volume', volume}}];
+    good(forgotten);
   }
 
   /** Every other zone of the mirror is a witness: what none of them has, nobody needs. */

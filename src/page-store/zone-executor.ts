@@ -3,12 +3,13 @@
  *
  * Fencing: after each sync it looks whether the volume's record is still the one that this writer
  * wrote last. A record of another writer ends this one (`writer-fenced`); one that is gone means that
- * the zone is, for bytes written to deleted files sync without an error.
+ * the zone is, for bytes written to deleted files sync without an error. So do those written to files
+ * of a directory that was moved away: a sync, and whatever finds its files by name, makes sure of that.
  */
 import {AssertionError, unreachable} from '../base/assert.ts';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
-import {compareVersions, recordVersion} from './record.ts';
+import {compareVersions, isSoundRecord, recordVersion} from './record.ts';
 import {fillRange} from './fill-range.ts';
 import {SegmentCache} from './segment-cache.ts';
 import {
@@ -48,6 +49,11 @@ export type ExecutorParts = {
 export type Executed = {readonly value: unknown; readonly bytes: Uint8Array | null};
 const DONE: Executed = {value: null, bytes: null};
 
+/** What they do to files that are open comes to light at the next sync; what was claimed can be let go of. */
+const ANYWHERE: ReadonlySet<ZoneOperation['kind']> = new Set<ZoneOperation['kind']>([
+  ...(['read', 'write', 'truncate', 'unlock'] as const),
+]);
+
 export class ZoneExecutor {
   readonly #parts: ExecutorParts;
   readonly #zone: Zone;
@@ -63,6 +69,7 @@ export class ZoneExecutor {
 
   /** @throws BorealisError of the zone. */
   run(operation: ZoneOperation, bytes: Buffer): Executed {
+    if (!ANYWHERE.has(operation.kind)) this.#demandPlace();
     return isOnSegments(operation)
       ? this.#runOnSegments(operation, bytes)
       : this.#runOnRecord(operation, bytes);
@@ -118,6 +125,7 @@ export class ZoneExecutor {
         this.#syncSegment(volume, segment);
       }
     }
+    this.#demandPlace();
     for (const volume of new Set(operations.map(operation => operation.volume))) {
       this.#checkWriter(volume);
     }
@@ -215,6 +223,12 @@ export class ZoneExecutor {
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
+  }
+
+  #demandPlace(): void {
+    if (this.#zone.isInPlace()) return;
+    const text = `the directory of zone ${this.#zone.name} was moved away`;
+    throw new BorealisError('unavailable', 'zone-lost', text);
   }
 
   #checkWriter(volume: VolumeNumber): void {
@@ -344,6 +358,10 @@ function expectedRecord(
   force: boolean,
 ): Buffer | null | 'there' {
   if (found?.equals(bytes) === true) return 'there';
+  if (!force && !isSoundRecord(found)) {
+    // It does not say whose it is. A zone that catches up is given the right one.
+    throw new BorealisError('corrupt', 'record-corrupt', 'a record: its checksum does not hold');
+  }
   if (force) {
     const older = compareVersions(versionOf(found), versionOf(bytes)) < 0;
     if (older) return found;

@@ -174,6 +174,8 @@ export type MembershipState = {
 
 export type Zone = {
   readonly name: string;
+  /** False once its directory was moved away, or another one stands there: files that are open are the old one's. */
+  isInPlace(): boolean;
   /** The bytes of the store record, or null in a zone that is not yet part of a store. */
   readStoreRecord(): Buffer | null;
   /** `expected` is what the caller read last (null: none): anything else there is a conflict. */
@@ -212,9 +214,10 @@ export type Zone = {
   discardUnfinished(volume: VolumeNumber): void;
   /**
    * Claims the volume for a writer in this process until the claim is released or the process dies.
-   * Conflict `volume-locked` while another process holds it.
+   * Conflict `volume-locked` while another process holds it; a zone of several waits a moment for one that
+   * only looks, unless `isPatient` is false.
    */
-  lockVolume(volume: VolumeNumber): VolumeClaim;
+  lockVolume(volume: VolumeNumber, isPatient?: boolean): VolumeClaim;
   /** Names of files that a crash left behind and that mean nothing, for people to read. */
   leftovers(): string[];
   /** Removes one of `leftovers`. Only while nobody writes to the store. */

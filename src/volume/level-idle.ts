@@ -27,10 +27,10 @@ export function uncleanVolumes(zone: Zone): VolumeNumber[] {
 
 /** Opens the volume and closes it in order. @throws BorealisError conflict while somebody has it open. */
 export function levelVolume(options: LevelOptions): void {
-  openVolumeIn({...options, create: false}).close();
+  openVolumeIn({...options, create: false, isPatient: false}).close();
 }
 
-/** All of them. Returns how many were opened. One that is in use is left to its writer. */
+/** All of them. Returns how many were opened. One that is in use is left to its writer, and not waited for: there may be many. */
 export function levelIdleVolumes(options: Omit<LevelOptions, 'volume'>): number {
   const {zone} = options;
   if (zone.mirror === null) return 0;

@@ -133,6 +133,32 @@ describe('three directories with threads of their own', () => {
     checkAll(again.volume, 800, stamp);
   });
 
+  test('one in whose place another directory stands is left out, though its files are open, and filled', async () => {
+    const {volume, zone, events} = open(true);
+    for (let page = 0; page < 800; page++) put(volume, page, stampOf(page));
+    volume.barrier();
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    fs.renameSync(path.join(base, 'b'), path.join(base, 'moved'));
+    fs.mkdirSync(path.join(base, 'b'));
+    // Nothing is written meanwhile that would miss it.
+    const isMoved = (event: ZoneEvent): boolean =>
+      event.type === 'state' && event.state.state === 'degraded';
+    for (let round = 0; round < 100 && !events.some(isMoved); round++) {
+      zone.mirror?.tick();
+      await sleep(50);
+    }
+    expect(events.find(isMoved)).toMatchObject({
+      state: {zone: 'b', reason: 'the directory of zone b was moved away'},
+    });
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    for (let page = 0; page < 100; page++) put(volume, page, stampOf(page + 1));
+    volume.barrier();
+    volume.close();
+    for (const gone of ['a', 'moved']) fs.rmSync(path.join(base, gone), {recursive: true});
+    const stamp = (page: number): number => stampOf(page < 100 ? page + 1 : page);
+    checkAll(open(false).volume, 800, stamp);
+  });
+
   test('after one is lost, pages of a second that rotted are read from the third and repaired', async () => {
     const first = open(true);
     for (let page = 0; page < 800; page++) put(first.volume, page, stampOf(page));

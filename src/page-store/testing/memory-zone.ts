@@ -119,6 +119,10 @@ export class MemoryZone implements Zone {
     file.sync();
   }
 
+  isInPlace(): boolean {
+    return true;
+  }
+
   readStoreRecord(): Buffer | null {
     return this.faults.call('read', () => this.#storeRecord);
   }
