@@ -46,8 +46,8 @@ export type ZoneMembershipCalls = {
   /** From now on these are the zones. Returns once the store's own threads go by that. */
   change(config: StoreConfig): Promise<void>;
   state(): Promise<MembershipState>;
-  /** Looks at every zone anew, for `isSettled` of the state to say what is true from now on. */
-  audit(): Promise<void>;
+  /** Looks at every zone anew, or at one; see `Mirror.auditAnew`. */
+  audit(zone?: string): Promise<void>;
   /** The zones remember which ones count now; see `refuseStaleMembership`. */
   record(): Promise<void>;
   /** Tells a zone that does not count any more so; false when it cannot be told. */

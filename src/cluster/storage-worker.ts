@@ -108,7 +108,7 @@ function run(call: StorageCall): unknown {
     case 'membershipState':
       return mirror?.membershipState() ?? stateOfOne();
     case 'auditZones':
-      return mirror?.auditAnew();
+      return mirror?.auditAnew(call.zone);
     case 'recordMembership':
       if (membership !== undefined && membership.number > 0) recordMembership(zone, membership);
       return null;

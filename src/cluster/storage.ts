@@ -29,7 +29,8 @@ export type StorageWorkerData = StoreConfig & {readonly nodeCacheBytes: number};
 
 export type StorageCall =
   | {method: 'allocateVolume' | 'volumes' | 'zoneStates' | 'ready'}
-  | {method: 'membershipState' | 'auditZones' | 'recordMembership' | 'uncleanVolumes'}
+  | {method: 'membershipState' | 'recordMembership' | 'uncleanVolumes'}
+  | {method: 'auditZones'; zone: string | undefined}
   | {method: 'changeZones'; config: StoreConfig}
   | {method: 'markRemoved'; zone: string}
   | {
@@ -70,7 +71,7 @@ class WorkerStorage implements ClusterStorage {
     this.membership = {
       change: config => this.#changeZones(config),
       state: () => this.#call({method: 'membershipState'}),
-      audit: () => this.#call({method: 'auditZones'}),
+      audit: zone => this.#call({method: 'auditZones', zone}),
       record: () => this.#call({method: 'recordMembership'}),
       markRemoved: zone => this.#call({method: 'markRemoved', zone}),
       unclean: () => this.#call({method: 'uncleanVolumes'}),

@@ -1,4 +1,5 @@
 /** What zones report, as events of the service. */
+import {errorChain} from '../base/errors.ts';
 import type {Damage, ZoneEvent, ZoneState} from '../page-store/zone.ts';
 import type {EventCategory} from './records.ts';
 import {addEvent, type World} from './world.ts';
@@ -34,6 +35,19 @@ export function recordZoneEvent(
       if (changed !== null) recordZoneState(world, changed);
     }
   }
+}
+
+/** A zone that an instance found to fail may have been emptied: the keeper is to look before it calls it healthy. */
+export function recordInstanceZoneEvent(
+  world: ZoneEventWorld & {readonly storage: Pick<World['storage'], 'membership'>},
+  event: ZoneEvent,
+  instance: string,
+): void {
+  recordZoneEvent(world, event, instance);
+  if (event.type !== 'state' || event.state.state !== 'degraded') return;
+  void world.storage.membership.audit(event.state.zone).catch((error: unknown) => {
+    world.logger.info(`a zone could not be looked at: ${errorChain(error)}`);
+  });
 }
 
 /** What the process of this instance said of zones holds no more. */

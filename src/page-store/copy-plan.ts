@@ -2,9 +2,8 @@
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import type {Ask, Job} from './mirror-job.ts';
 import type {Member} from './mirror-member.ts';
-import {outcomeError} from './zone-operation.ts';
 import type {RecordVersion} from './record.ts';
-import {LISTING_PAGE, type Outcome} from './zone-operation.ts';
+import {LISTING_PAGE, type Outcome, outcomeError} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
 
 /** Copied by one operation, and how many of them are under way at a time. */

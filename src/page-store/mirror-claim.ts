@@ -14,9 +14,8 @@ import type {VolumeNumber} from './ids.ts';
 import {copyAsks, good, listSegments, planCopies, settledPart} from './copy-plan.ts';
 import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
-import {outcomeError} from './zone-operation.ts';
 import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
-import type {Outcome} from './zone-operation.ts';
+import {outcomeError, type Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
 
 const LOCK_RETRY_MS = 20;

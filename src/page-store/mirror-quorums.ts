@@ -1,8 +1,7 @@
 /** Questions that a quorum of a mirror's zones has to answer. */
 import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
-import {outcomeError} from './zone-operation.ts';
-import type {Outcome, ZoneOperation} from './zone-operation.ts';
+import {outcomeError, type Outcome, type ZoneOperation} from './zone-operation.ts';
 
 /** What zones answered that could. */
 export type Answers = ReadonlyMap<Member, Outcome & {ok: true}>;

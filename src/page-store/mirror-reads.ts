@@ -8,10 +8,9 @@
 import {BorealisError} from '../base/errors.ts';
 import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
-import {outcomeError} from './zone-operation.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import type {Repair, SegmentPlace} from './mirrored-segment.ts';
-import type {Outcome} from './zone-operation.ts';
+import {outcomeError, type Outcome} from './zone-operation.ts';
 
 /** The longest read of one operation: a line's answers have room for several. */
 const READ_BYTES = 2 ** 20;

@@ -79,9 +79,11 @@ export class MirrorUpkeep {
     return this.#jobs.size > 0;
   }
 
-  /** Of a keeper: looks at every zone anew, from now on. */
-  auditAnew(): void {
-    this.#auditRound++;
+  /** Of a keeper: looks at every zone anew, from now on; or whether this one is still the same. */
+  auditAnew(zone?: string): void {
+    const member = this.#parts.members.all.find(({name}) => name === zone);
+    if (member?.standing === 'current') member.hasStore = null;
+    if (zone === undefined) this.#auditRound++;
     this.#auditAtMs = 0;
   }
 
@@ -158,6 +160,9 @@ export class MirrorUpkeep {
       if (ticket === null) continue;
       members.watch(member, 'append', ticket, outcome => {
         if (!outcome.ok) members.break(member, outcome.message);
+        else if (outcome.value === false && member.hasStore === true) {
+          members.break(member, 'it was emptied');
+        }
       });
     }
   }

@@ -156,8 +156,8 @@ class MirroredZone implements Zone, Mirror {
     });
   }
 
-  auditAnew(): void {
-    this.#upkeep.auditAnew();
+  auditAnew(zone?: string): void {
+    this.#upkeep.auditAnew(zone);
   }
 
   writeStoreRecordTo(zone: string, bytes: Uint8Array): boolean {

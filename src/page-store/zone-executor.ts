@@ -149,7 +149,7 @@ export class ZoneExecutor {
       case 'probe': {
         const record = this.#zone.readStoreRecord();
         if (record !== null) this.#zone.writeStoreRecord(record, record);
-        return DONE;
+        return {value: record !== null, bytes: null};
       }
       case 'list-volumes':
         return {value: this.#zone.listVolumes(), bytes: null};

@@ -75,7 +75,10 @@ export type RecordOperation =
     })
   | {readonly kind: 'remove-leftover'; readonly name: string}
   | (InVolume & {readonly kind: 'read-volume-record'})
-  /** Writes the store record once more, if there is one: a disk may be there to read, and take no writes. */
+  /**
+   * Writes the store record once more, for a disk may be there to read, and take no writes. Answers
+   * whether there is one.
+   */
   | {readonly kind: 'probe'}
   /** Does nothing: its answer says that all before it is done. */
   | {readonly kind: 'pass'}

@@ -148,8 +148,11 @@ export type Mirror = {
   /** From now on these are the zones, and those of `membership` count. */
   setMembership(zones: readonly ZonePlace[], membership: Membership): void;
   membershipState(): MembershipState;
-  /** Of the keeper: looks at every zone anew, for `isSettled` to say what is true from now on. */
-  auditAnew(): void;
+  /**
+   * Of the keeper: looks at every zone anew, for `isSettled` to say what is true from now on. At one zone
+   * alone, which somebody else has found to fail: until then it is not called healthy.
+   */
+  auditAnew(zone?: string): void;
   /** Writes a store record to one zone that does not count; false when that did not take it. */
   writeStoreRecordTo(zone: string, bytes: Uint8Array): boolean;
 };
