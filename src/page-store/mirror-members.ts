@@ -54,12 +54,8 @@ const LOOK_AGAIN_MS = 100;
 const STALL_CREDIT_SHARE = 0.05;
 const NO_BYTES: readonly Uint8Array[] = [];
 
-type Watched = {
-  member: Member;
-  line: LineName;
-  ticket: number;
-  onOutcome: (outcome: Outcome) => void;
-};
+type OnOutcome = (outcome: Outcome) => void;
+type Watched = {member: Member; line: LineName; ticket: number; onOutcome: OnOutcome};
 
 export class Members {
   readonly settings: MirrorSettings;

@@ -10,7 +10,7 @@ import {AssertionError, unreachable} from '../base/assert.ts';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import {compareVersions, isSoundRecord, recordVersion} from './record.ts';
-import {fillRange} from './fill-range.ts';
+import {fillRange, holdsAll} from './fill-range.ts';
 import {SegmentCache} from './segment-cache.ts';
 import {
   isOnSegments,
@@ -25,7 +25,6 @@ import type {
   RecordHold,
   SegmentFile,
   SegmentListing,
-  SegmentRange,
   SegmentSource,
   VolumeClaim,
   Zone,
@@ -340,14 +339,6 @@ export class ZoneExecutor {
       output.close();
     }
   }
-}
-
-/** Whether a compacted copy has all of `ranges`. One as it was written may be empty still. */
-function holdsAll({ranges}: SegmentFile, wanted: readonly SegmentRange[]): boolean {
-  if (ranges === null) return false;
-  return wanted.every(({start, end}) =>
-    ranges.some(range => range.start <= start && range.end >= end),
-  );
 }
 
 /** What the driver is to find in place of `bytes`; `there` when it has them already. */
