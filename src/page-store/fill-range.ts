@@ -1,5 +1,5 @@
 /** Copies between two zones' copies of one segment, neither of which is known to be the better one. */
-import type {SegmentFile, SegmentSource} from './zone.ts';
+import type {SegmentFile, SegmentRange, SegmentSource} from './zone.ts';
 
 /** How much of a segment is copied at a time. */
 const COPY_CHUNK_BYTES = 2 ** 20;
@@ -51,4 +51,12 @@ function keepHeld(bytes: Buffer, held: Buffer, length: number): void {
     const isEmpty = held.compare(NO_SECTOR, 0, end - at, at, end) === 0;
     if (!isEmpty) held.copy(bytes, at, at, end);
   }
+}
+
+/** Whether a compacted copy has all of `ranges`. One as it was written may be empty still. */
+export function holdsAll({ranges}: SegmentFile, wanted: readonly SegmentRange[]): boolean {
+  if (ranges === null) return false;
+  return wanted.every(({start, end}) =>
+    ranges.some(range => range.start <= start && range.end >= end),
+  );
 }

@@ -53,12 +53,8 @@ const LOOK_AGAIN_MS = 100;
 /** A zone may hold up appends for this part of the time. */
 const STALL_CREDIT_SHARE = 0.05;
 
-type Watched = {
-  member: Member;
-  line: LineName;
-  ticket: number;
-  onOutcome: (outcome: Outcome) => void;
-};
+type OnOutcome = (outcome: Outcome) => void;
+type Watched = {member: Member; line: LineName; ticket: number; onOutcome: OnOutcome};
 
 export class Members {
   readonly settings: MirrorSettings;

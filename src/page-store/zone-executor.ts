@@ -11,7 +11,7 @@ import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import {expectedRecord, recordChanged} from './expected-record.ts';
 import {compareVersions, recordVersion} from './record.ts';
-import {fillRange} from './fill-range.ts';
+import {fillRange, holdsAll} from './fill-range.ts';
 import {SegmentCache} from './segment-cache.ts';
 import {
   isOnSegments,
@@ -26,7 +26,6 @@ import type {
   RecordHold,
   SegmentFile,
   SegmentListing,
-  SegmentRange,
   SegmentSource,
   VolumeClaim,
   Zone,
@@ -341,14 +340,6 @@ export class ZoneExecutor {
       output.close();
     }
   }
-}
-
-/** Whether a compacted copy has all of `ranges`. One as it was written may be empty still. */
-function holdsAll({ranges}: SegmentFile, wanted: readonly SegmentRange[]): boolean {
-  if (ranges === null) return false;
-  return wanted.every(({start, end}) =>
-    ranges.some(range => range.start <= start && range.end >= end),
-  );
 }
 
 function isNotFound(error: unknown): boolean {
