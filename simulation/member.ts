@@ -18,6 +18,8 @@ export type Opened = {readonly volume: Volume; readonly content: Content<State>}
 export type Member = {
   readonly number: VolumeNumber;
   readonly kind: ContentKind<State>;
+  /** A volume that is there to be forked, and that nobody ever opens. */
+  readonly isSnapshot: boolean;
   history: History<State>;
   opened: Opened | null;
   /** Oldest first. */

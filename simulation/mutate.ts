@@ -24,20 +24,32 @@ type Outcome = {
 
 export type Verdict = Outcome & {readonly name: string; readonly why: string};
 
-/** @throws BorealisError invalid when a mutation no longer fits the source. */
+export type MutationRun = {
+  /** Tried until one fails. */
+  readonly seedsMax: number;
+  readonly firstSeed: number;
+  /** Stands in the name or the file of those that are tried. */
+  readonly only: string;
+};
+
+/** @throws BorealisError invalid when a mutation no longer fits the source, or none is meant. */
 export function runMutations(
-  seedsMax: number,
-  firstSeed: number,
+  {seedsMax, firstSeed, only}: MutationRun,
   onVerdict: (verdict: Verdict) => void,
 ): Verdict[] {
   checkMutations();
+  const chosen = MUTATIONS.filter(({name, file}) => name.includes(only) || file.includes(only));
+  if (chosen.length === 0) {
+    const text = `no mutation has ${JSON.stringify(only)} in its name or file`;
+    throw new BorealisError('invalid', 'no-such-mutation', text);
+  }
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'borealis-mutations-'));
   try {
     for (const name of COPIED) {
       fs.cpSync(path.join(REPOSITORY, name), path.join(directory, name), {recursive: true});
     }
     fs.symlinkSync(path.join(REPOSITORY, 'node_modules'), path.join(directory, 'node_modules'));
-    const verdicts = MUTATIONS.map(mutation => {
+    const verdicts = chosen.map(mutation => {
       const verdict = tryMutation(directory, mutation, seedsMax, firstSeed);
       onVerdict(verdict);
       return verdict;

@@ -303,8 +303,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'catch-up skips a segment',
     file: 'page-store/copy-plan.ts',
-    find: '.map(({segment, sizeBytes}) => ({segment, from: 0, to: sizeBytes}));',
-    replace: '.slice(1)\n    .map(({segment, sizeBytes}) => ({segment, from: 0, to: sizeBytes}));',
+    find: '.filter(({segment, from, to}) => from < to || !sizes.has(segment));',
+    replace: '.filter(({segment, from, to}) => from < to || !sizes.has(segment))\n    .slice(1);',
     why: 'a zone is healthy that lacks a segment',
   },
   {

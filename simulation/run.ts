@@ -18,6 +18,7 @@ type Options = {
   readonly trace: boolean;
   readonly failFast: boolean;
   readonly mutations: boolean;
+  readonly only: string;
   readonly json: boolean;
 };
 
@@ -29,6 +30,7 @@ function main(argv: readonly string[]): number {
     .option('--trace', 'print every step', false)
     .option('--fail-fast', 'end with the first seed that fails', false)
     .option('--mutations', 'put known faults into a copy of the source; each must be caught', false)
+    .option('--only <text>', 'of the mutations, those with this in their name or file', '')
     .option('--json', 'print the result as JSON', false);
   const options = program.parse(argv).opts<Options>();
   return options.mutations ? showTeeth(options) : runSeeds(options);
@@ -39,7 +41,7 @@ function showTeeth(options: Options): number {
   const show = (verdict: Verdict): void => {
     if (!options.json) console.log(describeVerdict(verdict, seedsMax));
   };
-  const verdicts = runMutations(seedsMax, options.seed ?? 1, show);
+  const verdicts = runMutations({seedsMax, firstSeed: options.seed ?? 1, only: options.only}, show);
   const caught = verdicts.filter(({seeds}) => seeds !== null).length;
   const survived = verdicts.length - caught;
   if (options.json) console.log(JSON.stringify({passed: caught, failed: survived, verdicts}));

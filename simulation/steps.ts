@@ -1,5 +1,6 @@
 /** What may happen in a simulation, one step at a time. */
 import type {VolumeNumber} from '../src/page-store/ids.ts';
+import {removeVolume} from '../src/page-store/store.ts';
 import type {FaultName, Random} from '../src/page-store/testing/zone-faults.ts';
 import {forkIdleVolume} from '../src/volume/idle-volume.ts';
 import {sweep, type SweepPolicy} from '../src/volume/sweeper.ts';
@@ -110,8 +111,18 @@ const STEPS: readonly Step[] = [
   {name: 'idle', weight: 5, run: settled(idle)},
   {name: 'commits', weight: 1, run: settled(commits)},
   {name: 'create', weight: 2, run: world => create(world)},
-  {name: 'fork', weight: 5, run: settled(fork)},
-  {name: 'idle fork', weight: 3, run: idleFork},
+  {
+    name: 'fork',
+    weight: 5,
+    run: settled((world, member, open) => fork(world, member, open, false)),
+  },
+  {name: 'idle fork', weight: 3, run: (world, member) => idleFork(world, member, false)},
+  {
+    name: 'snapshot',
+    weight: 3,
+    run: settled((world, member, open) => fork(world, member, open, true)),
+  },
+  {name: 'idle snapshot', weight: 2, run: (world, member) => idleFork(world, member, true)},
   {name: 'remove', weight: 2, run: remove},
   {name: 'sweep', weight: 5, run: world => sweepStore(world)},
   {name: 'close', weight: 4, run: settled(close)},
@@ -131,6 +142,7 @@ const TURN_NAMES = [
   'create',
   'fork',
   'idle fork',
+  'snapshot',
   'remove',
 ];
 /** A new volume is what a sweep can take for garbage: it is made often. */
@@ -171,7 +183,7 @@ export function create(world: World): void {
 }
 
 function undo(world: World, number: VolumeNumber): void {
-  world.attempt(null, () => world.store.zone.deleteVolumeRecord(number));
+  world.attempt(null, () => removeVolume(world.store.zone, number));
 }
 
 /** Whether a volume whose making was cut off is there. Where that is open, the service undoes it. */
@@ -186,7 +198,7 @@ function opened(
   run: (world: World, member: Member, opened: Opened) => void,
 ): (world: World, member: Member) => void {
   return (world, member) => {
-    if (member.corrupt !== null) return;
+    if (member.corrupt !== null || member.isSnapshot) return;
     if (member.opened === null && !openAmongOthers(world, member)) return;
     if (member.opened !== null) run(world, member, member.opened);
   };
@@ -250,7 +262,7 @@ function commits(world: World, member: Member): void {
   }
 }
 
-function fork(world: World, member: Member, {volume}: Opened): void {
+function fork(world: World, member: Member, {volume}: Opened, isSnapshot: boolean): void {
   if (world.members.length >= MEMBERS_MAX) return;
   let child: VolumeNumber | null = null;
   const state = member.history.last;
@@ -265,11 +277,13 @@ function fork(world: World, member: Member, {volume}: Opened): void {
   });
   if (child === null) return;
   // Cut off, or refused: the child is there or not, and it is whole if it is.
-  if (isDone || isMade(world, child)) world.addMember(child, member.kind, [state]);
+  if (isDone || isMade(world, child)) {
+    world.addMember(child, member.kind, [state], isSnapshot);
+  }
 }
 
 /** By the service, of a volume that nobody has open. */
-function idleFork(world: World, member: Member): void {
+function idleFork(world: World, member: Member, isSnapshot: boolean): void {
   const {random, store} = world;
   if (world.members.length >= MEMBERS_MAX || member.corrupt !== null) return;
   if (member.opened !== null) {
@@ -290,9 +304,10 @@ function idleFork(world: World, member: Member): void {
   });
   if (child === null) return;
   if (!isDone && !isMade(world, child)) return;
-  const made = world.addMember(child, member.kind, candidates);
+  const made = world.addMember(child, member.kind, candidates, isSnapshot);
   // Which of the candidates it was, shows at the source; the child must be the same.
-  if (isDone && world.open(member)) made.history.settle(member.history.last, -1);
+  if (isDone && !member.isSnapshot && world.open(member))
+    made.history.settle(member.history.last, -1);
 }
 
 function remove(world: World, member: Member): void {
@@ -304,7 +319,7 @@ function remove(world: World, member: Member): void {
   }
   if (member.opened !== null) return;
   member.stale = null;
-  const isDone = world.attempt(null, () => store.zone.deleteVolumeRecord(member.number));
+  const isDone = world.attempt(null, () => removeVolume(store.zone, member.number));
   // With several zones it may still be done in one of them, and then it is done in all.
   const isGone = isDone || store.zoneCount > 1 || store.hasRecord(member.number) === 'no';
   if (isGone) world.removeMember(member);

@@ -32,6 +32,8 @@ export type StoreUnderTest = {
    * taken for dead.
    */
   kill(volume?: VolumeNumber, goesOn?: boolean): void;
+  /** Writers that ended while another process was waited for, since this was asked last. */
+  takeEndedWriters(): VolumeNumber[];
   /** What the sync thread of an attachment does with the descriptors of a barrier. */
   syncDescriptor(descriptor: number): void;
   /** A bit of a segment or of a record rots, somewhere. Returns where, or null when there is nothing. */
@@ -76,6 +78,7 @@ export const oneZone: StoreFactory = random => {
       faults.restart();
       zone.kill(volume);
     },
+    takeEndedWriters: () => [],
     syncDescriptor: descriptor => zone.syncDescriptor(descriptor),
     rot: (kind, by) => (kind === 'rot' ? rotSegment(zone, by) : rotRecord(zone, by)),
     waitUntilDurable: () => undefined,

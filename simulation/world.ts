@@ -61,6 +61,8 @@ export class World {
   /** Above 0 while one process runs in the middle of a call of another. */
   #depth = 0;
   #endedInside = false;
+  /** A read that follows a refusal is under way. */
+  #isLookingAgain = false;
   #numbers = new Set<number>();
 
   constructor(factory: StoreFactory, random: Random, log: (line: string) => void) {
@@ -179,10 +181,16 @@ export class World {
   }
 
   /** A member whose volume exists, durably, at one of `versions`. */
-  addMember(number: VolumeNumber, kind: ContentKind<State>, versions: readonly State[]): Member {
+  addMember(
+    number: VolumeNumber,
+    kind: ContentKind<State>,
+    versions: readonly State[],
+    isSnapshot = false,
+  ): Member {
     const member: Member = {
       number,
       kind,
+      isSnapshot,
       history: new History(versions, -1),
       opened: null,
       barriers: [],
@@ -340,11 +348,14 @@ export class World {
 
   #ended(member: Member | null): void {
     const isPower = this.random(3) > 0;
+    const others = this.store.takeEndedWriters();
     if (isPower) this.powerCut();
     else if (member === null) this.killAll();
     else {
-      this.log(`    writer of ${member.number} killed`);
-      this.killWriter(member);
+      for (const one of this.members.filter(({number}) => others.includes(number)).concat(member)) {
+        this.log(`    writer of ${one.number} killed`);
+        this.killWriter(one);
+      }
     }
   }
 
@@ -377,13 +388,22 @@ export class World {
     }
   }
 
-  /** After a refusal the volume goes on as if nothing had been asked. */
+  /**
+   * After a refusal the volume goes on as if nothing had been asked. While zones are away this look may be
+   * refused as well, and then there is a later one.
+   */
   #demandUnchanged(member: Member, opened: Opened): void {
+    if (this.#isLookingAgain && this.store.isExcused()) return;
     const {faults} = this.store;
     for (const fault of ['end', 'read-error', 'write-error', 'sync-error'] as const) {
       faults.disarm(fault);
     }
-    this.check(member, opened);
+    this.#isLookingAgain = true;
+    try {
+      this.check(member, opened);
+    } finally {
+      this.#isLookingAgain = false;
+    }
   }
 
   #forgetProcesses(): void {

@@ -58,6 +58,10 @@ class ZonesUnderTest implements StoreUnderTest {
   #sweeper: Process;
   /** One of them ended in the middle of a call of another process. */
   #isServiceDead = false;
+  /** Writers that did as well. */
+  #endedWriters: VolumeNumber[] = [];
+  /** The keeper has read the store record. */
+  #isStoreKnown = false;
   #waitingSinceMs = 0;
 
   constructor(count: number, quorum: number, random: Random) {
@@ -112,6 +116,10 @@ class ZonesUnderTest implements StoreUnderTest {
       this.#sweeper.medium.die();
       this.#startService(false);
     }
+  }
+
+  takeEndedWriters(): VolumeNumber[] {
+    return this.#endedWriters.splice(0);
   }
 
   syncDescriptor(): void {
@@ -178,6 +186,7 @@ class ZonesUnderTest implements StoreUnderTest {
     const untilMs = this.#disks.nowMs + SETTLE_MS;
     while (this.#disks.nowMs < untilMs) {
       this.#pass(SETTLE_STEP_MS);
+      this.#readStore();
       for (const {zone} of this.#living()) {
         zone.mirror?.tick();
         for (let left = 50; left > 0 && zone.mirror?.step() === true; left--) this.#pass(2);
@@ -185,6 +194,8 @@ class ZonesUnderTest implements StoreUnderTest {
     }
     this.#levelIdle();
     if (scrubs) this.#scrub();
+    // One that did nothing meanwhile has not yet seen what its zones have done.
+    for (const {zone} of this.#living()) zone.mirror?.tick();
     for (const {zone} of this.#living()) {
       const states = zone.mirror?.states() ?? [];
       const ill = states.find(({state}) => state !== 'healthy');
@@ -237,6 +248,21 @@ class ZonesUnderTest implements StoreUnderTest {
     });
     this.#troubles.endOld();
     if (this.#random(OTHERS_EVERY) > 0) return;
+    this.#withoutTurns(() => this.#eachGoesOn());
+  }
+
+  /** In the middle of a call of a process it must not be its own turn. */
+  #withoutTurns(run: () => void): void {
+    const {interleave} = this.faults;
+    this.faults.interleave = () => undefined;
+    try {
+      run();
+    } finally {
+      this.faults.interleave = interleave;
+    }
+  }
+
+  #eachGoesOn(): void {
     for (const process of this.#all()) {
       if (process.medium.isBusy) continue;
       try {
@@ -244,10 +270,16 @@ class ZonesUnderTest implements StoreUnderTest {
         if (this.#stale.includes(process)) continue;
         if (!this.#isServiceDead) this.#lookAfter(process);
       } catch (error) {
-        const isService = process === this.#keeper || process === this.#sweeper;
-        if (error instanceof ProcessEnded && isService) this.#isServiceDead = true;
+        if (error instanceof ProcessEnded) this.#noteEnd(process);
         throw error;
       }
+    }
+  }
+
+  #noteEnd(process: Process): void {
+    if (process === this.#keeper || process === this.#sweeper) this.#isServiceDead = true;
+    for (const [volume, writer] of this.#writers) {
+      if (writer === process) this.#endedWriters.push(volume);
     }
   }
 
@@ -277,9 +309,16 @@ class ZonesUnderTest implements StoreUnderTest {
     }
     this.#keeper = this.#start('keeper');
     this.#sweeper = this.#start('sweeper');
-    // As the service does when it starts; without a quorum it is tried again.
+    this.#isStoreKnown = false;
+    this.#readStore();
+  }
+
+  /** As the service does when it starts; without a quorum it is tried again. */
+  #readStore(): void {
+    if (this.#isStoreKnown) return;
     try {
-      this.#keeper.zone.readStoreRecord();
+      this.#withoutTurns(() => this.#keeper.zone.readStoreRecord());
+      this.#isStoreKnown = true;
     } catch (error) {
       if (!(error instanceof BorealisError || error instanceof ProcessEnded)) throw error;
     }

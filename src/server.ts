@@ -41,6 +41,7 @@ import {ServiceCounts} from './cluster/metrics/service-counts.ts';
 import {NODE_CACHE_BYTES} from './cluster/instance-config.ts';
 import {recordZoneEvent} from './cluster/zone-events.ts';
 import {StoreZones} from './cluster/store-zones.ts';
+import {ZoneHealth} from './cluster/zone-health.ts';
 import {openZonePlan, type ZoneOption} from './cluster/zone-list.ts';
 import {majority} from './page-store/membership.ts';
 import {scramVerifier} from './engine/postgres/scram.ts';
@@ -179,9 +180,10 @@ function openControl(
   const instancesDirectory = join(dataDirectory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true, mode: 0o700});
   const counts = new ServiceCounts();
+  const zoneHealth = new ZoneHealth();
   const stored = {...storeZones.config, nodeCacheBytes: NODE_CACHE_BYTES};
   const storage = openClusterStorage(stored, event =>
-    recordZoneEvent({catalog, clock: systemClock, logger, counts}, event, 'service'),
+    recordZoneEvent({catalog, clock: systemClock, logger, counts, zoneHealth}, event, null),
   );
   closers.push(() => storage.close());
   const launcher = createInstanceLauncher({
@@ -211,6 +213,7 @@ function openControl(
     clock: systemClock,
     logger,
     counts,
+    zoneHealth,
   });
   closers.push(() => control.close());
   return control;

@@ -67,9 +67,15 @@ describe.skipIf(!built || !fuse.available)('a service under load', () => {
       await load.run(1);
       await service.change('add', 'b');
       expect(await service.zoneNames()).toEqual(['us-east-1a', 'us-east-1b']);
-      // Their server was stopped in order, and the endpoint held whoever came meanwhile.
+      // Their server was stopped in order, and the endpoint holds whoever comes until the next one serves.
       expect(load.errors.length).toBeGreaterThan(0);
       await load.resume(port);
+      expect(await service.events('db-instance', 'writer')).toEqual([
+        'DB instance is being created',
+        'DB instance created',
+        'Recovery of the DB instance has started: the store gets a second zone',
+        'DB instance restarted',
+      ]);
       const servers = await load.serverStarts();
       await load.run(1);
       await service.change('remove', 'a');

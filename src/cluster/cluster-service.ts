@@ -88,6 +88,7 @@ import {EventDelivery} from './event-delivery.ts';
 import {instancesOf} from './instances-of.ts';
 import {aborted, KeyedLock} from './keyed-lock.ts';
 import {LaunchedProcesses} from './launched-processes.ts';
+import {levelFromTimeToTime} from './level-volumes.ts';
 import {reclaim, watchGrowth} from './reclaim.ts';
 import type {Monitor} from './metrics/measurements.ts';
 import {Measurer} from './metrics/measurer.ts';
@@ -162,6 +163,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
   const world: World = {...base, reconciler, supervisor, space, replicas, scrubber, zoneChanges};
   const recovered = new AbortController();
   const stopWatching = watchGrowth(world);
+  const stopLevelling = levelFromTimeToTime({...world, processes});
   // Whoever drives a cluster also hands on its certificate when that is due.
   const stopRenewing = every(CERTIFICATE_LOOK_MS, () => {
     for (const {identifier} of surroundings.catalog.clusters.list()) {
@@ -188,6 +190,7 @@ export function createClusterService(surroundings: Surroundings): ClusterService
       space.stop();
       replicas.stop();
       stopWatching();
+      stopLevelling();
       stopRenewing();
       const changesStopped = zoneChanges.stop();
       const reconcilerStopped = world.reconciler.stop();

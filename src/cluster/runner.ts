@@ -54,6 +54,7 @@ export type SupervisorWorld = Pick<
   | 'clock'
   | 'logger'
   | 'counts'
+  | 'zoneHealth'
   | 'endpoints'
   | 'volumeLocks'
   | 'damage'

@@ -9,6 +9,7 @@ import {Catalog} from './catalog.ts';
 import {DamageList} from './damage.ts';
 import type {ClusterRecord} from './records.ts';
 import {ServiceCounts} from './metrics/service-counts.ts';
+import {ZoneHealth} from './zone-health.ts';
 import {Scrubber} from './scrubber.ts';
 import {FakeStorage} from './testing/fakes.ts';
 
@@ -53,6 +54,7 @@ function open(scrubEveryMs: number | null): Scrubber {
     clock: {nowMs: () => nowMs, monotonicMs: () => nowMs},
     logger: pino({level: 'silent'}),
     counts: new ServiceCounts(),
+    zoneHealth: new ZoneHealth(),
   });
   opened.push(scrubber);
   scrubber.start();

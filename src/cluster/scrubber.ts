@@ -53,7 +53,15 @@ export type ScrubStatus = {
 
 export type ScrubberWorld = Pick<
   World,
-  'catalog' | 'storage' | 'supervisor' | 'damage' | 'clock' | 'logger' | 'counts' | 'scrubEveryMs'
+  | 'catalog'
+  | 'storage'
+  | 'supervisor'
+  | 'damage'
+  | 'clock'
+  | 'logger'
+  | 'counts'
+  | 'zoneHealth'
+  | 'scrubEveryMs'
 >;
 
 /** Not felt beside a writer: a disk of a laptop reads some 500 MiB/s and more. */
@@ -200,7 +208,10 @@ export class Scrubber {
       volumes: cluster === null ? null : [this.#volumeOf(cluster)],
       bytesPerSecond,
       onProgress: progress => Object.assign(current, progress),
-      onZoneEvent: event => recordZoneEvent(this.#world, event, 'instance'),
+      onZoneEvent: event => {
+        // Of its zones' states others tell, who live longer.
+        if (event.type !== 'state') recordZoneEvent(this.#world, event, null);
+      },
     });
     current.run = run;
     return await run.done;

@@ -6,9 +6,14 @@ import {BorealisError} from '../base/errors.ts';
 import type {MembershipState, Mirror} from '../page-store/zone.ts';
 import {TOO_FEW_ZONES} from '../page-store/mirror-job.ts';
 import {changeZones, openZones} from '../page-store/open-zones.ts';
-import {allocateVolume, markRemoved, openStore, recordMembership} from '../page-store/store.ts';
-import {readVolumeRecord} from '../volume/volume-record.ts';
-import {levelIdleVolumes} from '../volume/level-idle.ts';
+import {
+  allocateVolume,
+  markRemoved,
+  openStore,
+  recordMembership,
+  removeVolume,
+} from '../page-store/store.ts';
+import {levelVolume, uncleanVolumes} from '../volume/level-idle.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {
   backtrackVolume,
@@ -18,14 +23,11 @@ import {
   trimHistory,
   type IdleVolumeOptions,
 } from '../volume/idle-volume.ts';
-import {openVolumeIn} from '../volume/open-volume.ts';
 import type {StorageCall, StorageWorkerData} from './storage.ts';
 import {answerCalls} from './worker-calls.ts';
 
 /** How often a mirror looks after its zones. */
 const TICK_MS = 1_000;
-/** How often volumes are looked for that were not closed in order. */
-const LEVEL_PERIOD_MS = 15_000;
 /** A new cluster waits so long for a write quorum, and then fails. */
 const QUORUM_WAIT_MS_MAX = 30_000;
 const QUORUM_LOOK_MS = 100;
@@ -50,13 +52,8 @@ if (mirror !== null && failure === null) void lookAfter(mirror);
 
 /** Between two ticks a catch-up goes on step by step; calls are answered in the pauses. */
 async function lookAfter(store: Mirror): Promise<never> {
-  let levelAtMs = systemClock.monotonicMs() + LEVEL_PERIOD_MS;
   for (;;) {
     store.tick();
-    if (systemClock.monotonicMs() >= levelAtMs) {
-      level();
-      levelAtMs = systemClock.monotonicMs() + LEVEL_PERIOD_MS;
-    }
     const tickAtMs = systemClock.monotonicMs() + TICK_MS;
     do await sleep(store.step() ? STEP_MS : TICK_MS);
     while (systemClock.monotonicMs() < tickAtMs);
@@ -65,15 +62,6 @@ async function lookAfter(store: Mirror): Promise<never> {
 
 function idle(volume: VolumeNumber): IdleVolumeOptions {
   return {zone, volume, nodeCacheBytes};
-}
-
-/** A volume that cannot be opened now is tried again. */
-function level(): void {
-  try {
-    levelIdleVolumes({zone, nodeCacheBytes});
-  } catch (error) {
-    if (!(error instanceof BorealisError)) throw error;
-  }
 }
 
 /** A zone may be starting or catching up: what needs a quorum is tried again for a while. */
@@ -110,7 +98,7 @@ function run(call: StorageCall): unknown {
     case 'trimHistory':
       return trimHistory(idle(call.volume));
     case 'remove':
-      return zone.deleteVolumeRecord(call.volume);
+      return removeVolume(zone, call.volume);
     case 'zoneStates':
       return mirror?.states() ?? [{zone: zone.name, state: 'healthy'}];
     case 'changeZones':
@@ -127,12 +115,9 @@ function run(call: StorageCall): unknown {
     case 'markRemoved':
       return markRemoved(zone, call.zone);
     case 'uncleanVolumes':
-      return zone
-        .listVolumes()
-        .filter(volume => readVolumeRecord(zone, volume)?.record.clean === false);
+      return uncleanVolumes(zone);
     case 'settle':
-      openVolumeIn({zone, volume: call.volume, create: false, nodeCacheBytes}).close();
-      return null;
+      return levelVolume(idle(call.volume));
     case 'ready':
       return true;
   }

@@ -44,7 +44,7 @@ import {
   type SupervisorEvents,
   type SupervisorWorld,
 } from './runner.ts';
-import {recordZoneEvent} from './zone-events.ts';
+import {forgetZoneStates, recordZoneEvent} from './zone-events.ts';
 
 export class Supervisor {
   readonly #world: SupervisorWorld;
@@ -327,8 +327,9 @@ export class Supervisor {
     crashPoint('instance.start.before-spawn');
     const config = instanceConfig(this.#world, instance, cluster, place, verifier);
     const handle = launch(config, {
-      onZoneEvent: event => recordZoneEvent(this.#world, event, 'instance'),
+      onZoneEvent: event => recordZoneEvent(this.#world, event, config.name),
     });
+    void handle.exited.then(() => forgetZoneStates(this.#world, config.name));
     if (config.tls !== null) shownCertificates.note(handle, config.tls.certificate);
     runner.handle = handle;
     catalog.transaction(() => {

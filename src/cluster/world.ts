@@ -21,6 +21,7 @@ import type {Scrubber} from './scrubber.ts';
 import type {Supervisor} from './supervisor.ts';
 import type {ShownCertificates} from './tls-refresh.ts';
 import type {ZoneChanges} from './zone-changes.ts';
+import type {ZoneHealth} from './zone-health.ts';
 
 /** What the service gives. */
 export type Surroundings = {
@@ -54,6 +55,7 @@ export type Surroundings = {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly counts: ServiceCounts;
+  readonly zoneHealth: ZoneHealth;
 };
 
 export type World = Surroundings & {

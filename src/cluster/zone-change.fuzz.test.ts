@@ -22,10 +22,10 @@ import {MemoryZone} from '../page-store/testing/memory-zone.ts';
 import {SimulatedZones, type Faults} from '../page-store/testing/simulated-zones.ts';
 import {seeded, ZoneFaults} from '../page-store/testing/zone-faults.ts';
 import type {Zone} from '../page-store/zone.ts';
+import {levelVolume, uncleanVolumes} from '../volume/level-idle.ts';
 import {openVolumeIn} from '../volume/open-volume.ts';
 import {PAGE_SIZE_BYTES} from '../volume/pointer.ts';
 import type {Volume} from '../volume/volume.ts';
-import {readVolumeRecord} from '../volume/volume-record.ts';
 import {Catalog} from './catalog.ts';
 import {KeyedLock} from './keyed-lock.ts';
 import type {LaunchedProcess} from './launched-processes.ts';
@@ -363,13 +363,8 @@ class Simulation {
       audit: async () => mirror().auditAnew(),
       record: async () => recordMembership(zone(), this.#zones.config.membership),
       markRemoved: async name => markRemoved(zone(), name),
-      unclean: async () =>
-        zone()
-          .listVolumes()
-          .filter(volume => readVolumeRecord(zone(), volume)?.record.clean === false),
-      settle: async volume => {
-        openVolumeIn({zone: zone(), volume, create: false, nodeCacheBytes: 0}).close();
-      },
+      unclean: async () => uncleanVolumes(zone()),
+      settle: async volume => levelVolume({zone: zone(), volume, nodeCacheBytes: 0}),
     };
   }
 

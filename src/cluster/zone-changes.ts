@@ -16,6 +16,7 @@ import {BorealisError, errorChain} from '../base/errors.ts';
 import {MIRROR_NEEDED} from '../page-store/open-zones.ts';
 import type {MembershipState} from '../page-store/zone.ts';
 import type {LaunchedProcess, LaunchedProcesses} from './launched-processes.ts';
+import {levelAll} from './level-volumes.ts';
 import type {Supervisor} from './supervisor.ts';
 import {addEvent, type World} from './world.ts';
 import {beginChange, nextPlan, undoPlan, type ZoneChange, type ZonePlan} from './zone-plan.ts';
@@ -199,10 +200,7 @@ export class ZoneChanges {
       isSettled ? [] : [`${config.name} has too few zones that are up to date`],
     );
     // After the states: the volume of a process that has ended since is among these.
-    for (const volume of await membership.unclean()) {
-      const holder = this.#world.processes.list().find(({config}) => config.volume === volume);
-      if (holder === undefined) waiting.push(...(await this.#settleVolume(volume)));
-    }
+    waiting.push(...(await levelAll(this.#world)));
     // From now on everybody writes to both sets, so what is found whole stays so.
     if (this.#auditedNumber !== number) {
       await membership.audit();
@@ -210,22 +208,6 @@ export class ZoneChanges {
     }
     if (!(await membership.state()).isSettled) waiting.push('the zones are compared');
     return waiting;
-  }
-
-  async #settleVolume(
-    volume: Awaited<ReturnType<World['storage']['volumes']>>[number],
-  ): Promise<string[]> {
-    const release = await this.#world.volumeLocks.tryAcquire(String(volume));
-    if (release === undefined) return [`volume ${volume} is being opened`];
-    try {
-      await this.#world.storage.membership.settle(volume);
-    } catch (error) {
-      const isGone = error instanceof BorealisError && error.kind === 'not-found';
-      if (!isGone) return [`volume ${volume}: ${errorChain(error)}`];
-    } finally {
-      release();
-    }
-    return [];
   }
 
   #noteUnmarked({zone}: ZoneChange): void {

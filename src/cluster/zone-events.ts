@@ -1,34 +1,59 @@
 /** What zones report, as events of the service. */
-import type {Damage, ZoneEvent} from '../page-store/zone.ts';
+import type {Damage, ZoneEvent, ZoneState} from '../page-store/zone.ts';
 import type {EventCategory} from './records.ts';
 import {addEvent, type World} from './world.ts';
 
 type EventWorld = Pick<World, 'catalog' | 'clock' | 'logger'>;
+type ZoneEventWorld = EventWorld &
+  Pick<World, 'counts' | 'zoneHealth'> &
+  Partial<Pick<World, 'damage'>>;
 
 /** A damaged page that a thousand clones share is told of so many of them. */
 const CLUSTERS_TOLD_MAX = 20;
 
-/** Every process that has the store open sees its zones: the service tells of their states, all tell of repairs. */
+/**
+ * Every process that has the store open sees its zones. `reporter` is the name of the instance, or null
+ * for the service itself.
+ */
 export function recordZoneEvent(
-  world: EventWorld & Pick<World, 'counts'> & Partial<Pick<World, 'damage'>>,
+  world: ZoneEventWorld,
   event: ZoneEvent,
-  reporter: 'service' | 'instance',
+  reporter: string | null,
 ): void {
-  if (event.type === 'damaged') {
-    // The same page is met again by each read of it.
-    if (world.damage?.add(event) !== false) recordDamage(world, event);
-    return;
+  switch (event.type) {
+    case 'damaged':
+      // The same page is met again by each read of it.
+      if (world.damage?.add(event) !== false) recordDamage(world, event);
+      return;
+    case 'repaired':
+      world.counts.noteRepair(event.zone);
+      addZoneEvent(world, event.zone, repairMessage(event), 'recovery');
+      return;
+    case 'state': {
+      const changed = world.zoneHealth.note(reporter, event.state);
+      if (changed !== null) recordZoneState(world, changed);
+    }
   }
-  if (event.type === 'state' && reporter === 'instance') return;
-  const zone = event.type === 'state' ? event.state.zone : event.zone;
-  if (event.type === 'repaired') world.counts.noteRepair(zone);
-  const message = zoneMessage(event);
-  world.logger.warn({zone}, message);
-  world.catalog.transaction(() => addEvent(world, 'service', zone, message, categoryOf(event)));
 }
 
-function categoryOf(event: ZoneEvent): EventCategory {
-  return event.type === 'state' && event.state.state === 'degraded' ? 'failure' : 'recovery';
+/** What the process of this instance said of zones holds no more. */
+export function forgetZoneStates(world: ZoneEventWorld, instance: string): void {
+  for (const state of world.zoneHealth.forget(instance)) recordZoneState(world, state);
+}
+
+function recordZoneState(world: EventWorld, state: ZoneState): void {
+  const category = state.state === 'degraded' ? 'failure' : 'recovery';
+  addZoneEvent(world, state.zone, stateMessage(state), category);
+}
+
+function addZoneEvent(
+  world: EventWorld,
+  zone: string,
+  message: string,
+  category: EventCategory,
+): void {
+  world.logger.warn({zone}, message);
+  world.catalog.transaction(() => addEvent(world, 'service', zone, message, category));
 }
 
 /** `page 3 of file 7 in volume 1: no copy …` */
@@ -64,12 +89,12 @@ export function clustersOf(
   return [...new Set([...own, ...ofReaders])].slice(0, CLUSTERS_TOLD_MAX);
 }
 
-function zoneMessage(event: Exclude<ZoneEvent, {type: 'damaged'}>): string {
-  if (event.type === 'repaired') {
-    const {zone, volume, segment, offset, what} = event;
-    return `Zone ${zone}: a bad or missing copy was repaired from another zone: ${what} (volume ${volume}, segment ${segment}, offset ${offset})`;
-  }
-  const {state} = event;
+function repairMessage(event: ZoneEvent & {type: 'repaired'}): string {
+  const {zone, volume, segment, offset, what} = event;
+  return `Zone ${zone}: a bad or missing copy was repaired from another zone: ${what} (volume ${volume}, segment ${segment}, offset ${offset})`;
+}
+
+function stateMessage(state: ZoneState): string {
   switch (state.state) {
     case 'healthy':
       return `Zone ${state.zone} is healthy`;

@@ -17,7 +17,7 @@ import {crc32} from 'node:zlib';
 import {assert} from '../base/assert.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
-import type {SegmentFile, SegmentRange} from './zone.ts';
+import type {SegmentFile, SegmentRange, SegmentSource} from './zone.ts';
 
 const MAGIC = 'BORCMP01';
 export const COMPACT_FORMAT = 1;
@@ -35,7 +35,7 @@ type Place = {readonly volume: VolumeNumber; readonly segment: SegmentNumber};
 /** Writes to `target`, an empty file, what `source` holds in `live`. Not synced. */
 export function writeCompact(
   place: Place,
-  source: SegmentFile,
+  source: Pick<SegmentSource, 'read'>,
   target: SegmentFile,
   live: readonly SegmentRange[],
 ): void {

@@ -2,7 +2,7 @@
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import type {Ask, Job} from './mirror-job.ts';
 import type {Member} from './mirror-member.ts';
-import {outcomeError} from './mirror-members.ts';
+import {outcomeError} from './zone-operation.ts';
 import type {RecordVersion} from './record.ts';
 import {LISTING_PAGE, type Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
@@ -18,8 +18,9 @@ export type Copy = {
 };
 
 /**
- * What `own` lacks of `there`. Segments below `settled` are whole in a zone if they are as long as
- * elsewhere, for its record vouches for them; of later ones the bytes are compared.
+ * What `own` lacks of `there`. Segments below `settled` are whole in a zone as far as they go, for its record
+ * vouches for them: what it has is left alone, since a bad copy elsewhere must not fill in its zeros. Of later
+ * ones the bytes are compared.
  */
 export function planCopies(
   there: readonly SegmentListing[],
@@ -28,11 +29,11 @@ export function planCopies(
 ): Copy[] {
   const sizes = new Map(own.map(({segment, sizeBytes}) => [segment, sizeBytes]));
   return there
-    .filter(({segment, sizeBytes}) => {
+    .map(({segment, sizeBytes}) => {
       const isVouchedFor = settled !== null && segment < settled.segment;
-      return !isVouchedFor || (sizes.get(segment) ?? -1) < sizeBytes;
+      return {segment, from: isVouchedFor ? (sizes.get(segment) ?? 0) : 0, to: sizeBytes};
     })
-    .map(({segment, sizeBytes}) => ({segment, from: 0, to: sizeBytes}));
+    .filter(({segment, from, to}) => from < to || !sizes.has(segment));
 }
 
 /** The part of `copies` that lies before the end of what a record vouches for. */

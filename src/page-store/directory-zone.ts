@@ -26,6 +26,7 @@ import type {
   SegmentFile,
   SegmentListing,
   SegmentRange,
+  SegmentSource,
   VolumeClaim,
   Zone,
 } from './zone.ts';
@@ -38,9 +39,13 @@ const REMOVED_MARKER = 'removed';
 const DISK_BLOCK_BYTES = 512;
 
 export function openDirectoryZone(name: string, directory: string): Zone {
-  attempt(`create zone directory ${directory}`, () =>
-    fs.mkdirSync(path.join(directory, 'volumes'), {recursive: true, mode: 0o700}),
-  );
+  const volumes = path.join(directory, 'volumes');
+  // To make what is there already is a write: a disk that takes none may still be read.
+  if (!fs.existsSync(volumes)) {
+    attempt(`create zone directory ${directory}`, () =>
+      fs.mkdirSync(volumes, {recursive: true, mode: 0o700}),
+    );
+  }
   return new DirectoryZone(name, directory);
 }
 
@@ -192,7 +197,7 @@ class DirectoryZone implements Zone {
     return attempt(`look at ${file}`, () => fs.statSync(file)).blocks * DISK_BLOCK_BYTES;
   }
 
-  adoptSegment(volume: VolumeNumber, segment: SegmentNumber, source: SegmentFile): void {
+  adoptSegment(volume: VolumeNumber, segment: SegmentNumber, source: SegmentSource): void {
     const {ranges} = source;
     assert(ranges !== null, 'a segment as it was written is copied in place');
     const file = this.#segmentPath(volume, segment);
@@ -202,7 +207,7 @@ class DirectoryZone implements Zone {
 
   #replaceCompact(
     {volume, segment}: {volume: VolumeNumber; segment: SegmentNumber},
-    source: SegmentFile,
+    source: SegmentSource,
     live: readonly SegmentRange[],
     temporary: string,
   ): void {

@@ -1,5 +1,5 @@
 /** Copies between two zones' copies of one segment, neither of which is known to be the better one. */
-import type {SegmentFile} from './zone.ts';
+import type {SegmentFile, SegmentSource} from './zone.ts';
 
 /** How much of a segment is copied at a time. */
 const COPY_CHUNK_BYTES = 2 ** 20;
@@ -11,7 +11,7 @@ const NO_SECTOR: Buffer = Buffer.alloc(SECTOR_BYTES);
  * Returns the bytes that were looked at.
  */
 export function fillRange(
-  input: SegmentFile,
+  input: SegmentSource,
   output: SegmentFile,
   {from, to, rewrite}: {from: number; to: number; rewrite: boolean},
 ): number {
@@ -35,7 +35,7 @@ export function fillRange(
 }
 
 /** False when both begin with something, and it is not the same. */
-function haveOneHeader(input: SegmentFile, output: SegmentFile): boolean {
+function haveOneHeader(input: SegmentSource, output: SegmentFile): boolean {
   const [there, own] = [input, output].map(file => {
     const header = Buffer.alloc(SECTOR_BYTES);
     file.read(0, header, 0, SECTOR_BYTES);

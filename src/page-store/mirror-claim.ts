@@ -8,24 +8,28 @@
  * costs nothing, or if there would be no quorum without it; else it is broken, and catches up once
  * the log has been recovered.
  */
+import {AssertionError} from '../base/assert.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {VolumeNumber} from './ids.ts';
 import {copyAsks, good, listSegments, planCopies, settledPart} from './copy-plan.ts';
 import type {Member} from './mirror-member.ts';
-import {outcomeError, type Members} from './mirror-members.ts';
+import type {Members} from './mirror-members.ts';
+import {outcomeError} from './zone-operation.ts';
 import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
 import type {Outcome} from './zone-operation.ts';
 import type {SegmentListing} from './zone.ts';
 
-const LOCK_WAIT_MS = 2000;
 const LOCK_RETRY_MS = 20;
 
 type Copy = {readonly bytes: Buffer | null; readonly version: RecordVersion | null};
 
-/** @throws BorealisError conflict `volume-locked`; unavailable `zone-quorum`. Nothing is locked then. */
-export function claimInZones(members: Members, volume: VolumeNumber): void {
+/**
+ * A lock that is taken is tried again for `lockWaitMs`.
+ * @throws BorealisError conflict `volume-locked`; unavailable `zone-quorum`. Nothing is locked then.
+ */
+export function claimInZones(members: Members, volume: VolumeNumber, lockWaitMs: number): void {
   try {
-    lockQuorum(members, volume);
+    lockQuorum(members, volume, lockWaitMs);
     const copies = readRecords(members, volume);
     const newest = [...copies.values()].reduce<Copy>(
       (best, copy) => (compareVersions(copy.version, best.version) > 0 ? copy : best),
@@ -51,9 +55,8 @@ export function releaseInZones(members: Members, volume: VolumeNumber): void {
 
 type NewestCopy = {readonly bytes: Buffer; readonly version: RecordVersion | null};
 
-/** Who keeps the store may have it open for a moment: it is tried again for a while. */
-function lockQuorum(members: Members, volume: VolumeNumber): void {
-  const untilMs = members.nowMs() + LOCK_WAIT_MS;
+function lockQuorum(members: Members, volume: VolumeNumber, waitMs: number): void {
+  const untilMs = members.nowMs() + waitMs;
   for (;;) {
     try {
       lockOnce(members, volume);
@@ -168,6 +171,7 @@ function bring(
     const operation = {kind: 'write-volume-record', volume, ...write} as const;
     good(members.askOne(member, operation, limitMs, [newest.bytes]) ?? undefined);
   } catch (error) {
+    if (error instanceof AssertionError) throw error;
     members.break(member, error instanceof Error ? error.message : String(error));
   }
 }

@@ -39,7 +39,10 @@ export function segmentHost(parts: Parts): SegmentHost {
   };
 }
 
-/** No zone that counts may be left out: it may hold what no other one does. */
+/**
+ * No zone that counts may be left out: it may hold what no other one does. So it is given the time of
+ * one that hangs, where a read would have gone to another zone.
+ */
 function readWhileOpening(
   {members, reads, quorums}: Parts,
   place: SegmentPlace,
@@ -53,7 +56,7 @@ function readWhileOpening(
     throw new BorealisError('unavailable', 'zone-degraded', text);
   }
   try {
-    return reads.readCopy(place, copy, position, into);
+    return reads.readCopy(place, copy, position, into, members.settings.hangMs);
   } catch (error) {
     const isGone = error instanceof BorealisError && error.kind === 'not-found';
     if (!isGone) {

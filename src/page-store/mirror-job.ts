@@ -3,6 +3,7 @@
  * answers. It is stepped from time to time and never waits, because the thread that steps it serves
  * reads and writes meanwhile.
  */
+import {AssertionError} from '../base/assert.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
@@ -51,6 +52,7 @@ export class JobRunner {
         this.#pending = next.value.map(ask => ({ask, ticket: ask.ticket ?? null, outcome: null}));
       }
     } catch (error) {
+      if (error instanceof AssertionError) throw error;
       const {code = null} = error instanceof BorealisError ? error : {};
       // That the others cannot vouch for it, or that it is slow to be looked at, says nothing against a
       // zone that is current.

@@ -53,6 +53,11 @@ export class Member {
     return this.standing === 'current' && !this.isHung;
   }
 
+  /** All that it was given to change is done. */
+  get isIdle(): boolean {
+    return this.channel !== null && this.channel.done('append') >= this.channel.submitted('append');
+  }
+
   /** Its threads have yet to begin, which on a busy machine takes longer than a disk may hang. */
   isStarting(nowMs: number): boolean {
     if (this.standing === 'broken' || this.channel?.hasBegun() !== false) return false;
@@ -61,7 +66,9 @@ export class Member {
 
   get state(): ZoneState {
     const {name: zone, standing, reason, sinceMs, progress} = this;
-    if (standing === 'broken') return {zone, state: 'degraded', reason, sinceMs};
+    // One that is tried again and has not answered yet is what it was.
+    const isTried = standing === 'catching-up' && this.hasStore === null && this.isVoter;
+    if (standing === 'broken' || isTried) return {zone, state: 'degraded', reason, sinceMs};
     if (this.isHung) {
       return {zone, state: 'degraded', reason: 'it does not answer', sinceMs: this.lastProgressMs};
     }

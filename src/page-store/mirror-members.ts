@@ -14,7 +14,7 @@
  *           is asked of all of them that are not broken, and of a read quorum at least (membership.ts).
  * Learner:  a zone that does not count yet, or any more. It is treated as one that catches up.
  */
-import {BorealisError, type ErrorKind} from '../base/errors.ts';
+import {BorealisError} from '../base/errors.ts';
 import {
   describeQuorum,
   isReadQuorum,
@@ -35,12 +35,15 @@ export type MirrorSettings = {
   readonly readMs: number;
   /** How long after a failure a zone is tried again. */
   readonly retryMs: number;
+  /** How often a keeper, which may have nothing to write for long, finds out whether it could. */
+  readonly probeMs: number;
 };
 
 export const MIRROR_DEFAULTS: MirrorSettings = {
   hangMs: 10_000,
   readMs: 1000,
   retryMs: 1000,
+  probeMs: Infinity,
 };
 
 /** How much less often a zone that does not count is tried. */
@@ -49,7 +52,6 @@ const LEARNER_RETRIES = 5;
 const LOOK_AGAIN_MS = 100;
 /** A zone may hold up appends for this part of the time. */
 const STALL_CREDIT_SHARE = 0.05;
-const NO_BYTES: readonly Uint8Array[] = [];
 
 type Watched = {
   member: Member;
@@ -213,6 +215,12 @@ export class Members {
     this.#reportStates();
   }
 
+  /** It has said whether it has a store record. */
+  noteStore(member: Member, hasStore: boolean): void {
+    member.hasStore = hasStore;
+    this.#reportStates();
+  }
+
   /** True while an append may wait for this zone alone; a wait of `waitedMs` is taken from its credit. */
   spendCredit(member: Member, waitedMs: number): boolean {
     const nowMs = this.nowMs();
@@ -240,7 +248,7 @@ export class Members {
     member: Member,
     operation: ZoneOperation,
     limitMs: number,
-    bytes: readonly Uint8Array[] = NO_BYTES,
+    bytes: readonly Uint8Array[] = [],
   ): Outcome | null {
     const answers = this.askAll({
       members: () => [member],
@@ -254,7 +262,8 @@ export class Members {
   /**
    * Asks several zones at once and waits up to `limitMs` for all of them, or until `enough` says so.
    * What has not answered by then is not in the result; the operation stays in its line, and
-   * `onLate` hears what becomes of it. Zones that `members` names later are asked as well.
+   * `onLate` hears what becomes of it. Zones that `members` names later are asked as well, and one that
+   * failed and was opened again is asked once more: what it answered before says nothing of it now.
    */
   askAll(question: {
     members: () => readonly Member[];
@@ -271,6 +280,11 @@ export class Members {
     for (;;) {
       const seen = this.board.bell();
       this.refresh();
+      for (const [member, own] of asked) {
+        if (member.channel === own.channel || answers.get(member)?.ok !== false) continue;
+        answers.delete(member);
+        asked.delete(member);
+      }
       let isOpen = false;
       for (const member of members()) {
         const {channel} = member;
@@ -278,7 +292,7 @@ export class Members {
         let own = asked.get(member);
         if (own === undefined || own.channel !== channel) {
           const request = operation(member);
-          const ticket = channel.submit(request, bytes ?? NO_BYTES);
+          const ticket = channel.submit(request, bytes ?? []);
           own = ticket === null ? undefined : {line: lineOf(request), ticket, channel};
           if (own !== undefined) asked.set(member, own);
         }
@@ -373,6 +387,8 @@ export class Members {
   #reportStates(): void {
     for (const member of this.all) {
       const {state} = member;
+      // To be still without one that does not count yet is no failure.
+      if (!member.isVoter && state.state === 'degraded') continue;
       const key = state.state === 'degraded' ? `degraded: ${state.reason}` : state.state;
       const last = this.#lastStates.get(member);
       if (last === key) continue;
@@ -381,16 +397,4 @@ export class Members {
       if (!isFirst) this.#report({type: 'state', atMs: this.#wallMs(), state});
     }
   }
-}
-
-export function outcomeError({
-  kind,
-  code,
-  message,
-}: {
-  readonly kind: ErrorKind;
-  readonly code: string;
-  readonly message: string;
-}): BorealisError {
-  return new BorealisError(kind, code, message);
 }

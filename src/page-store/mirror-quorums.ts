@@ -1,6 +1,7 @@
 /** Questions that a quorum of a mirror's zones has to answer. */
 import type {Member} from './mirror-member.ts';
-import {outcomeError, type Members} from './mirror-members.ts';
+import type {Members} from './mirror-members.ts';
+import {outcomeError} from './zone-operation.ts';
 import type {Outcome, ZoneOperation} from './zone-operation.ts';
 
 /** What zones answered that could. */
@@ -22,12 +23,17 @@ export class MirrorQuorums {
     this.#hooks = hooks;
   }
 
-  /** Answers of all zones that count and give one soon, and of a read quorum at least. */
+  /**
+   * Answers of all zones that count and give one soon, and of a read quorum at least; of an opening, which
+   * goes on with those alone, of a write quorum.
+   */
   read(operation: ZoneOperation, what: string): Answers {
     const members = this.#members;
     const {readMs, hangMs} = members.settings;
     const beganMs = members.nowMs();
     const asked = (): Member[] => members.current().filter(member => member.isVoter);
+    const isEnough = (got: Iterable<Member>): boolean =>
+      this.#hooks.isOpening() ? members.isWriteQuorum(got) : members.isReadQuorum(got);
     const answers = members.askAll({
       members: asked,
       operation: () => operation,
@@ -37,7 +43,7 @@ export class MirrorQuorums {
           if (!outcome.ok) members.break(member, outcome.message);
         const isAll = asked().every(member => got.has(member) || member.isHung);
         const isLate = members.nowMs() - beganMs > readMs;
-        return isAll || (isLate && members.isReadQuorum(got.keys()));
+        return isAll || (isLate && isEnough(got.keys()));
       },
     });
     const good = new Map<Member, Outcome & {ok: true}>();

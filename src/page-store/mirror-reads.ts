@@ -1,10 +1,14 @@
 /**
  * Reads of a mirror, and repairs: a read goes to one good zone, and to another one if that does not
- * answer in time or lacks the segment.
+ * answer in time, fails, or lacks the segment.
+ *
+ * Errors: not-found only when every zone says that it lacks the segment. A zone that fails or is away may
+ *         have it: then the error is unavailable; one that fails has `hangMs` to answer better.
  */
 import {BorealisError} from '../base/errors.ts';
 import type {Member} from './mirror-member.ts';
-import {outcomeError, type Members} from './mirror-members.ts';
+import type {Members} from './mirror-members.ts';
+import {outcomeError} from './zone-operation.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import type {Repair, SegmentPlace} from './mirrored-segment.ts';
 import type {Outcome} from './zone-operation.ts';
@@ -40,12 +44,15 @@ export class MirrorReads {
   #readPiece(place: SegmentPlace, position: number, into: Uint8Array): number {
     const {volume, segment} = place;
     if (this.#stream.readRecent(volume, segment, position, into)) return into.length;
+    const members = this.#members;
     const lacking: Member[] = [];
-    const sinceMs = this.#members.nowMs();
+    const sinceMs = members.nowMs();
     for (;;) {
+      const failures = new Map<Member, string>();
       for (const member of this.#inOrder()) {
         if (lacking.includes(member)) continue;
-        const outcome = this.#ask(member, place, position, into.length);
+        const {readMs} = this.#members.settings;
+        const outcome = this.#ask(member, place, position, into.length, readMs);
         if (outcome === null) continue;
         if (outcome.ok) {
           into.set(outcome.bytes ?? []);
@@ -53,25 +60,35 @@ export class MirrorReads {
           if (lacking.length > 0) this.#heal(place, lacking, member);
           return this.#stream.overlay(volume, segment, position, into, known);
         }
-        lacking.push(member);
+        if (isLacking(outcome)) lacking.push(member);
+        else failures.set(member, outcome.message);
       }
       const known = this.#stream.overlay(volume, segment, position, into, 0);
       if (known > 0) return known;
-      const able = this.#members.all.filter(member => member.standing !== 'broken');
-      if (able.every(member => lacking.includes(member))) throw noCopy(place, lacking);
-      if (this.#members.nowMs() - sinceMs > this.#members.settings.hangMs) {
-        throw this.#members.quorumLost(`read segment ${segment} of volume ${volume}`);
+      if (members.all.every(member => lacking.includes(member))) throw noCopy(place, lacking);
+      const able = members.all.filter(member => member.standing !== 'broken');
+      const isHopeless = able.every(member => lacking.includes(member));
+      if (isHopeless || members.nowMs() - sinceMs > members.settings.hangMs) {
+        throw notReadable(place, members.all, lacking, failures);
       }
+      // Only now: what was asked has rung it.
+      members.waitForBell(members.board.bell(), members.settings.readMs);
     }
   }
 
   /** One zone's copy alone. Throws not-found or unavailable when it cannot be read. */
-  readCopy(place: SegmentPlace, copy: number, position: number, into: Uint8Array): number {
+  readCopy(
+    place: SegmentPlace,
+    copy: number,
+    position: number,
+    into: Uint8Array,
+    limitMs: number = this.#members.settings.readMs,
+  ): number {
     const member = this.#members.all[copy] as Member;
     let got = 0;
     while (got < into.length) {
       const piece = into.subarray(got, got + READ_BYTES);
-      const outcome = this.#ask(member, place, position + got, piece.length);
+      const outcome = this.#ask(member, place, position + got, piece.length, limitMs);
       if (outcome === null) {
         const text = `zone ${member.name} does not answer (${member.reason})`;
         throw new BorealisError('unavailable', 'zone-timeout', text);
@@ -125,10 +142,16 @@ export class MirrorReads {
     }
   }
 
-  #ask(member: Member, place: SegmentPlace, position: number, length: number): Outcome | null {
+  #ask(
+    member: Member,
+    place: SegmentPlace,
+    position: number,
+    length: number,
+    limitMs: number,
+  ): Outcome | null {
     if (member.standing === 'broken') return null;
     const operation = {kind: 'read', ...place, position, length} as const;
-    return this.#members.askOne(member, operation, this.#members.settings.readMs);
+    return this.#members.askOne(member, operation, limitMs);
   }
 
   /** Good zones first, those that may lack something last. */
@@ -139,6 +162,26 @@ export class MirrorReads {
       .filter(member => member.standing !== 'broken')
       .sort((a, b) => rank(a) - rank(b));
   }
+}
+
+/** What the zone says of the segment, and not of itself. */
+function isLacking({kind}: Outcome & {ok: false}): boolean {
+  return kind === 'not-found' || kind === 'corrupt';
+}
+
+function notReadable(
+  {volume, segment}: SegmentPlace,
+  all: readonly Member[],
+  lacking: readonly Member[],
+  failures: ReadonlyMap<Member, string>,
+): BorealisError {
+  const how = all.map(member => {
+    const reason = member.standing === 'broken' ? member.reason : 'it does not answer';
+    const what = lacking.includes(member) ? 'it lacks it' : (failures.get(member) ?? reason);
+    return `${member.name}: ${what}`;
+  });
+  const text = `cannot read segment ${segment} of volume ${volume} from any zone (${how.join('; ')})`;
+  return new BorealisError('unavailable', 'zone-quorum', text);
 }
 
 function noCopy({volume, segment}: SegmentPlace, tried: readonly Member[]): BorealisError {

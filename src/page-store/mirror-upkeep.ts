@@ -13,6 +13,7 @@ import {JobRunner, type Job} from './mirror-job.ts';
 import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
+import {isNewerRecord} from './record.ts';
 import {StoreCatchUp} from './store-catch-up.ts';
 import {checkSameStore} from './store-identity.ts';
 import {catchUpVolume} from './volume-catch-up.ts';
@@ -23,7 +24,7 @@ export type MirrorRole = 'writer' | 'keeper' | 'sweeper';
 export type Writer = {
   readonly volume: VolumeNumber;
   isRecovered: boolean;
-  /** Its record as it was written last. */
+  /** Its record as it was asked to be written last. */
   record: Buffer | null;
 };
 
@@ -35,6 +36,9 @@ export type UpkeepParts = {
   readonly storeRecord: () => Buffer | null;
 };
 
+/** Why a zone is left out that has an older store record than others. */
+export const MISSED_CHANGE = 'it missed a change of the store';
+
 /** How often a keeper looks whether its zones are whole. */
 const AUDIT_PERIOD_MS = 15_000;
 
@@ -44,9 +48,12 @@ export class MirrorUpkeep {
   #lastTickMs = 0;
   #auditAtMs = 0;
   #auditRound = 1;
+  #probeAtMs: number;
 
   constructor(parts: UpkeepParts) {
+    const {members} = parts;
     this.#parts = parts;
+    this.#probeAtMs = members.nowMs() + members.settings.probeMs;
   }
 
   tick(): void {
@@ -61,6 +68,7 @@ export class MirrorUpkeep {
       this.#begin(member, this.#catchUp(member));
     }
     this.#audit();
+    this.#probe();
     this.step();
     members.refresh();
   }
@@ -137,6 +145,23 @@ export class MirrorUpkeep {
     });
   }
 
+  /** Of a keeper. One that hangs in it is seen to be hung as any that does nothing. */
+  #probe(): void {
+    const {members, role} = this.#parts;
+    const nowMs = members.nowMs();
+    if (role !== 'keeper' || nowMs < this.#probeAtMs) return;
+    this.#probeAtMs = nowMs + members.settings.probeMs;
+    for (const member of members.current()) {
+      const {channel} = member;
+      if (channel === null || channel.done('append') < channel.submitted('append')) continue;
+      const ticket = channel.submit({kind: 'probe'}, []);
+      if (ticket === null) continue;
+      members.watch(member, 'append', ticket, outcome => {
+        if (!outcome.ok) members.break(member, outcome.message);
+      });
+    }
+  }
+
   #begin(member: Member, job: Job): void {
     const noted = noting(job, this.#auditRound, member);
     this.#jobs.set(member, new JobRunner(this.#parts.members, member, noted));
@@ -164,12 +189,20 @@ function* noting(job: Job, round: number, member: Member): Job {
   member.wholeInRound = round;
 }
 
-/** One that was emptied is the keeper's to fill: until then it has no store record. */
+/** One that was emptied, or is as it once was, is the keeper's to fill: the store record comes last. */
 function* rejoin({members, storeRecord}: UpkeepParts, member: Member): Job {
-  const [store] = yield [{member, operation: {kind: 'read-store-record'}}];
-  const {bytes} = good(store);
+  const others = members.good().filter(one => one.isVoter);
+  const [own, ...rest] = yield [member, ...others].map(of => {
+    return {member: of, operation: {kind: 'read-store-record'}} as const;
+  });
+  const {bytes} = good(own);
   if (bytes === null) throw new Error('it is new or was emptied');
   checkSameStore(bytes, storeRecord());
-  member.hasStore = true;
+  const newer = others.filter((_, index) => {
+    const there = good(rest[index]).bytes;
+    return there !== null && isNewerRecord(Buffer.from(there), Buffer.from(bytes));
+  });
+  if (newer.length > 0 && members.isReadQuorum(newer)) throw new Error(MISSED_CHANGE);
+  members.noteStore(member, true);
   members.join(member, 0, 0);
 }

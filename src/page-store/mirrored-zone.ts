@@ -22,11 +22,11 @@ import {MirrorQuorums, type Answers} from './mirror-quorums.ts';
 import {listInZones} from './mirror-listing.ts';
 import {MirrorReads} from './mirror-reads.ts';
 import {freeBytesOf, membershipStateOf, statesOf} from './mirror-state.ts';
+import {MirrorStoreRecord} from './mirror-store-record.ts';
 import {MirrorStream} from './mirror-stream.ts';
 import {MirrorUpkeep, type MirrorRole, type Writer} from './mirror-upkeep.ts';
 import {MirroredSegment, type SegmentHost} from './mirrored-segment.ts';
 import {isNewerRecord, isSoundRecord} from './record.ts';
-import {commonStore, foreignZone, storeIdOf} from './store-identity.ts';
 import type {ZoneMedium, ZonePlace} from './zone-channel.ts';
 import {expectedText} from './zone-operation.ts';
 import type {
@@ -41,6 +41,9 @@ import type {
   ZoneEvent,
   ZoneState,
 } from './zone.ts';
+
+/** Who keeps the store may have a volume open for a moment. */
+const LOCK_WAIT_MS = 2000;
 
 export type MirrorOptions = {
   readonly medium: ZoneMedium;
@@ -68,8 +71,7 @@ class MirroredZone implements Zone, Mirror {
   readonly #host: SegmentHost;
   readonly #role: MirrorRole;
   readonly #upkeep: MirrorUpkeep;
-  #storeRecord: Buffer | null = null;
-  #isStoreKnown = false;
+  readonly #store: MirrorStoreRecord;
   #writer: Writer | null = null;
   /** What was to be synced when the membership was changed last. */
   #markAtChange = 0;
@@ -86,12 +88,13 @@ class MirroredZone implements Zone, Mirror {
     this.#upkeep = new MirrorUpkeep({
       ...{members: this.#members, stream: this.#stream, role},
       writer: () => this.#writer,
-      storeRecord: () => this.#storeRecord,
+      storeRecord: () => this.#store.record,
     });
     this.#quorums = new MirrorQuorums(this.#members, {
       onWait: (what, sinceMs) => this.#onWait(what, sinceMs),
       isOpening: () => this.#writer?.isRecovered === false,
     });
+    this.#store = new MirrorStoreRecord(this.#members, this.#quorums, role);
     this.#reads = new MirrorReads(this.#members, this.#stream);
     this.#host = segmentHost({
       ...{members: this.#members, stream: this.#stream},
@@ -170,39 +173,11 @@ class MirroredZone implements Zone, Mirror {
   // ── records ──
 
   readStoreRecord(): Buffer | null {
-    const answers = this.#quorums.read({kind: 'read-store-record'}, 'read the store record');
-    const store = commonStore([...answers.values()].map(({bytes}) => bytes));
-    let newest: Buffer | null = null;
-    for (const [member, {bytes}] of answers) {
-      const found = bytes === null ? null : Buffer.from(bytes);
-      const id = storeIdOf(found);
-      if (id !== null && id !== store) this.#members.break(member, foreignZone().message);
-      else if (newest === null || isNewerRecord(found, newest)) newest = found;
-    }
-    this.#storeRecord = newest;
-    this.#isStoreKnown = true;
-    this.#noteEmpty(answers, newest !== null);
-    return newest;
+    return this.#store.read();
   }
 
   writeStoreRecord(bytes: Uint8Array, expected: Uint8Array | null): void {
-    // Whoever has an older one missed a change: there is one process that makes them.
-    const operation = {
-      kind: 'write-store-record',
-      expected: expectedText(expected),
-      force: true,
-    } as const;
-    const {isWriteQuorum} = this.#quorums;
-    this.#quorums.write(
-      () => operation,
-      bytes,
-      'write the store record',
-      isWriteQuorum,
-      member => {
-        member.hasStore = true;
-      },
-    );
-    this.#storeRecord = Buffer.from(bytes);
+    this.#store.write(bytes, expected);
   }
 
   listVolumes(): VolumeNumber[] {
@@ -226,8 +201,9 @@ class MirroredZone implements Zone, Mirror {
     const writer = this.#writer?.volume === volume ? this.#writer : null;
     const how = {expected: expectedText(expected), force: false, hold: writer !== null};
     const operation = {kind: 'write-volume-record', volume, ...how} as const;
-    this.#quorums.write(() => operation, bytes, `write the record of volume ${volume}`);
+    // Before it is done: a zone that failed after it had written it catches up with this record or none.
     if (writer !== null) writer.record = Buffer.from(bytes);
+    this.#quorums.write(() => operation, bytes, `write the record of volume ${volume}`);
   }
 
   deleteVolumeRecord(volume: VolumeNumber): void {
@@ -328,14 +304,14 @@ class MirroredZone implements Zone, Mirror {
     good(this.#members.askOne(member, operation, this.#members.settings.hangMs) ?? undefined);
   }
 
-  lockVolume(volume: VolumeNumber): VolumeClaim {
+  lockVolume(volume: VolumeNumber, isPatient = true): VolumeClaim {
     assert(this.#writer === null, 'a mirror has one writer at a time');
     this.#stream.begin();
     this.#markAtChange = 0;
     for (const member of this.#members.all) this.#members.board.publish(member.slot, 0);
     this.#members.board.clearFenced();
-    if (!this.#isStoreKnown) this.readStoreRecord();
-    claimInZones(this.#members, volume);
+    if (!this.#store.isKnown) this.readStoreRecord();
+    claimInZones(this.#members, volume, isPatient ? LOCK_WAIT_MS : 0);
     const writer: Writer = {volume, isRecovered: false, record: null};
     this.#writer = writer;
     return {
@@ -386,15 +362,5 @@ class MirroredZone implements Zone, Mirror {
     if (this.#members.isReadQuorum(sound.map(([member]) => member))) return new Map(sound);
     if (answers.size < this.#members.all.length) throw this.#members.quorumLost(what);
     return answers;
-  }
-
-  /** A writer may still bring its own volume there; that the zone is whole is the keeper's matter. */
-  #noteEmpty(answers: Answers, isStore: boolean): void {
-    for (const [member, {bytes}] of answers) {
-      member.hasStore = bytes !== null || !isStore;
-      if (!member.hasStore && this.#role !== 'writer') {
-        this.#members.break(member, 'it is new or was emptied');
-      }
-    }
   }
 }

@@ -11,6 +11,9 @@ import {ZoneBoard, ZONES_MAX} from './zone-board.ts';
 import type {ZonePlace} from './zone-channel.ts';
 import type {MembershipState, Zone, ZoneEvent} from './zone.ts';
 
+/** Some writes of a few bytes; a zone that takes none is shown after this and the time that it may hang. */
+const PROBE_MS = 5_000;
+
 export type StoreConfig = {
   /** One to six; the first good one is read from. */
   readonly zones: readonly ZonePlace[];
@@ -35,7 +38,10 @@ export function openZones(config: StoreConfig, hooks: ZonesHooks): Zone {
   if (zones.length === 1) return openDirectoryZone(only.name, only.directory);
   return openMirroredZone({
     medium: zonesOfThreads(zones, hooks.board ?? new ZoneBoard()),
-    settings: {...MIRROR_DEFAULTS, hangMs: config.zoneHangMs ?? MIRROR_DEFAULTS.hangMs},
+    settings: {
+      ...MIRROR_DEFAULTS,
+      ...{hangMs: config.zoneHangMs ?? MIRROR_DEFAULTS.hangMs, probeMs: PROBE_MS},
+    },
     ...(membership === undefined ? {} : {membership}),
     role: hooks.role,
     onEvent: event => hooks.onZoneEvent?.(event),

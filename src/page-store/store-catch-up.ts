@@ -54,6 +54,11 @@ export class StoreCatchUp {
   *run(): Job {
     const member = this.#member;
     yield* this.#findWitnesses();
+    // One that is full, or takes no writes, lacks nothing for as long as there is nothing to write.
+    if (member.standing === 'catching-up' && this.#members.settings.probeMs < Infinity) {
+      const [probed] = yield [{member, operation: {kind: 'probe'}}];
+      good(probed);
+    }
     for (;;) {
       const {changes} = this.#members;
       yield* this.#pass();
@@ -95,11 +100,22 @@ export class StoreCatchUp {
         const [removed] = yield [{member, operation: {kind: 'delete-volume-record', volume}}];
         good(removed);
       }
+      if (isForeign) yield* this.#forget(volume);
       return;
     }
     yield* this.#bringSegments(volume, own, newest, rest);
     const isBehind = compareVersions(own.version, newest.version) < 0;
     if (isBehind) yield* this.#bringRecord(volume, own, newest, rest);
+  }
+
+  /**
+   * Without a mark of removal: a writer may be making this volume just now, and the others are told of it next.
+   * Then it is given back at the next look, where a mark would take it from the others too.
+   */
+  *#forget(volume: VolumeNumber): Job {
+    const member = this.#member;
+    const [forgotten] = yield [{member, operation: {kind: 'delete-empty-volume', volume}}];
+    good(forgotten);
   }
 
   /** Every other zone of the mirror is a witness: what none of them has, nobody needs. */
@@ -222,7 +238,7 @@ export class StoreCatchUp {
       const operation = {kind: 'write-store-record', expected, force: isCurrent} as const;
       const [written] = yield [{member, operation, bytes}];
       if (!isCurrent || (written?.ok === false && written.kind !== 'conflict')) good(written);
-      member.hasStore = true;
+      this.#members.noteStore(member, true);
       if (bytes === this.#storeRecord()) return;
     }
   }
@@ -234,14 +250,14 @@ export class StoreCatchUp {
   *#findWitnesses(): Job {
     const member = this.#member;
     const others = this.#members.all.filter(
-      one => one !== member && one.isVoter && one.standing !== 'broken',
+      one => one !== member && one.isVoter && one.standing !== 'broken' && !one.isHung,
     );
     const answers = yield [member, ...others].map(of => {
       return {member: of, operation: {kind: 'read-store-record'}} as const;
     });
     const [own, ...records] = answers.map(answer => good(answer).bytes);
     checkSameStore(own ?? null, this.#storeRecord());
-    member.hasStore = own != null;
+    this.#members.noteStore(member, own != null);
     // It was slow to say so when it was opened.
     if (own == null && member.standing === 'current' && this.#storeRecord() !== null) {
       throw new Error('it is new or was emptied');

@@ -61,6 +61,19 @@ export function allocateVolume(zone: Zone): VolumeNumber {
   return record.nextVolume as VolumeNumber;
 }
 
+/**
+ * Removes a volume; its segments stay for the sweep. Idempotent. A store of several zones counts that as a
+ * change: the marks of a removal are forgotten one day, and a zone that is then as it was before is found out.
+ */
+export function removeVolume(zone: Zone, volume: VolumeNumber): void {
+  zone.deleteVolumeRecord(volume);
+  if (zone.mirror === null) return;
+  const bytes = readStoreRecord(zone);
+  const record = decodeStore(zone, bytes);
+  const revision = (record.revision ?? 0) + 1;
+  zone.writeStoreRecord(encodeRecord({...record, revision}), bytes);
+}
+
 /** The store remembers which zones it has. Durable on a write quorum of every set of voters on return. */
 export function recordMembership(zone: Zone, membership: Membership): void {
   const bytes = readStoreRecord(zone);

@@ -22,6 +22,8 @@ const STARTING = 0;
 const RUNNING = 1;
 const STOPPING = 2;
 const ENDED = 3;
+/** In a call to another zone's disk. */
+const AWAY = 4;
 const LOOK_AGAIN_MS = 1000;
 
 /** No bytes are something else than an empty record. */
@@ -79,6 +81,8 @@ export class ThreadLine {
   stop(): void {
     Atomics.compareExchange(this.#words, STATE, STARTING, STOPPING);
     Atomics.compareExchange(this.#words, STATE, RUNNING, STOPPING);
+    // The other zone may never answer. When it does, this thread touches its own no more.
+    Atomics.compareExchange(this.#words, STATE, AWAY, ENDED);
     this.#operations.push({kind: 'tidy'}, []);
   }
 
@@ -90,6 +94,16 @@ export class ThreadLine {
 
   get isRunning(): boolean {
     return Atomics.load(this.#words, STATE) === RUNNING;
+  }
+
+  /** The thread goes to another zone's disk. False: it was asked to stop, and must not. */
+  goAway(): boolean {
+    return Atomics.compareExchange(this.#words, STATE, RUNNING, AWAY) === RUNNING;
+  }
+
+  /** False: it was given up meanwhile, and must do nothing any more. */
+  comeBack(): boolean {
+    return Atomics.compareExchange(this.#words, STATE, AWAY, RUNNING) === AWAY;
   }
 
   /** False when it was asked to stop. */

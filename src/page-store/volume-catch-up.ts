@@ -35,7 +35,7 @@ export type VolumeCatchUp = {
   readonly stream: MirrorStream;
   readonly member: Member;
   readonly volume: VolumeNumber;
-  /** The store record as the mirror knows it, and the volume's record as the writer wrote it last. */
+  /** The store record as the mirror knows it, and the volume's record as the writer writes it, or wrote it last. */
   readonly storeRecord: () => Buffer | null;
   readonly record: () => Buffer;
 };
@@ -50,7 +50,7 @@ export function* catchUpVolume(parts: VolumeCatchUp): Job {
   ];
   const storeRecord = good(store).bytes;
   checkSameStore(storeRecord, parts.storeRecord());
-  member.hasStore = storeRecord !== null;
+  members.noteStore(member, storeRecord !== null);
   // The record is the last that the keeper gives it. A process that sees another place under its name sees none.
   if (storeRecord === null && !member.isVoter) throw new Error(NOT_FILLED);
   const {value, bytes} = good(record);
@@ -99,13 +99,17 @@ function unfinished(
   open: SegmentNumber,
   ends: ReadonlyMap<SegmentNumber, number>,
 ): Copy[] {
-  const known = new Set(there.map(({segment}) => segment));
-  const sizes = new Map(now.map(({segment, sizeBytes}) => [segment, sizeBytes]));
+  const before = sizesOf(there);
+  const sizes = sizesOf(now);
   for (const [segment, end] of ends) sizes.set(segment, end);
   return [...sizes]
-    .filter(([segment]) => segment >= open || !known.has(segment))
+    .filter(([segment, size]) => segment >= open || before.get(segment) !== size)
     .sort(([a], [b]) => a - b)
     .map(([segment, to]) => ({segment, from: 0, to}));
+}
+
+function sizesOf(listings: readonly SegmentListing[]): Map<SegmentNumber, number> {
+  return new Map(listings.map(({segment, sizeBytes}) => [segment, sizeBytes]));
 }
 
 /** All of this at one moment: nothing is appended between the copies and what is fed after them. */

@@ -25,7 +25,12 @@ beforeEach(() => {
   directory = join(root, 'zone');
   published = [];
   const zone = openDirectoryZone('a', directory);
-  executor = new ZoneExecutor({zone, peer: () => zone, publish: lsn => published.push(lsn)});
+  executor = new ZoneExecutor({
+    zone,
+    peer: () => zone,
+    away: call => call(),
+    publish: lsn => published.push(lsn),
+  });
   writeRecord(RECORD, null);
   executor.run({kind: 'create-segment', volume: VOLUME, segment: SEGMENT}, NOTHING);
   append(1);

@@ -9,6 +9,7 @@
 import {AssertionError, unreachable} from '../base/assert.ts';
 import {BorealisError, errorMessage, systemErrorCode} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
+import {expectedRecord, recordChanged} from './expected-record.ts';
 import {compareVersions, recordVersion} from './record.ts';
 import {fillRange} from './fill-range.ts';
 import {SegmentCache} from './segment-cache.ts';
@@ -26,6 +27,7 @@ import type {
   SegmentFile,
   SegmentListing,
   SegmentRange,
+  SegmentSource,
   VolumeClaim,
   Zone,
 } from './zone.ts';
@@ -39,6 +41,8 @@ export type ExecutorParts = {
   readonly zone: Zone;
   /** Another zone of the mirror, to copy from. */
   readonly peer: (source: CopySource) => Zone;
+  /** Runs what waits for another zone's disk, which may hang: this zone must not be held up by it for ever. */
+  readonly away: <T>(call: () => T) => T;
   /** This zone holds everything up to `lsn` durably. */
   readonly publish: (lsn: number) => void;
 };
@@ -142,6 +146,11 @@ export class ZoneExecutor {
     switch (operation.kind) {
       case 'pass':
         return DONE;
+      case 'probe': {
+        const record = this.#zone.readStoreRecord();
+        if (record !== null) this.#zone.writeStoreRecord(record, record);
+        return DONE;
+      }
       case 'list-volumes':
         return {value: this.#zone.listVolumes(), bytes: null};
       case 'list-leftovers':
@@ -300,14 +309,21 @@ export class ZoneExecutor {
 
   #copy(operation: Extract<ZoneOperation, {kind: 'copy'}>): number {
     const {volume, segment, from, to, rewrite} = operation;
-    let input: SegmentFile;
+    const {peer} = this.#parts;
+    const isOwn = operation.source === this.#zone.name;
+    const away = <T>(call: () => T): T => (isOwn ? call() : this.#parts.away(call));
+    let file: SegmentFile;
     try {
-      input = this.#parts.peer(operation).openSegment(volume, segment);
+      file = away(() => peer(operation).openSegment(volume, segment));
     } catch (error) {
       // Swept since it was listed, or the other zone was lost: that alone is no reason to let go of this copy.
       if (!isNotFound(error)) throw error;
       return 0;
     }
+    const input: SegmentSource = {
+      ranges: file.ranges,
+      read: (...range) => away(() => file.read(...range)),
+    };
     const output = this.#target(volume, segment);
     try {
       // A compacted copy is taken whole, and holds all that is needed where the other one is not compacted.
@@ -321,7 +337,7 @@ export class ZoneExecutor {
       if (output.ranges !== null) return 0;
       return fillRange(input, output, {from, to, rewrite});
     } finally {
-      input.close();
+      file.close();
       output.close();
     }
   }
@@ -333,31 +349,6 @@ function holdsAll({ranges}: SegmentFile, wanted: readonly SegmentRange[]): boole
   return wanted.every(({start, end}) =>
     ranges.some(range => range.start <= start && range.end >= end),
   );
-}
-
-/** What the driver is to find in place of `bytes`; `there` when it has them already. */
-function expectedRecord(
-  found: Buffer | null,
-  bytes: Buffer,
-  expected: string | null,
-  force: boolean,
-): Buffer | null | 'there' {
-  if (found?.equals(bytes) === true) return 'there';
-  if (force) {
-    const older = compareVersions(versionOf(found), versionOf(bytes)) < 0;
-    if (older) return found;
-  } else if ((found?.toString('latin1') ?? null) === expected) {
-    return found;
-  }
-  throw recordChanged('a record was changed by someone else');
-}
-
-function versionOf(bytes: Buffer | null): ReturnType<typeof recordVersion> {
-  return bytes === null ? null : recordVersion(bytes);
-}
-
-function recordChanged(text: string): BorealisError {
-  return new BorealisError('conflict', 'record-changed', text);
 }
 
 function isNotFound(error: unknown): boolean {

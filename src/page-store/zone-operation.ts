@@ -8,7 +8,7 @@
  * done is seen from the line's progress, and one that fails stops the line for good, so that what is
  * done is always a prefix of what was asked.
  */
-import type {ErrorKind} from '../base/errors.ts';
+import {BorealisError, type ErrorKind} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import type {SegmentRange} from './zone.ts';
 
@@ -75,6 +75,8 @@ export type RecordOperation =
     })
   | {readonly kind: 'remove-leftover'; readonly name: string}
   | (InVolume & {readonly kind: 'read-volume-record'})
+  /** Writes the store record once more, if there is one: a disk may be there to read, and take no writes. */
+  | {readonly kind: 'probe'}
   /** Does nothing: its answer says that all before it is done. */
   | {readonly kind: 'pass'}
   | {readonly kind: 'read-store-record' | 'list-volumes' | 'list-leftovers' | 'free-bytes'};
@@ -122,4 +124,16 @@ export function lineOf(operation: ZoneOperation): LineName {
 /** It is part of a log that is being written: it has no answer, and its failure stops the line. */
 export function isStreamed(operation: ZoneOperation): boolean {
   return STREAMED_KINDS.has(operation.kind);
+}
+
+export function outcomeError({
+  kind,
+  code,
+  message,
+}: {
+  readonly kind: ErrorKind;
+  readonly code: string;
+  readonly message: string;
+}): BorealisError {
+  return new BorealisError(kind, code, message);
 }

@@ -20,6 +20,7 @@ runZoneThread(line, board, () => {
   const executor = new ZoneExecutor({
     zone: openZone(data.zone),
     peer: ({source, sourceDirectory}) => openZone({name: source, directory: sourceDirectory ?? ''}),
+    away,
     publish: lsn => board.publish(data.slot, lsn),
   });
   try {
@@ -28,6 +29,18 @@ runZoneThread(line, board, () => {
     executor.close();
   }
 });
+
+/** Ends this thread, on the spot and without a last step, if it was given up while it was away. */
+function away<T>(call: () => T): T {
+  if (!line.goAway()) {
+    throw new BorealisError('closed', 'zone-stopped', 'the thread of the zone is to end');
+  }
+  try {
+    return call();
+  } finally {
+    if (!line.comeBack()) process.exit();
+  }
+}
 
 /** A directory that is gone is not made again: its disk may be what is missing. */
 function openZone({name, directory}: ZonePlace): Zone {

@@ -60,6 +60,9 @@ export type SegmentFile = {
   repairCopy(copy: number, position: number, bytes: Uint8Array, what: string): void;
 };
 
+/** A segment as whoever copies it sees it. */
+export type SegmentSource = Pick<SegmentFile, 'ranges' | 'read'>;
+
 export type SegmentListing = {
   readonly segment: SegmentNumber;
   /** What it takes of the disk. */
@@ -203,14 +206,15 @@ export type Zone = {
     live: readonly SegmentRange[],
   ): number;
   /** Puts a compact segment of another zone in the place of this zone's copy, if any. Atomic and durable. */
-  adoptSegment(volume: VolumeNumber, segment: SegmentNumber, source: SegmentFile): void;
+  adoptSegment(volume: VolumeNumber, segment: SegmentNumber, source: SegmentSource): void;
   /** Removes what compactions that were cut off left. Only for the one process that compacts. */
   discardUnfinished(volume: VolumeNumber): void;
   /**
    * Claims the volume for a writer in this process until the claim is released or the process dies.
-   * Conflict `volume-locked` while another process holds it.
+   * Conflict `volume-locked` while another process holds it; a zone of several waits a moment for one that
+   * only looks, unless `isPatient` is false.
    */
-  lockVolume(volume: VolumeNumber): VolumeClaim;
+  lockVolume(volume: VolumeNumber, isPatient?: boolean): VolumeClaim;
   /** Names of files that a crash left behind and that mean nothing, for people to read. */
   leftovers(): string[];
   /** Removes one of `leftovers`. Only while nobody writes to the store. */

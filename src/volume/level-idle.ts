@@ -6,22 +6,41 @@
  * can tell what of it counts. If then the other zones were lost, one after the other and each only after
  * the one before had caught up, so would be what was acknowledged. So a volume that was not closed in
  * order is opened and closed, by the process that keeps the store.
+ *
+ * Whoever knows that a volume is in use leaves it alone: its lock is waited for, and a writer whose
+ * zones failed holds that in too few of them to keep its volume.
  */
 import {BorealisError} from '../base/errors.ts';
+import type {VolumeNumber} from '../page-store/ids.ts';
+import type {Zone} from '../page-store/zone.ts';
 import {openVolumeIn, type OpenVolumeOptions} from './open-volume.ts';
 import {readVolumeRecord} from './volume-record.ts';
 
-/** Returns how many were opened. One that is in use is left to its writer. */
-export function levelIdleVolumes(
-  options: Omit<OpenVolumeOptions, 'volume' | 'create' | 'ownsZone'>,
-): number {
+type LevelOptions = Omit<OpenVolumeOptions, 'create' | 'ownsZone'>;
+
+/** Volumes whose log may hold more than their record vouches for: one is open, or was not closed in order. */
+export function uncleanVolumes(zone: Zone): VolumeNumber[] {
+  return zone
+    .listVolumes()
+    .filter(volume => readVolumeRecord(zone, volume)?.record.clean === false);
+}
+
+/**
+ * Opens the volume and closes it in order. One that is open is not waited for: there may be many.
+ * @throws BorealisError conflict while somebody has it open.
+ */
+export function levelVolume(options: LevelOptions): void {
+  openVolumeIn({...options, create: false, isPatient: false}).close();
+}
+
+/** All of them. Returns how many were opened. One that is in use is left to its writer, and not waited for: there may be many. */
+export function levelIdleVolumes(options: Omit<LevelOptions, 'volume'>): number {
   const {zone} = options;
   if (zone.mirror === null) return 0;
   let count = 0;
-  for (const volume of zone.listVolumes()) {
-    if (readVolumeRecord(zone, volume)?.record.clean !== false) continue;
+  for (const volume of uncleanVolumes(zone)) {
     try {
-      openVolumeIn({...options, volume, create: false}).close();
+      levelVolume({...options, volume});
       count++;
     } catch (error) {
       const isPassing =

@@ -1,10 +1,11 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import {afterEach, beforeEach, describe, expect, test} from 'vitest';
+import {afterEach, beforeEach, describe, expect, test, vi} from 'vitest';
 import {sleep, systemClock} from '../base/clock.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {MIRROR_DEFAULTS} from '../page-store/mirror-members.ts';
+import type {MirrorRole} from '../page-store/mirror-upkeep.ts';
 import {openMirroredZone} from '../page-store/mirrored-zone.ts';
 import {openZones} from '../page-store/open-zones.ts';
 import {openStore} from '../page-store/store.ts';
@@ -41,15 +42,18 @@ function open(create: boolean): {volume: Volume; zone: Zone; events: ZoneEvent[]
 }
 
 /** On threads whose disks stall while a file says so. */
-function openStalling(): {volume: Volume; zone: Zone} {
+function openStallingZone(role: MirrorRole): Zone {
   const entry = path.join(import.meta.dirname, '../page-store/testing/stalling-zone-worker.mjs');
-  const zone = openMirroredZone({
+  return openMirroredZone({
     medium: zonesOfThreads(zones(), new ZoneBoard(), entry),
     // Longer than threads take to start on a busy machine.
-    settings: {...MIRROR_DEFAULTS, hangMs: 3000},
-    ...{role: 'writer', onEvent: () => undefined},
+    settings: {...MIRROR_DEFAULTS, hangMs: 3000, probeMs: 100},
+    ...{role, onEvent: () => undefined},
   });
-  return openOn(zone, true);
+}
+
+function openStalling(): {volume: Volume; zone: Zone} {
+  return openOn(openStallingZone('writer'), true);
 }
 
 function openOn(zone: Zone, create: boolean): {volume: Volume; zone: Zone} {
@@ -58,6 +62,12 @@ function openOn(zone: Zone, create: boolean): {volume: Volume; zone: Zone} {
   const volume = openVolumeIn({...options, segmentBytes: 3 * 2 ** 20});
   opened.push(volume);
   return {volume, zone};
+}
+
+/** What one zone alone holds. */
+function openOne(name: string): Volume {
+  const zone = openZones({zones: zones().filter(one => one.name === name)}, {role: 'writer'});
+  return openOn(zone, false).volume;
 }
 
 function put(volume: Volume, page: number, stamp: number): void {
@@ -201,6 +211,44 @@ describe('three directories with threads of their own', () => {
     fs.rmSync(stall);
     await until(zone, ['healthy', 'healthy', 'healthy']);
     volume.barrier();
+  });
+
+  test('one that takes no writes is seen by a keeper that has nothing to write', async () => {
+    const zone = openStallingZone('keeper');
+    openStore(zone);
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    const stall = path.join(base, 'c', 'stall');
+    fs.writeFileSync(stall, '');
+    await until(zone, ['healthy', 'healthy', 'degraded']);
+    expect(zone.mirror?.states()[2]).toMatchObject({reason: 'it does not answer'});
+    fs.rmSync(stall);
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    zone.close();
+  });
+
+  test('one that is copied from a zone that hangs is copied from another one', async () => {
+    const {volume, zone} = openStalling();
+    for (let page = 0; page < 100; page++) put(volume, page, stampOf(page));
+    volume.checkpoint();
+    fs.rmSync(path.join(base, 'c'), {recursive: true});
+    put(volume, 100, stampOf(100));
+    volume.barrier();
+    await until(zone, ['healthy', 'healthy', 'degraded']);
+    // The first is who it begins to copy from.
+    const hangs = ['stall', 'hang'].map(name => path.join(base, 'a', name));
+    for (const hang of hangs) fs.writeFileSync(hang, '');
+    fs.mkdirSync(path.join(base, 'c'));
+    await until(zone, ['healthy', 'healthy', 'catching-up']);
+    put(volume, 101, stampOf(101));
+    const {lsn} = volume.barrierTarget();
+    await until(zone, ['degraded', 'healthy', 'healthy']);
+    await vi.waitFor(() => expect(zone.mirror?.durableLsn()).toBe(lsn), 5000);
+    for (const hang of hangs) fs.rmSync(hang);
+    await until(zone, ['healthy', 'healthy', 'healthy']);
+    volume.close();
+    fs.rmSync(path.join(base, 'a'), {recursive: true});
+    fs.rmSync(path.join(base, 'b'), {recursive: true});
+    checkAll(openOne('c'), 102, stampOf);
   });
 
   test('while two of three hang a barrier is not answered, and reads are', async () => {

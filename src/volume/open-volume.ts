@@ -42,6 +42,8 @@ export type OpenVolumeOptions = {
   readonly segmentBytes?: number;
   /** Closes the zone with the volume, or when it cannot be opened. */
   readonly ownsZone?: boolean;
+  /** False: one that is open elsewhere is not waited for, not even for a moment. */
+  readonly isPatient?: boolean;
   /** Hears of pages that no copy holds. */
   readonly onDamage?: (damage: Damage) => void;
 };
@@ -60,7 +62,7 @@ export function openVolumeIn(options: OpenVolumeOptions): Volume {
   try {
     if (options.create) createVolume(zone, volume, clock);
     if (zone.readVolumeRecord(volume) === null) throw noSuchVolume(zone, volume);
-    claim = zone.lockVolume(volume);
+    claim = zone.lockVolume(volume, options.isPatient);
     return recoverAndOpen(options, clock, claim);
   } catch (error) {
     claim?.release();

@@ -9,7 +9,7 @@ import {BorealisError, errorMessage} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {SegmentCache} from '../page-store/segment-cache.ts';
 import type {Damage, SegmentFile, Zone} from '../page-store/zone.ts';
-import {fromAnyCopy, zonesTried} from './segment-copies.ts';
+import {isMissing, zonesTried} from './segment-copies.ts';
 import type {NodeSource} from './page-tree.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, SECTOR_MAX, word, type Pointer} from './pointer.ts';
 import {unitName} from './unit-names.ts';
@@ -185,23 +185,47 @@ export class PageReader {
   #rescue(file: SegmentFile, place: Place, crc: number, into: Uint8Array, what: string): void {
     const {volume, segment, offset} = place;
     const bad: number[] = [];
-    const good = fromAnyCopy(file, (read, copy) => {
-      const page = read(offset, PAGE_SIZE_BYTES);
-      if (page.length === PAGE_SIZE_BYTES && crc32(page) === crc) return page;
-      bad.push(copy);
-      return null;
-    });
+    const unread: string[] = [];
+    let good: Buffer | null = null;
+    for (let copy = 0; copy < file.copies.length && good === null; copy++) {
+      const page = this.#readCopy(file, copy, offset);
+      if (page === null) unread.push(file.copies[copy] as string);
+      else if (page.length === PAGE_SIZE_BYTES && crc32(page) === crc) good = page;
+      else bad.push(copy);
+    }
+    const where = `at offset ${offset} of segment ${segment} of volume ${volume}`;
+    if (good === null && unread.length > 0) {
+      // A zone that does not answer may hold it: then nothing is lost.
+      const zones = bad.map(copy => file.copies[copy]).join(', ');
+      throw new BorealisError(
+        'unavailable',
+        'page-out-of-reach',
+        `${what}: its checksum does not hold, ${where} (zones ${zones}); zones that cannot be asked: ${unread.join(', ')}`,
+      );
+    }
     if (good === null) {
       this.#tell(place, what, file.copies);
       throw new BorealisError(
         'corrupt',
         'page-corrupt',
-        `${what}: its checksum does not hold, at offset ${offset} of segment ${segment} of volume ${volume} (${zonesTried(file)})`,
+        `${what}: its checksum does not hold, ${where} (${zonesTried(file)})`,
       );
     }
     into.set(good);
     if (this.#options.repairs === false) return;
     for (const copy of bad) file.repairCopy(copy, offset, good, what);
+  }
+
+  /** Null when the zone cannot be asked; a copy that is not there is empty. */
+  #readCopy(file: SegmentFile, copy: number, offset: number): Buffer | null {
+    const bytes = Buffer.allocUnsafe(PAGE_SIZE_BYTES);
+    try {
+      return bytes.subarray(0, file.readCopy(copy, offset, bytes, 0, PAGE_SIZE_BYTES));
+    } catch (error) {
+      if (file.copies.length === 1 || !isMissing(error)) throw error;
+      const {kind} = error as BorealisError;
+      return kind === 'unavailable' ? null : bytes.subarray(0, 0);
+    }
   }
 
   #tell(place: Place, what: string, zones: readonly string[]): void {

@@ -14,6 +14,8 @@
  *     fork is under way its source can be neither removed nor written by anybody else.
  *
  * A directory without a record is read again in each round: its record may be about to come.
+ * Of several zones one may be as it once was, and hold records of volumes that were removed since: the store
+ * record tells, and is read first.
  */
 import {assert} from '../base/assert.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
@@ -25,6 +27,7 @@ const ROUNDS_MAX = 10_000;
 
 /** In ascending order of their numbers. */
 export function readRoots(zone: Zone): VolumeRecord[] {
+  if (zone.mirror !== null) zone.readStoreRecord();
   const seen = new Map<VolumeNumber, VolumeRecord>();
   for (let round = 0; round < ROUNDS_MAX; round++) {
     let isNew = false;

@@ -1,9 +1,10 @@
 import {describe, expect, test} from 'vitest';
+import {BorealisError} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import {MIRROR_DEFAULTS} from '../page-store/mirror-members.ts';
 import type {MirrorRole} from '../page-store/mirror-upkeep.ts';
 import {openMirroredZone} from '../page-store/mirrored-zone.ts';
-import {allocateVolume, openStore} from '../page-store/store.ts';
+import {allocateVolume, openStore, removeVolume} from '../page-store/store.ts';
 import {MemoryZone} from '../page-store/testing/memory-zone.ts';
 import {SimulatedZones} from '../page-store/testing/simulated-zones.ts';
 import {ZoneFaults} from '../page-store/testing/zone-faults.ts';
@@ -14,18 +15,29 @@ import {forkIdleVolume} from './idle-volume.ts';
 import {openVolumeIn} from './open-volume.ts';
 import {levelIdleVolumes} from './level-idle.ts';
 import {PAGE_SIZE_BYTES} from './pointer.ts';
+import {readRoots} from './root-snapshot.ts';
 import {sweep} from './sweeper.ts';
 import type {Volume} from './volume.ts';
+import {
+  EMPTY_BEGINNING,
+  encodeVolumeRecord,
+  newVolumeRecord,
+  readVolumeRecord,
+} from './volume-record.ts';
 
 type Keeper = {zone: Zone; medium: SimulatedZones; events: ZoneEvent[]};
 
-function open(zones: readonly Zone[], role: MirrorRole = 'keeper', lastDelayMs = 0): Keeper {
+function open(
+  zones: readonly Zone[],
+  role: MirrorRole = 'keeper',
+  {lastDelayMs = 0, probeMs = Infinity} = {},
+): Keeper {
   const medium = new SimulatedZones(zones);
   Object.assign(medium.faults.at(-1) ?? {}, {delayMs: lastDelayMs});
   const events: ZoneEvent[] = [];
   const zone = openMirroredZone({
     ...{medium, role, onEvent: event => events.push(event)},
-    settings: {...MIRROR_DEFAULTS},
+    settings: {...MIRROR_DEFAULTS, probeMs},
     wallMs: () => medium.nowMs(),
   });
   openStore(zone);
@@ -128,6 +140,28 @@ describe('a zone that comes to a store of several', () => {
     check(c, made, 4);
   });
 
+  test('full, it is done without until there is room, though there is nothing to write', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as const;
+    const keeper = open(zones, 'keeper', {probeMs: 2000});
+    tick(keeper, 5);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy);
+    keeper.events.length = 0;
+    zones[2].faults.capacityBytes = 0;
+    for (let second = 0; second < 30; second++) {
+      tick(keeper, 1);
+      if (second < 3) continue;
+      expect(keeper.zone.mirror?.states()[2]).toMatchObject({
+        reason: expect.stringContaining('the disk is full'),
+      });
+    }
+    zones[2].faults.capacityBytes = Infinity;
+    tick(keeper, 5);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy);
+    const seen = keeper.events.flatMap(event => (event.type === 'state' ? [event.state] : []));
+    expect(seen.at(0)?.state).toBe('degraded');
+    expect(seen.filter(({state}) => state === 'healthy')).toHaveLength(1);
+  });
+
   test('of another store, it is left out', () => {
     const other = memory('c');
     openStore(other);
@@ -178,7 +212,7 @@ describe('a zone that comes to a store of several', () => {
     first.zone.close();
 
     const empty = memory('c');
-    const keeper = open([zones[0] as Zone, zones[1] as Zone, empty], 'keeper', 3000);
+    const keeper = open([zones[0] as Zone, zones[1] as Zone, empty], 'keeper', {lastDelayMs: 3000});
     expect(keeper.zone.mirror?.states()[2]?.state).toBe('degraded');
     for (let second = 0; second < 30; second++) {
       tick(keeper, 1);
@@ -331,6 +365,33 @@ describe('what a zone that catches up must not lose', () => {
     check(again.zone, volume, 2);
   });
 
+  test('a volume is opened though its zones answer more slowly than a read waits for', () => {
+    const zones = [memory('a'), memory('b')] as const;
+    const first = open(zones);
+    const volume = allocateVolume(first.zone);
+    const options = {volume, nodeCacheBytes: 0} as const;
+    const crashed = openVolumeIn({...options, zone: first.zone, create: true});
+    crashed.changePage(5, 0, false).fill(7);
+    crashed.endOperation();
+    crashed.barrier();
+    first.medium.finish();
+    for (const slow of [0, 1]) {
+      for (const zone of zones) zone.kill();
+      const medium = new SimulatedZones(zones);
+      Object.assign(medium.faults[slow] ?? {}, {delayMs: 3000});
+      const parts = {
+        medium,
+        settings: MIRROR_DEFAULTS,
+        role: 'writer',
+        onEvent: () => undefined,
+      } as const;
+      const opened = openVolumeIn({...options, zone: openMirroredZone(parts), create: false});
+      const into = Buffer.alloc(PAGE_SIZE_BYTES);
+      opened.readPages(5, 0, 1, into, 0);
+      expect(into.equals(Buffer.alloc(PAGE_SIZE_BYTES, 7))).toBe(true);
+    }
+  });
+
   test('a writer whose zones have all missed something says so, and does not wait for ever', () => {
     const zones = [memory('a'), memory('b'), memory('c')];
     const writer = open(zones, 'writer');
@@ -340,5 +401,137 @@ describe('what a zone that catches up must not lose', () => {
     opened.changePage(5, 0, false).fill(7);
     opened.endOperation();
     expect(() => opened.barrier()).toThrow(/2 of 3 zones are needed/);
+  });
+
+  test('a zone that fails after it has written a record catches up with that record', () => {
+    const zones = [memory('a'), memory('b')];
+    const writer = open(zones, 'writer');
+    const volume = allocateVolume(writer.zone);
+    const opened = openVolumeIn({zone: writer.zone, volume, create: true, nodeCacheBytes: 0});
+    opened.changePage(5, 0, false).fill(7);
+    opened.endOperation();
+    opened.checkpoint();
+    const [first] = zones as [MemoryZone, MemoryZone];
+    const hold = first.holdRecord.bind(first);
+    first.holdRecord = () => {
+      first.holdRecord = hold;
+      throw new BorealisError('unavailable', 'zone-io', 'simulated');
+    };
+    const {medium} = writer;
+    medium.disks.onWait = () => expect(medium.nowMs()).toBeLessThan(60_000);
+    // Writes the record, for which both zones are needed.
+    opened.close();
+    for (const zone of zones) zone.kill();
+    for (const zone of zones) {
+      expect(readVolumeRecord(zone, volume)?.record.clean).toBe(true);
+      openVolumeIn({zone, volume, create: false, nodeCacheBytes: 0}).close();
+    }
+  });
+
+  test('a volume that a writer has open is left to it at once when idle ones are levelled', () => {
+    const zones = [memory('a'), memory('b'), memory('c')];
+    const writer = open(zones, 'writer');
+    const volume = allocateVolume(writer.zone);
+    const opened = openVolumeIn({zone: writer.zone, volume, create: true, nodeCacheBytes: 0});
+    writer.medium.finish();
+    const keeper = open(zones);
+    const beganMs = keeper.medium.nowMs();
+    expect(levelIdleVolumes({zone: keeper.zone, nodeCacheBytes: 0})).toBe(0);
+    expect(keeper.medium.nowMs() - beganMs).toBeLessThan(100);
+    opened.close();
+  });
+
+  test('a record that rots in one zone of two is written anew by the writer that has the volume open', () => {
+    const zones = [memory('a'), memory('b')];
+    const {zone, medium} = open(zones, 'writer');
+    const volume = allocateVolume(zone);
+    const opened = openVolumeIn({zone, volume, create: true, nodeCacheBytes: 0});
+    medium.disks.onWait = () => expect(medium.nowMs()).toBeLessThan(60_000);
+    medium.finish();
+    zones[0]?.corruptRecord(volume, 40);
+    opened.changePage(5, 0, false).fill(7);
+    opened.endOperation();
+    opened.checkpoint();
+    opened.close();
+    for (const one of zones) {
+      expect(readVolumeRecord(one, volume)?.record.clean).toBe(true);
+    }
+  });
+
+  test('a zone that is as it once was brings no volume back that was removed since', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as [MemoryZone, MemoryZone, MemoryZone];
+    const keeper = open(zones);
+    const volume = allocateVolume(keeper.zone);
+    fill(keeper.zone, volume, true, 1);
+    keeper.medium.finish();
+    const earlier = zones[1].durableCopy();
+    removeVolume(keeper.zone, volume);
+    const census = new Census(keeper.zone);
+    // The marks of the removal go with what it left.
+    for (let turn = 0; turn < 2; turn++) sweep(keeper.zone, census);
+    census.close();
+    keeper.medium.finish();
+    keeper.zone.close();
+    expect(zones[0].listVolumes()).toEqual([]);
+
+    const now = [zones[0], earlier, zones[2]];
+    const sweeper = open(now, 'sweeper');
+    expect(readRoots(sweeper.zone)).toEqual([]);
+    const again = open(now);
+    tick(again, 40);
+    expect(again.zone.mirror?.states()).toEqual(healthy);
+    tick(sweeper, 5);
+    expect(sweeper.zone.mirror?.states()).toEqual(healthy);
+    expect(readRoots(sweeper.zone)).toEqual([]);
+    sweep(again.zone, new Census(again.zone));
+    again.medium.finish();
+    for (const zone of now) {
+      expect(zone.readVolumeRecord(volume)).toBeNull();
+      expect(zone.listSegments(volume)).toEqual([]);
+    }
+  });
+
+  test('a volume that a zone hears of first, while it catches up, is not removed from the others', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as [MemoryZone, MemoryZone, MemoryZone];
+    const keeper = open(zones);
+    const volume = allocateVolume(keeper.zone);
+    keeper.medium.finish();
+    const [, , faults] = keeper.medium.faults;
+    if (faults !== undefined) faults.failure = 'zone-io';
+    allocateVolume(keeper.zone);
+    if (faults !== undefined) faults.failure = null;
+    // A writer in another process, to which the third zone is as good as the others.
+    const record = encodeVolumeRecord(
+      newVolumeRecord(volume, 1, {...EMPTY_BEGINNING, timestampMs: 1}),
+    );
+    zones[2].writeVolumeRecord(volume, record, null);
+    tick(keeper, 5);
+    expect(zones[2].readVolumeRecord(volume)).toBeNull();
+    for (const zone of zones.slice(0, 2)) zone.writeVolumeRecord(volume, record, null);
+    tick(keeper, 20);
+    expect(keeper.zone.readVolumeRecord(volume)).toEqual(record);
+    for (const zone of zones) expect(zone.readVolumeRecord(volume)).toEqual(record);
+  });
+
+  test('a longer copy with bytes out of place fills in no zeros of what a record vouches for', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as [MemoryZone, MemoryZone, MemoryZone];
+    const first = open(zones);
+    const volume = allocateVolume(first.zone);
+    // Pages of zeros: their sectors look as if nothing had been written there.
+    for (const create of [true, false]) fill(first.zone, volume, create, 0);
+    first.medium.finish();
+    first.zone.close();
+    for (const {segment, sizeBytes} of zones[2].listSegments(volume)) {
+      const file = zones[2].openSegment(volume, segment);
+      file.write([Buffer.alloc(sizeBytes, 3)], 40 * 512);
+      file.sync();
+      file.close();
+    }
+    const keeper = open(zones);
+    tick(keeper, 40);
+    keeper.zone.close();
+    for (const zone of zones) zone.kill();
+    check(zones[0], volume, 0);
+    check(zones[1], volume, 0);
   });
 });

@@ -10,9 +10,6 @@ import {PASSWORD} from './zone-service.ts';
 const ACCOUNTS = 1000;
 const CLIENTS = 4;
 
-/** An engine that is started anew may need more than one attempt. */
-const CONNECT_MS_MAX = 90_000;
-
 export class Load {
   readonly errors: string[] = [];
   #clients: pg.Client[];
@@ -55,7 +52,7 @@ export class Load {
   async resume(port: number): Promise<void> {
     await Promise.all(this.#loops);
     this.errors.length = 0;
-    this.#clients = await Promise.all(this.#clients.map(() => connectInTime(port)));
+    this.#clients = await Promise.all(this.#clients.map(() => connect(port)));
     this.#loops = this.#clients.map((client, index) => this.#loop(client, index));
   }
 
@@ -119,19 +116,7 @@ export class Load {
   }
 }
 
-export async function connectInTime(port: number): Promise<pg.Client> {
-  const untilMs = systemClock.monotonicMs() + CONNECT_MS_MAX;
-  for (;;) {
-    try {
-      return await connect(port);
-    } catch (error) {
-      if (systemClock.monotonicMs() > untilMs) throw error;
-      await sleep(500);
-    }
-  }
-}
-
-async function connect(port: number): Promise<pg.Client> {
+export async function connect(port: number): Promise<pg.Client> {
   const client = new pg.Client({
     ...{host: '127.0.0.1', port, user: 'owner', password: PASSWORD, database: 'postgres'},
   });

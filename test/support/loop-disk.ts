@@ -1,12 +1,16 @@
 /** A small disk of its own: a file with ext4 on it, mounted. It can be filled, and made to hang. */
-import {execFileSync} from 'node:child_process';
+import {execFileSync, spawn, type ChildProcess} from 'node:child_process';
 import {mkdirSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
+
+/** A disk that stayed frozen would hold whoever wrote to it for ever, and could not be unmounted. */
+const FREEZE_S_MAX = 180;
 
 export class LoopDisk {
   readonly directory: string;
   readonly #image: string;
-  #isFrozen = false;
+  /** Thaws it when the test does not live to. */
+  #thawing: ChildProcess | null = null;
 
   constructor(directory: string, sizeBytes: number) {
     this.directory = directory;
@@ -20,14 +24,18 @@ export class LoopDisk {
 
   /** Whoever writes hangs, in the kernel, until `thaw`. */
   freeze(): void {
+    const script = `sleep ${FREEZE_S_MAX}; exec fsfreeze --unfreeze "$0"`;
+    this.#thawing = spawn('sh', ['-c', script, this.directory], {stdio: 'ignore', detached: true});
+    this.#thawing.unref();
     execFileSync('fsfreeze', ['--freeze', this.directory]);
-    this.#isFrozen = true;
   }
 
   thaw(): void {
-    if (!this.#isFrozen) return;
+    if (this.#thawing === null) return;
     execFileSync('fsfreeze', ['--unfreeze', this.directory]);
-    this.#isFrozen = false;
+    // With its sleep.
+    if (this.#thawing.pid !== undefined) process.kill(-this.#thawing.pid);
+    this.#thawing = null;
   }
 
   fill(): void {

@@ -9,13 +9,16 @@ import {
   CreateDBClusterCommand,
   CreateDBInstanceCommand,
   DescribeDBClustersCommand,
+  DescribeEventsCommand,
   RDSClient,
   waitUntilDBInstanceAvailable,
 } from '@aws-sdk/client-rds';
+import {parsePage, valueOf} from '../../src/api/testing/prometheus-text.ts';
 import {sleep, systemClock} from '../../src/base/clock.ts';
 import {entryPoint} from '../../src/base/entry-point.ts';
 import {openService, type Service as Client} from '../../src/cli/service.ts';
 import type {ZoneReport} from '../../src/cluster/control-plane.ts';
+import type {ZoneState} from '../../src/page-store/zone.ts';
 
 export const PASSWORD = 'correct-horse-battery';
 const CHANGE_MS_MAX = 240_000;
@@ -159,15 +162,34 @@ export class ZoneService {
     }
   }
 
-  async untilZone(letter: string, wanted: string, limitMs = 60_000): Promise<void> {
+  async untilZone(letter: string, wanted: string, limitMs = 60_000): Promise<ZoneState> {
     const deadlineMs = systemClock.monotonicMs() + limitMs;
     for (;;) {
       const {zones} = await this.ask(client => client.zones());
       const state = zones.find(({name}) => name === `us-east-1${letter}`)?.state;
-      if (state?.state === wanted) return;
+      if (state?.state === wanted) return state;
       if (systemClock.monotonicMs() > deadlineMs) throw new Error(JSON.stringify(state));
       await sleep(100);
     }
+  }
+
+  /** Of a zone, as Prometheus would be told it. */
+  async zoneMetric(name: string, letter: string): Promise<number | undefined> {
+    const page = parsePage(await this.ask(client => client.metrics()));
+    return valueOf(page, name, {zone: `us-east-1${letter}`});
+  }
+
+  /** Messages of the events of a zone, the oldest first. */
+  async zoneEvents(letter: string): Promise<(string | undefined)[]> {
+    return await this.events('service', `us-east-1${letter}`);
+  }
+
+  async events(type: string, source: string): Promise<(string | undefined)[]> {
+    const {Events = []} = await this.#client().send(new DescribeEventsCommand({}));
+    const own = Events.filter(
+      event => event.SourceType === type && event.SourceIdentifier === source,
+    );
+    return own.map(({Message}) => Message);
   }
 
   #client(): RDSClient {

@@ -140,14 +140,14 @@ export const STORE_FAMILIES: readonly Family[] = [
   {
     ...{name: 'borealis_zone_healthy', type: 'gauge', labels: ['zone'], unit: '1'},
     help: '1 while the zone has everything and answers; 0 while it is degraded, catches up or cannot be read.',
-    source: 'the keeper of the zones; statfs',
+    source: 'the keeper of the zones and the instances; statfs',
     samples: ({zones}) =>
       zones.map(one => ({labels: {zone: one.zone}, value: flag(isHealthy(one))})),
   },
   {
     ...{name: 'borealis_zone_state', type: 'gauge', labels: ['zone', 'state'], unit: '1'},
     help: 'Always 1; the label is healthy, degraded or catching-up.',
-    source: 'the keeper of the zones',
+    source: 'the keeper of the zones and the instances',
     samples: ({zones}) =>
       zones.flatMap(({zone, state}) =>
         state === null ? [] : {labels: {zone, state: state.state}, value: 1},

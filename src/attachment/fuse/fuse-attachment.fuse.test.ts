@@ -1,9 +1,10 @@
 /** Needs /dev/fuse and mounts. Each test mounts in namespaces of its own; nothing is left behind. */
 import {execFileSync} from 'node:child_process';
-import {chmodSync, existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, it} from 'vitest';
+import {sleep, systemClock} from '../../base/clock.ts';
 import {entryPoint} from '../../base/entry-point.ts';
 import type {AttachmentStatistics, ForkResult} from '../attachment.ts';
 import {probeFuse} from './probe.ts';
@@ -25,6 +26,63 @@ function canRun(program: string, args: string[]): boolean {
 
 const start = (backing: Backing, more: object = {}): Promise<Mounted> =>
   Mounted.start({backing, asRoot: probe.asRoot, ...more});
+
+describe.skipIf(!probe.available)(`a session on three zones${missing}`, {timeout: 60_000}, () => {
+  const zones = ['a', 'b', 'c'];
+
+  it('ends although a barrier waits for zones that are gone, and what was durable is there', async () => {
+    const mounted = await start('volume', {zones});
+    const kept = (zone: string): string => join(mounted.base, `${zone}-kept`);
+    try {
+      await mounted.run('echo one > file; sync file');
+      for (const zone of ['b', 'c']) {
+        // Deleted, so that it is seen by whoever has a file of it open.
+        cpSync(join(mounted.base, zone), kept(zone), {recursive: true});
+        rmSync(join(mounted.base, zone), {recursive: true});
+      }
+      await mounted.run('(echo two > other; sync other) > /dev/null 2>&1 < /dev/null & sleep 1');
+      const beganMs = systemClock.monotonicMs();
+      expect(await mounted.close(), mounted.log).toBe(0);
+      expect(systemClock.monotonicMs() - beganMs).toBeLessThan(15_000);
+      for (const zone of ['b', 'c']) {
+        cpSync(kept(zone), join(mounted.base, zone), {recursive: true});
+      }
+      const again = await start('volume', {zones, base: mounted.base, format: false});
+      expect(await again.run('cat file')).toBe('one\n');
+      expect(await again.close()).toBe(0);
+    } finally {
+      await mounted.abandon();
+    }
+  });
+
+  it('brings a zone up to date at full pace while nobody writes or reads', async () => {
+    const mounted = await start('volume', {zones});
+    const zone = join(mounted.base, 'c');
+    try {
+      await mounted.run('head -c 8M /dev/urandom > file; sync file');
+      rmSync(zone, {recursive: true});
+      await mounted.run('echo two > other; sync other');
+      await sleep(1500);
+      // From here on nothing wakes the serving thread but what is to be shown.
+      mkdirSync(zone);
+      const beganMs = systemClock.monotonicMs();
+      const record = join(zone, 'volumes', '00000001', 'record');
+      while (!existsSync(record)) {
+        await sleep(20);
+        // It takes some ten steps: a step each second is what this is to be far from.
+        expect(systemClock.monotonicMs() - beganMs).toBeLessThan(6_000);
+      }
+      const sum = await mounted.run('md5sum file');
+      expect(await mounted.close()).toBe(0);
+      rmSync(join(mounted.base, 'a'), {recursive: true});
+      const again = await start('volume', {zones, base: mounted.base, format: false});
+      expect(await again.run('md5sum file')).toBe(sum);
+      expect(await again.close()).toBe(0);
+    } finally {
+      await mounted.abandon();
+    }
+  });
+});
 
 describe.skipIf(!probe.available).each<Backing>(['memory', 'volume'])(
   `a mounted %s file system${missing}`,

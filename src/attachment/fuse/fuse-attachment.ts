@@ -123,8 +123,9 @@ class FuseAttachment implements MountedAttachment {
   #idleCallsLeft = 0;
   #stopIdle: () => void = () => undefined;
   #isMounted = false;
-  /** The serving thread has yet to answer the last look-up. */
+  /** The serving thread has yet to answer the last look-up, and whether another one is to follow. */
   #isWaking = false;
+  #wakesAgain = false;
   #isEnding = false;
   #failure: Error | null = null;
   #detached: Promise<void> | null = null;
@@ -343,12 +344,23 @@ class FuseAttachment implements MountedAttachment {
     this.#wake();
   }
 
-  /** Gets the serving thread out of its read. Asynchronous: that thread's answer is what it waits for. */
+  /**
+   * Gets the serving thread out of its read. Asynchronous: that thread's answer is what it waits for.
+   * One at a time: a serving thread that waits for zones answers none, and would hold up all threads of
+   * libuv's pool, which load the code of the threads that bring a zone back.
+   */
   #wake(): void {
+    if (this.#isWaking) {
+      this.#wakesAgain = true;
+      return;
+    }
     this.#isWaking = true;
     // The outcome does not matter: the look-up has arrived, or the session is over.
     stat(join(this.directory, WAKE_NAME), () => {
       this.#isWaking = false;
+      // What was wanted meanwhile it may have answered too early to see.
+      if (this.#wakesAgain) this.#wake();
+      this.#wakesAgain = false;
     });
   }
 }

@@ -21,7 +21,7 @@ export async function clusterReports(
     store: {
       bytesOnDisk: usage.bytesOnDisk,
       bytesFree: await world.freeBytes(),
-      zones: await world.storage.zoneStates(),
+      zones: world.zoneHealth.shown(await world.storage.zoneStates()),
       scrub: world.scrubber.status(),
       damage: world.damage.list().map(damage => ({
         message: damageMessage(damage),

@@ -17,7 +17,7 @@ const IGNORED_NAMES: readonly string[] = ['lost+found'];
 
 export async function zoneReport(world: World): Promise<ZoneReport> {
   const {config, plan} = world.storeZones;
-  const states = await world.storage.zoneStates();
+  const states = world.zoneHealth.shown(await world.storage.zoneStates());
   const voters = config.membership.voters.flat();
   return {
     zones: config.zones.map(({name, directory}) => ({
@@ -112,7 +112,7 @@ async function refuseWithoutQuorum(
   zones: readonly ZoneConfig[],
   how: string,
 ): Promise<void> {
-  const states = await world.storage.zoneStates();
+  const states = world.zoneHealth.shown(await world.storage.zoneStates());
   const names = zones.map(({name}) => name);
   const healthy = states.filter(({state}) => state === 'healthy').map(({zone}) => zone);
   if (isWriteQuorum({number: 0, voters: [names]}, healthy)) return;

@@ -15,6 +15,7 @@ import {
   type TestService,
 } from '../testing/test-service.ts';
 import {recordZoneEvent} from '../zone-events.ts';
+import {ZoneHealth} from '../zone-health.ts';
 import {hasAnswered, isHealthy, readinessOf} from './measurer.ts';
 import type {ZoneMeasurement} from './measurements.ts';
 
@@ -107,12 +108,13 @@ test('failed attempts of the reconciler are counted by kind', async () => {
 test('repairs are counted by zone, whoever made them', async () => {
   const {catalog, monitor} = service;
   const {counts} = await monitor.measure();
-  const world = {catalog, counts, clock: systemClock, logger: pino({level: 'silent'})};
+  const zoneHealth = new ZoneHealth();
+  const world = {catalog, counts, zoneHealth, clock: systemClock, logger: pino({level: 'silent'})};
   const place = {volume: 1 as VolumeNumber, segment: 1 as SegmentNumber, offset: 0, bytes: 8192};
   const repaired = {type: 'repaired', atMs: 0, zone: 'local-1a', what: 'page 1', ...place} as const;
-  recordZoneEvent(world, repaired, 'instance');
-  recordZoneEvent(world, repaired, 'service');
-  recordZoneEvent(world, {type: 'state', atMs: 0, state: DEGRADED}, 'service');
+  recordZoneEvent(world, repaired, 'orders-writer');
+  recordZoneEvent(world, repaired, null);
+  recordZoneEvent(world, {type: 'state', atMs: 0, state: DEGRADED}, null);
   expect([...(await monitor.measure()).counts.repairs]).toEqual([['local-1a', 2]]);
 });
 

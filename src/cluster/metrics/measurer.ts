@@ -110,9 +110,10 @@ export class Measurer implements Monitor {
         ANSWER_MS_MAX,
       ),
     ]);
+    const shown = this.#world.zoneHealth.shown(states ?? []);
     return zones.map(({name}, index) => ({
       zone: name,
-      state: states?.find(({zone}) => zone === name) ?? null,
+      state: shown.find(({zone}) => zone === name) ?? null,
       freeBytes: free[index] ?? null,
     }));
   }

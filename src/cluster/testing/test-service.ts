@@ -15,6 +15,7 @@ import type {Monitor} from '../metrics/measurements.ts';
 import {ServiceCounts} from '../metrics/service-counts.ts';
 import type {ControlPlane} from '../control-plane.ts';
 import {StoreZones} from '../store-zones.ts';
+import {ZoneHealth} from '../zone-health.ts';
 import {openZonePlan} from '../zone-list.ts';
 import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
 
@@ -79,6 +80,7 @@ export async function openTestService(
     tokenRefusal: token => (token === 'good-token' ? null : 'it is not the good one'),
     clock: systemClock,
     counts: new ServiceCounts(),
+    zoneHealth: new ZoneHealth(),
     logger: pino({level: 'silent'}),
   });
   await service.recover();

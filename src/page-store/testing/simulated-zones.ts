@@ -2,6 +2,7 @@
  * The zones of a mirror without threads: operations are done when a simulated clock reaches their
  * time, on zones in memory. Each zone can be slow, hang, fail, be full or be gone, all deterministic.
  */
+import {assert} from '../../base/assert.ts';
 import {BorealisError} from '../../base/errors.ts';
 import type {ZoneChannel, ZoneFailure, ZoneMedium} from '../zone-channel.ts';
 import {ZoneBoard} from '../zone-board.ts';
@@ -57,6 +58,16 @@ export class SimulatedDisks {
   }
 }
 
+const NO_BYTES: Buffer = Buffer.alloc(0);
+
+/** What is given to a zone does not change any more: one piece need not be copied. */
+function join(bytes: readonly Uint8Array[]): Buffer {
+  const [only] = bytes;
+  if (only === undefined) return NO_BYTES;
+  if (bytes.length > 1) return Buffer.concat(bytes);
+  return Buffer.from(only.buffer, only.byteOffset, only.length);
+}
+
 /** Bytes that wait in one line at most. */
 const LINE_BYTES = 4 * 2 ** 20;
 
@@ -104,6 +115,7 @@ export class SimulatedZones implements ZoneMedium {
     const channel = new SimulatedChannel(this, index, {
       zone: zoneNamed(name),
       peer: ({source}) => zoneNamed(source),
+      away: call => call(),
       publish: lsn => this.board.publish(slot, lsn),
     });
     this.#channels.push(channel);
@@ -180,6 +192,7 @@ class SimulatedChannel implements ZoneChannel {
   readonly #replacement: number | undefined;
   #failure: ZoneFailure | null = null;
   #isStopped = false;
+  #isPerforming = false;
 
   constructor(
     zones: SimulatedZones,
@@ -196,7 +209,7 @@ class SimulatedChannel implements ZoneChannel {
   submit(operation: ZoneOperation, bytes: readonly Uint8Array[]): number | null {
     const line = this.#lines[lineOf(operation)];
     const waiting = line.queue.reduce((sum, queued) => sum + queued.bytes.length, 0);
-    const joined = Buffer.concat(bytes);
+    const joined = join(bytes);
     if (this.#isStopped || (waiting > 0 && waiting + joined.length > LINE_BYTES)) return null;
     const beforeMs = line.queue.at(-1)?.readyMs ?? this.#zones.nowMs();
     const readyMs = Math.max(beforeMs, this.#zones.nowMs()) + this.#faults.delayMs;
@@ -266,8 +279,14 @@ class SimulatedChannel implements ZoneChannel {
     for (const name of ['append', 'read'] as const) {
       const line = this.#lines[name];
       while (this.#failure === null && (line.queue[0]?.readyMs ?? Infinity) <= nowMs) {
+        assert(!this.#isPerforming, 'a line does one thing after the other');
+        this.#isPerforming = true;
         const queued = line.queue.shift() as Queued;
-        this.#zones.busy(() => this.#perform(name, queued));
+        try {
+          this.#zones.busy(() => this.#perform(name, queued));
+        } finally {
+          this.#isPerforming = false;
+        }
         this.#zones.board.ring();
       }
     }

@@ -1,0 +1,112 @@
+/**
+ * The store record in the zones of a mirror, and what it tells of each zone:
+ *
+ *     none                of a store that exists: the zone is new or was emptied
+ *     of another store    it is left out
+ *     an older one        it missed a change of the store, or is as it once was
+ */
+import type {Member} from './mirror-member.ts';
+import type {Members} from './mirror-members.ts';
+import type {Answers, MirrorQuorums} from './mirror-quorums.ts';
+import {MISSED_CHANGE, type MirrorRole} from './mirror-upkeep.ts';
+import {isNewerRecord} from './record.ts';
+import {commonStore, foreignZone, storeIdOf} from './store-identity.ts';
+import {expectedText} from './zone-operation.ts';
+
+export class MirrorStoreRecord {
+  readonly #members: Members;
+  readonly #quorums: MirrorQuorums;
+  readonly #role: MirrorRole;
+  #record: Buffer | null = null;
+  #isKnown = false;
+
+  constructor(members: Members, quorums: MirrorQuorums, role: MirrorRole) {
+    this.#members = members;
+    this.#quorums = quorums;
+    this.#role = role;
+  }
+
+  /** As it was read or acknowledged last. */
+  get record(): Buffer | null {
+    return this.#record;
+  }
+
+  /** It was read. */
+  get isKnown(): boolean {
+    return this.#isKnown;
+  }
+
+  read(): Buffer | null {
+    const members = this.#members;
+    const sinceMs = members.nowMs();
+    for (;;) {
+      const idle = members.current().filter(member => member.isIdle);
+      const answers = this.#quorums.read({kind: 'read-store-record'}, 'read the store record');
+      const newest = this.#newestOf(answers);
+      this.#record = newest;
+      this.#isKnown = true;
+      this.#noteEmpty(answers, newest !== null);
+      const older = this.#olderThan(newest, answers).filter(member => idle.includes(member));
+      if (this.#role === 'writer' || older.length === 0) return newest;
+      // What another process changes just now gets there in a moment.
+      const isSure = this.#role === 'keeper' || members.nowMs() - sinceMs > members.settings.readMs;
+      if (isSure) for (const member of older) members.break(member, MISSED_CHANGE);
+      if (isSure) return newest;
+      members.waitForBell(members.board.bell(), members.settings.readMs);
+    }
+  }
+
+  write(bytes: Uint8Array, expected: Uint8Array | null): void {
+    // Whoever has an older one missed a change: there is one process that makes them.
+    const operation = {
+      kind: 'write-store-record',
+      expected: expectedText(expected),
+      force: true,
+    } as const;
+    const {isWriteQuorum} = this.#quorums;
+    this.#quorums.write(
+      () => operation,
+      bytes,
+      'write the store record',
+      isWriteQuorum,
+      member => {
+        this.#members.noteStore(member, true);
+      },
+    );
+    this.#record = Buffer.from(bytes);
+  }
+
+  #newestOf(answers: Answers): Buffer | null {
+    const store = commonStore([...answers.values()].map(({bytes}) => bytes));
+    let newest: Buffer | null = null;
+    for (const [member, {bytes}] of answers) {
+      const found = bytes === null ? null : Buffer.from(bytes);
+      const id = storeIdOf(found);
+      if (id !== null && id !== store) this.#members.break(member, foreignZone().message);
+      else if (newest === null || isNewerRecord(found, newest)) newest = found;
+    }
+    return newest;
+  }
+
+  /** A writer may still bring its own volume there; that the zone is whole is the keeper's matter. */
+  #noteEmpty(answers: Answers, isStore: boolean): void {
+    for (const [member, {bytes}] of answers) {
+      this.#members.noteStore(member, bytes !== null || !isStore);
+      if (!member.hasStore && this.#role !== 'writer') {
+        this.#members.break(member, 'it is new or was emptied');
+      }
+    }
+  }
+
+  /**
+   * A zone that is as it once was may hold volumes that were removed since: it catches up first. What fewer
+   * than a read quorum have is a change that was given up, and says nothing of the others.
+   */
+  #olderThan(newest: Buffer | null, answers: Answers): Member[] {
+    const older = [...answers].flatMap(([member, {bytes}]) =>
+      bytes !== null && isNewerRecord(newest, Buffer.from(bytes)) ? [member] : [],
+    );
+    const others = [...answers.keys()].filter(member => !older.includes(member));
+    return this.#members.isReadQuorum(others) ? older : [];
+  }
+}
