@@ -5,6 +5,7 @@
  *     of another store    it is left out
  *     an older one        it missed a change of the store, or is as it once was
  */
+import {BorealisError} from '../base/errors.ts';
 import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
 import type {Answers, MirrorQuorums} from './mirror-quorums.ts';
@@ -26,7 +27,7 @@ export class MirrorStoreRecord {
     this.#role = role;
   }
 
-  /** As it was read or acknowledged last. */
+  /** As it was read, or asked to be written, last. */
   get record(): Buffer | null {
     return this.#record;
   }
@@ -64,16 +65,21 @@ export class MirrorStoreRecord {
       force: true,
     } as const;
     const {isWriteQuorum} = this.#quorums;
-    this.#quorums.write(
-      () => operation,
-      bytes,
-      'write the store record',
-      isWriteQuorum,
-      member => {
-        this.#members.noteStore(member, true);
-      },
-    );
+    const before = this.#record;
+    // Before it is done: where it is given up, some zone may have it, and then all come to it.
     this.#record = Buffer.from(bytes);
+    try {
+      this.#quorums.write(
+        () => operation,
+        bytes,
+        'write the store record',
+        isWriteQuorum,
+        member => this.#members.noteStore(member, true),
+      );
+    } catch (error) {
+      if (error instanceof BorealisError && error.kind === 'conflict') this.#record = before;
+      throw error;
+    }
   }
 
   #newestOf(answers: Answers): Buffer | null {
