@@ -183,6 +183,7 @@ class ZonesUnderTest implements StoreUnderTest {
   settle(scrubs = false): void {
     this.#troubles.endAll();
     this.faults.disarmAll();
+    this.#waitingSinceMs = this.#disks.nowMs;
     const untilMs = this.#disks.nowMs + SETTLE_MS;
     while (this.#disks.nowMs < untilMs) {
       this.#pass(SETTLE_STEP_MS);
@@ -206,6 +207,8 @@ class ZonesUnderTest implements StoreUnderTest {
       );
     }
     this.#troubles.settled();
+    // Nobody waited for that time.
+    this.#waitingSinceMs = this.#disks.nowMs;
   }
 
   noteFault(fault: string, zone: string | null): void {

@@ -9,6 +9,8 @@ import type {SegmentListing} from './zone.ts';
 /** Copied by one operation, and how many of them are under way at a time. */
 const COPY_BYTES = 4 * 2 ** 20;
 const COPIES_AT_A_TIME = 32;
+/** What is written when a segment is made, before anything of the log. */
+const SEGMENT_HEADER_BYTES = 512;
 
 export type Copy = {
   readonly segment: SegmentNumber;
@@ -17,9 +19,8 @@ export type Copy = {
 };
 
 /**
- * What `own` lacks of `there`. Segments below `settled` are whole in a zone as far as they go, for its record
- * vouches for them: what it has is left alone, since a bad copy elsewhere must not fill in its zeros. Of later
- * ones the bytes are compared.
+ * What `own` lacks of `there`. What the zone's record vouches for is whole as far as it goes: what it has of
+ * that is left alone, since a bad copy elsewhere must not fill in its zeros. Of the rest the bytes are compared.
  */
 export function planCopies(
   there: readonly SegmentListing[],
@@ -29,10 +30,24 @@ export function planCopies(
   const sizes = new Map(own.map(({segment, sizeBytes}) => [segment, sizeBytes]));
   return there
     .map(({segment, sizeBytes}) => {
-      const isVouchedFor = settled !== null && segment < settled.segment;
-      return {segment, from: isVouchedFor ? (sizes.get(segment) ?? 0) : 0, to: sizeBytes};
+      const from = vouchedBytes(segment, sizes.get(segment) ?? 0, settled);
+      return {segment, from, to: sizeBytes};
     })
     .filter(({segment, from, to}) => from < to || !sizes.has(segment));
+}
+
+/**
+ * How much of a copy of so many bytes its record vouches for. Where the log goes on at the very beginning of a
+ * segment, there may be one that another writer began.
+ */
+function vouchedBytes(
+  segment: SegmentNumber,
+  sizeBytes: number,
+  settled: RecordVersion['settled'],
+): number {
+  if (settled === null || segment > settled.segment) return 0;
+  if (segment < settled.segment) return sizeBytes;
+  return settled.offset > SEGMENT_HEADER_BYTES ? Math.min(sizeBytes, settled.offset) : 0;
 }
 
 /** The part of `copies` that lies before the end of what a record vouches for. */

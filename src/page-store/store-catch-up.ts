@@ -176,10 +176,9 @@ export class StoreCatchUp {
     if (own.state === 'present' && !(yield* this.#isIdle(volume))) return;
     const settled = newest.version?.settled ?? null;
     const longest = this.#wholeCopies(newest, rest);
-    const all = longest.map(({listing: {segment, sizeBytes}}) => {
-      return {segment, from: 0, to: sizeBytes};
-    });
-    const last = settledPart(all, settled).filter(({segment}) => segment === settled?.segment);
+    const listed = longest.map(({listing}) => listing);
+    const lacking = planCopies(listed, own.segments, own.version?.settled ?? null);
+    const last = settledPart(lacking, settled).filter(({segment}) => segment === settled?.segment);
     yield* this.#copy(volume, last, longest);
     const write = {expected: null, force: true, hold: false} as const;
     const operation = {kind: 'write-volume-record', volume, ...write} as const;

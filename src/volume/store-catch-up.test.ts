@@ -534,4 +534,33 @@ describe('what a zone that catches up must not lose', () => {
     check(zones[0], volume, 0);
     check(zones[1], volume, 0);
   });
+
+  test('a zero sector that rotted in the zone with the newest record spreads to no other one', () => {
+    const zones = [memory('a'), memory('b'), memory('c')] as [MemoryZone, MemoryZone, MemoryZone];
+    const first = open(zones);
+    const volume = allocateVolume(first.zone);
+    fill(first.zone, volume, true, 0);
+    first.medium.finish();
+    first.zone.close();
+    const found = readVolumeRecord(zones[2], volume);
+    if (found === null) throw new Error('it was made');
+    const {record, bytes} = found;
+    const {segment, offset} = record.checkpoint;
+    const before = zones[2].bytesOf(volume, segment).subarray(0, offset);
+    let zeros = 512;
+    while (before.subarray(zeros, zeros + 512).some(byte => byte !== 0)) zeros += 512;
+    expect(zeros).toBeLessThan(offset);
+    zones[2].corrupt(volume, segment, zeros);
+    // The next writer ended when it had told the last zone of its epoch, and no other one.
+    const next = {...record, revision: record.revision + 1, epoch: record.epoch + 1, clean: false};
+    zones[2].writeVolumeRecord(volume, encodeVolumeRecord(next), bytes);
+    const keeper = open(zones);
+    tick(keeper, 40);
+    keeper.zone.close();
+    for (const zone of zones) expect(readVolumeRecord(zone, volume)?.record).toEqual(next);
+    for (const zone of zones.slice(0, 2)) {
+      const copy = zone.bytesOf(volume, segment).subarray(0, offset);
+      expect(copy.equals(before)).toBe(true);
+    }
+  });
 });
