@@ -26,6 +26,8 @@ export type Member = {
   barriers: Barrier[];
   /** A writer that was taken for dead, and goes on. */
   stale: Opened | null;
+  /** Another one has opened the volume since: until then the stale writer is the writer, and what it does may stay. */
+  isTakenOver: boolean;
   /** True once there was one: a segment may be there that it created. */
   hadStale: boolean;
   /** Pages changed since the last flush, at most. */

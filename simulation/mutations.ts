@@ -164,8 +164,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'sweep behind the checkpoint',
     file: 'volume/sweeper.ts',
-    find: 'return record === undefined || segment < record.checkpoint.segment;',
-    replace: 'return record !== null;',
+    find: 'segment < (followed.get(volume) ?? Infinity)',
+    replace: 'segment > 0',
     why: 'segments go that a writer appended since its checkpoint',
   },
   {
@@ -190,10 +190,10 @@ export const MUTATIONS: readonly Mutation[] = [
       '  const listed = volumes.flatMap(volume =>',
       '    zone.listSegments(volume).map(listing => ({volume, ...listing})),',
       '  );',
-      '  const records = readRoots(zone);',
+      '  const records = readPossibleRoots(zone);',
     ].join('\n'),
     replace: [
-      '  const records = readRoots(zone);',
+      '  const records = readPossibleRoots(zone);',
       '  const volumes = zone.listVolumes();',
       '  const listed = volumes.flatMap(volume =>',
       '    zone.listSegments(volume).map(listing => ({volume, ...listing})),',

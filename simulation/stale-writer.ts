@@ -13,6 +13,7 @@ export function leaveStaleWriter(world: World, member: Member): void {
   world.log(`    the writer of ${member.number} stalls`);
   world.killWriter(member, true);
   member.stale = stale;
+  member.isTakenOver = false;
   member.hadStale = true;
   world.count('stale-writer');
   world.open(member);
@@ -20,7 +21,7 @@ export function leaveStaleWriter(world: World, member: Member): void {
 
 export function actAsStaleWriter(world: World): void {
   const {random} = world;
-  const stalled = world.members.filter(({stale}) => stale !== null);
+  const stalled = world.members.filter(({stale, isTakenOver}) => stale !== null && isTakenOver);
   const member = stalled[random(Math.max(1, stalled.length))];
   if (member === undefined) return;
   const {stale} = member;

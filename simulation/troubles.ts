@@ -116,9 +116,14 @@ export class Troubles {
   }
 
   #pickZone(what: ZoneTrouble): number {
-    if (what === 'older') return this.#earlier?.index ?? -1;
+    const rotten = this.#rotten === null ? null : this.#disks.names.indexOf(this.#rotten);
+    if (what === 'older') {
+      const index = this.#earlier?.index ?? -1;
+      // Something may have rotted in another zone since this one was remembered.
+      return rotten === null || rotten === index ? index : -1;
+    }
     const isLoss = what === 'empty' || what === 'remember';
-    if (isLoss && this.#rotten !== null) return this.#disks.names.indexOf(this.#rotten);
+    if (isLoss && rotten !== null) return rotten;
     return this.#random(this.#disks.names.length);
   }
 

@@ -195,6 +195,7 @@ export class World {
       opened: null,
       barriers: [],
       stale: null,
+      isTakenOver: false,
       hadStale: false,
       unflushedPages: 0,
       corrupt: null,
@@ -212,6 +213,7 @@ export class World {
     this.log(`  open ${member.number}`);
     return this.attempt(member, () => {
       const volume = this.openVolume(member.number, false);
+      member.isTakenOver = true;
       const opened = {volume, content: member.kind.open(volume, this.clock)};
       const found = opened.content.read();
       const candidates = member.history.candidates(this.damage);

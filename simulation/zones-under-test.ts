@@ -242,6 +242,7 @@ class ZonesUnderTest implements StoreUnderTest {
   }
 
   #othersGoOn(): void {
+    this.faults.throwIfEnded();
     const nowMs = this.#disks.nowMs;
     // Where every zone is full, a writer waits until there is room.
     if (nowMs - this.#waitingSinceMs > FULL_MAX_MS) this.faults.capacityBytes = Infinity;

@@ -14,6 +14,7 @@ import {
   removeVolume,
 } from '../page-store/store.ts';
 import {levelVolume, uncleanVolumes} from '../volume/level-idle.ts';
+import {volumeExists} from '../volume/volume-record.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import {
   backtrackVolume,
@@ -84,7 +85,7 @@ function run(call: StorageCall): unknown {
     case 'allocateVolume':
       return withQuorum(() => allocateVolume(zone));
     case 'exists':
-      return zone.readVolumeRecord(call.volume) !== null;
+      return withQuorum(() => volumeExists(zone, call.volume));
     case 'volumes':
       return zone.listVolumes().filter(volume => zone.readVolumeRecord(volume) !== null);
     case 'forkIdle':

@@ -18,15 +18,15 @@ import {segmentHost} from './mirror-host.ts';
 import {good} from './copy-plan.ts';
 import {claimInZones, releaseInZones} from './mirror-claim.ts';
 import {Members, type MirrorSettings} from './mirror-members.ts';
-import {MirrorQuorums, type Answers} from './mirror-quorums.ts';
+import {MirrorQuorums} from './mirror-quorums.ts';
 import {listInZones} from './mirror-listing.ts';
 import {MirrorReads} from './mirror-reads.ts';
 import {freeBytesOf, membershipStateOf, statesOf} from './mirror-state.ts';
 import {MirrorStoreRecord} from './mirror-store-record.ts';
 import {MirrorStream} from './mirror-stream.ts';
+import {MirrorVolumeRecords} from './mirror-volume-records.ts';
 import {MirrorUpkeep, type MirrorRole, type Writer} from './mirror-upkeep.ts';
 import {MirroredSegment, type SegmentHost} from './mirrored-segment.ts';
-import {isNewerRecord, isSoundRecord} from './record.ts';
 import type {ZoneMedium, ZonePlace} from './zone-channel.ts';
 import {expectedText} from './zone-operation.ts';
 import type {
@@ -68,6 +68,7 @@ class MirroredZone implements Zone, Mirror {
   readonly #stream: MirrorStream;
   readonly #reads: MirrorReads;
   readonly #quorums: MirrorQuorums;
+  readonly #records: MirrorVolumeRecords;
   readonly #host: SegmentHost;
   readonly #role: MirrorRole;
   readonly #upkeep: MirrorUpkeep;
@@ -94,6 +95,7 @@ class MirroredZone implements Zone, Mirror {
       onWait: (what, sinceMs) => this.#onWait(what, sinceMs),
       isOpening: () => this.#writer?.isRecovered === false,
     });
+    this.#records = new MirrorVolumeRecords(this.#members, this.#quorums);
     this.#store = new MirrorStoreRecord(this.#members, this.#quorums, role);
     this.#reads = new MirrorReads(this.#members, this.#stream);
     this.#host = segmentHost({
@@ -187,14 +189,15 @@ class MirroredZone implements Zone, Mirror {
   }
 
   readVolumeRecord(volume: VolumeNumber): Buffer | null {
-    const answers = this.#readRecords(volume);
-    if ([...answers.values()].some(({value}) => value === 'removed')) return null;
-    let newest: Buffer | null = null;
-    for (const {bytes} of answers.values()) {
-      const found = bytes === null ? null : Buffer.from(bytes);
-      if (newest === null || isNewerRecord(found, newest)) newest = found;
-    }
-    return newest;
+    return this.#records.read(volume);
+  }
+
+  possibleRecords(volume: VolumeNumber): Buffer[] {
+    return this.#records.possible(volume);
+  }
+
+  confirmVolume(volume: VolumeNumber): boolean {
+    return this.#records.confirm(volume);
   }
 
   writeVolumeRecord(volume: VolumeNumber, bytes: Uint8Array, expected: Uint8Array | null): void {
@@ -215,7 +218,7 @@ class MirroredZone implements Zone, Mirror {
   }
 
   isRemoved(volume: VolumeNumber): boolean {
-    return [...this.#readRecords(volume).values()].some(({value}) => value === 'removed');
+    return this.#records.isRemoved(volume);
   }
 
   holdRecord(): RecordHold {
@@ -230,10 +233,7 @@ class MirroredZone implements Zone, Mirror {
   deleteEmptyVolume(volume: VolumeNumber): void {
     // A zone that is away may still have the record: only the marks of removal tell that it is old.
     if (this.#members.good().length < this.#members.all.length) return;
-    const answers = this.#readRecords(volume);
-    const isGone = [...answers.values()].every(({value}) => value !== 'present');
-    const voters = this.#members.all.filter(member => member.isVoter);
-    if (answers.size < voters.length || !isGone) return;
+    if (!this.#records.isGoneEverywhere(volume)) return;
     this.#quorums.write(
       () => ({kind: 'delete-empty-volume', volume}),
       null,
@@ -352,15 +352,5 @@ class MirroredZone implements Zone, Mirror {
   #demandSource(): void {
     if (this.#role !== 'writer' || this.#writer?.isRecovered !== true) return;
     if (this.#members.current().length === 0) throw this.#members.quorumLost('go on');
-  }
-
-  /** A copy that rotted says nothing, unless all have. */
-  #readRecords(volume: VolumeNumber): Answers {
-    const what = `read volume ${volume}`;
-    const answers = this.#quorums.read({kind: 'read-volume-record', volume}, what);
-    const sound = [...answers].filter(([, {bytes}]) => isSoundRecord(bytes));
-    if (this.#members.isReadQuorum(sound.map(([member]) => member))) return new Map(sound);
-    if (answers.size < this.#members.all.length) throw this.#members.quorumLost(what);
-    return answers;
   }
 }

@@ -153,6 +153,13 @@ export type Mirror = {
    * alone, which somebody else has found to fail: until then it is not called healthy.
    */
   auditAnew(zone?: string): void;
+  /**
+   * All that a later opening may find a volume's record to be, the newest first; none for a volume that nobody
+   * can open. Throws unavailable `zone-quorum` when that cannot be told.
+   */
+  possibleRecords(volume: VolumeNumber): Buffer[];
+  /** Whether the volume exists. If so it does for good: a record that too few zones have is brought to a write quorum. */
+  confirmVolume(volume: VolumeNumber): boolean;
   /** Writes a store record to one zone that does not count; false when that did not take it. */
   writeStoreRecordTo(zone: string, bytes: Uint8Array): boolean;
 };

@@ -10,7 +10,12 @@ import {noSuchVolume, openVolumeIn, type OpenVolumeOptions} from './open-volume.
 import {nodeSource, PageReader} from './page-reader.ts';
 import type {Volume} from './volume.ts';
 import type {BacktrackReport, ForkOptions, ForkReport} from './volume-head.ts';
-import {encodeVolumeRecord, newVolumeRecord, readVolumeRecord} from './volume-record.ts';
+import {
+  encodeVolumeRecord,
+  newVolumeRecord,
+  readVolumeRecord,
+  volumeExists,
+} from './volume-record.ts';
 
 export type IdleVolumeOptions = Omit<OpenVolumeOptions, 'create'>;
 
@@ -43,7 +48,7 @@ export function forkIdleVolume(
     history,
   });
   const bytes = encodeVolumeRecord(record);
-  const exists = zone.readVolumeRecord(child) !== null;
+  const exists = volumeExists(zone, child);
   if (!exists) zone.writeVolumeRecord(child, bytes, null);
   return {
     lsn,

@@ -20,25 +20,47 @@
 import {assert} from '../base/assert.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import type {Zone} from '../page-store/zone.ts';
-import {readVolumeRecord, type VolumeRecord} from './volume-record.ts';
+import {decodeVolumeRecord, readVolumeRecord, type VolumeRecord} from './volume-record.ts';
 
 /** A round beyond the second one means that a volume came into being meanwhile. */
 const ROUNDS_MAX = 10_000;
 
-/** In ascending order of their numbers. */
+/** As whoever asks sees them, in ascending order of their numbers. */
 export function readRoots(zone: Zone): VolumeRecord[] {
+  return snapshot(zone, volume => {
+    const found = readVolumeRecord(zone, volume);
+    return found === null ? [] : [found.record];
+  });
+}
+
+/**
+ * For whoever deletes: of each volume every record that somebody may begin with later, the newest first. Of
+ * several zones one alone may have been told of the newest, and the next opening not ask that one.
+ */
+export function readPossibleRoots(zone: Zone): VolumeRecord[] {
+  const {mirror} = zone;
+  if (mirror === null) return readRoots(zone);
+  return snapshot(zone, volume =>
+    mirror.possibleRecords(volume).map(bytes => decodeVolumeRecord(bytes, volume)),
+  );
+}
+
+function snapshot(
+  zone: Zone,
+  read: (volume: VolumeNumber) => readonly VolumeRecord[],
+): VolumeRecord[] {
   if (zone.mirror !== null) zone.readStoreRecord();
-  const seen = new Map<VolumeNumber, VolumeRecord>();
+  const seen = new Map<VolumeNumber, readonly VolumeRecord[]>();
   for (let round = 0; round < ROUNDS_MAX; round++) {
     let isNew = false;
     for (const volume of zone.listVolumes()) {
       if (seen.has(volume)) continue;
-      const found = readVolumeRecord(zone, volume);
-      if (found === null) continue;
-      seen.set(volume, found.record);
+      const found = read(volume);
+      if (found.length === 0) continue;
+      seen.set(volume, found);
       isNew = true;
     }
-    if (!isNew) return [...seen.values()].sort((a, b) => a.volume - b.volume);
+    if (!isNew) return [...seen].sort(([a], [b]) => a - b).flatMap(([, records]) => records);
   }
   assert(false, `volumes do not come into being faster than ${ROUNDS_MAX} records are read`);
 }

@@ -9,7 +9,8 @@
  *  1. A *candidate* is a segment before the checkpoint of its volume, or one of a volume without a
  *     record. No writer appends to it, no recovery follows it: recovery begins at the checkpoint.
  *  2. What a volume reaches, now or later, was reached by a root that was read, or was appended behind
- *     a checkpoint that was read, so lies in no candidate. That is what `readRoots` gives.
+ *     a checkpoint that was read, so lies in no candidate. That is what `readPossibleRoots`
+ *     gives: every root that a volume may be opened with, so a volume may have several records here.
  *  3. So what the roots did not reach in a candidate stays unreachable for ever, however long the turn
  *     takes and whatever is forked, written and removed meanwhile.
  *  4. Segments are listed before the roots are read: a volume has its record before its first segment,
@@ -26,7 +27,7 @@ import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
 import type {SegmentRange, Zone} from '../page-store/zone.ts';
 import type {Census, LiveSectors} from './census.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES} from './pointer.ts';
-import {readRoots} from './root-snapshot.ts';
+import {readPossibleRoots} from './root-snapshot.ts';
 import type {UnitCount} from './subtree.ts';
 import type {VolumeRecord} from './volume-record.ts';
 
@@ -93,7 +94,7 @@ export function* sweepSteps(
   const listed = volumes.flatMap(volume =>
     zone.listSegments(volume).map(listing => ({volume, ...listing})),
   );
-  const records = readRoots(zone);
+  const records = readPossibleRoots(zone);
   for (const volume of volumes) zone.discardUnfinished(volume);
   const nodesBefore = census.nodesLoaded;
   const {live} = census.count(records);
@@ -151,11 +152,12 @@ function candidatesOf(
   listed: readonly Candidate[],
   records: readonly VolumeRecord[],
 ): readonly Candidate[] {
-  const byVolume = new Map(records.map(record => [record.volume, record]));
-  return listed.filter(({volume, segment}) => {
-    const record = byVolume.get(volume);
-    return record === undefined || segment < record.checkpoint.segment;
-  });
+  const followed = new Map<VolumeNumber, SegmentNumber>();
+  for (const {volume, checkpoint} of records) {
+    const other = followed.get(volume) ?? checkpoint.segment;
+    followed.set(volume, other < checkpoint.segment ? other : checkpoint.segment);
+  }
+  return listed.filter(({volume, segment}) => segment < (followed.get(volume) ?? Infinity));
 }
 
 /** The segments with the largest dead share first, until the store is small enough. */

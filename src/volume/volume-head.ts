@@ -14,6 +14,7 @@ import type {RecordHold, Zone} from '../page-store/zone.ts';
 import {
   encodeVolumeRecord,
   newVolumeRecord,
+  volumeExists,
   type Beginning,
   type Checkpoint,
   type VolumeRecord,
@@ -136,7 +137,7 @@ export class VolumeHead {
 
   /** Writes the record of a new volume. Returns the bytes written: 0 when the child exists already, which then stays as it is. */
   writeChild(child: VolumeNumber, createdMs: number, beginning: Beginning): number {
-    if (this.#zone.readVolumeRecord(child) !== null) return 0;
+    if (volumeExists(this.#zone, child)) return 0;
     const bytes = encodeVolumeRecord(newVolumeRecord(child, createdMs, beginning));
     this.#zone.writeVolumeRecord(child, bytes, null);
     return bytes.length;

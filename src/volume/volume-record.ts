@@ -119,7 +119,18 @@ export function readVolumeRecord(
   volume: VolumeNumber,
 ): {record: VolumeRecord; bytes: Buffer} | null {
   const bytes = zone.readVolumeRecord(volume);
-  if (bytes === null) return null;
+  return bytes === null ? null : {record: decodeVolumeRecord(bytes, volume), bytes};
+}
+
+/**
+ * Whether there is such a volume; if so, for good: of several zones too few may have the record of one whose
+ * making was cut off.
+ */
+export function volumeExists(zone: Zone, volume: VolumeNumber): boolean {
+  return zone.mirror?.confirmVolume(volume) ?? zone.readVolumeRecord(volume) !== null;
+}
+
+export function decodeVolumeRecord(bytes: Buffer, volume: VolumeNumber): VolumeRecord {
   const value = decodeRecord(bytes, `record of volume ${volume}`) as StoredRecord;
   if (value.format !== VOLUME_FORMAT) {
     throw new BorealisError(
@@ -136,5 +147,5 @@ export function readVolumeRecord(
     history: readPointer(Uint32Array.from(history), 0),
   };
   const {revision = 0, fence = null, retentionSeconds = 0} = value;
-  return {record: {...record, revision, fence, retentionSeconds, checkpoint}, bytes};
+  return {...record, revision, fence, retentionSeconds, checkpoint};
 }

@@ -85,16 +85,16 @@ export class ZoneFaults {
 
   /** Runs a call. One that the end cuts off had its effect whole, in part, or not at all. */
   call<T>(kind: CallKind, effect: () => T, part: () => void = () => undefined): T {
-    this.#throwIfEnded();
+    this.throwIfEnded();
     this.interleave();
-    this.#throwIfEnded();
+    this.throwIfEnded();
     this.#calls++;
     if (this.strikes('end')) {
       this.#ended = true;
       const extent = this.random(3);
       if (extent === 0) part();
       else if (extent === 1 && kind !== 'read') effect();
-      this.#throwIfEnded();
+      this.throwIfEnded();
     }
     for (const [fault, concerned] of Object.entries(ERRORS) as [FaultName, CallKind][]) {
       if (concerned !== kind || !this.strikes(fault)) continue;
@@ -122,7 +122,8 @@ export class ZoneFaults {
     return new BorealisError('unavailable', 'zone-full', 'cannot write: the disk is full');
   }
 
-  #throwIfEnded(): void {
+  /** For whoever waits: code that tries a zone may take the end for a failure of that zone. */
+  throwIfEnded(): void {
     if (this.#ended) throw new ProcessEnded('the process has ended');
   }
 }
