@@ -105,7 +105,20 @@ export class StoreCatchUp {
     }
     yield* this.#bringSegments(volume, own, newest, rest);
     const isBehind = compareVersions(own.version, newest.version) < 0;
-    if (isBehind) yield* this.#bringRecord(volume, own, newest, rest);
+    if (isBehind && this.#mayReplace(own, rest))
+      yield* this.#bringRecord(volume, own, newest, rest);
+  }
+
+  /**
+   * A record that rotted may have been newer than what the others that are there have: they replace it once
+   * they are a read quorum without it.
+   */
+  #mayReplace({bytes, version}: Found, rest: readonly Found[]): boolean {
+    if (bytes === null || version !== null) return true;
+    const isSound = (found: Found): boolean => found.bytes === null || found.version !== null;
+    return this.#members.isReadQuorum(
+      this.#witnesses.filter((_, index) => isSound(rest[index] as Found)),
+    );
   }
 
   /**

@@ -168,3 +168,26 @@ test('a record that vouches for a log is given to no zone only because too few h
   expect(() => volumeExists(zone, strange)).toThrow(BorealisError);
   expect(zones[1].readVolumeRecord(strange)).toBeNull();
 });
+
+test('a record that rotted is not replaced by an older one while the zone that has it is away', () => {
+  const {zones, volume} = newestInOne();
+  const newest = readVolumeRecord(zones[0], volume)?.bytes as Buffer;
+  zones[1].writeVolumeRecord(volume, newest, readVolumeRecord(zones[1], volume)?.bytes as Buffer);
+  const {zone, medium} = mirrorOf(zones, 'keeper');
+  const pass = (seconds: number): void => {
+    for (let left = seconds * 5; left > 0; left--) {
+      medium.advance(200);
+      zone.mirror?.tick();
+    }
+  };
+  const [, away] = medium.faults;
+  if (away === undefined) throw new Error('there are three zones');
+  away.failure = 'zone-io';
+  zones[0].corruptRecord(volume, 40);
+  const rotten = zones[0].readVolumeRecord(volume);
+  pass(40);
+  expect(zones[0].readVolumeRecord(volume)).toEqual(rotten);
+  away.failure = null;
+  pass(40);
+  for (const one of zones) expect(one.readVolumeRecord(volume)).toEqual(newest);
+});
