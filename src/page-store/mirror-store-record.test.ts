@@ -13,8 +13,9 @@ beforeEach(() => {
   zones = ['a', 'b', 'c'].map(name => new MemoryZone(new ZoneFaults(), name));
 });
 
-function start(ofLast: Partial<Faults>): {storeId: string} {
+function start(ofLast: Partial<Faults>, ofAll: Partial<Faults> = {}): {storeId: string} {
   const medium = new SimulatedZones(zones);
+  for (const faults of medium.faults) Object.assign(faults, ofAll);
   Object.assign(medium.faults.at(-1) ?? {}, ofLast);
   const zone = openMirroredZone({
     ...{medium, role: 'keeper', onEvent: () => undefined},
@@ -33,6 +34,11 @@ const LATE_MS: number = MIRROR_DEFAULTS.readMs * 5;
 
 test('a new one is made in all zones', () => {
   start({delayMs: LATE_MS});
+  expect(hasStore()).toEqual([true, true, true]);
+});
+
+test('a new one is made in zones that write slowly, and are looked at meanwhile', () => {
+  start({}, {writeDelayMs: LATE_MS});
   expect(hasStore()).toEqual([true, true, true]);
 });
 

@@ -95,8 +95,9 @@ export class MirrorStoreRecord {
     } as const;
     const {isWriteQuorum} = this.#quorums;
     const before = this.#record;
-    // Before it is done: where it is given up, some zone may have it, and then all come to it.
-    this.#record = Buffer.from(bytes);
+    // Before it is done: where it is given up, some zone may have it, and then all come to it. Not the first
+    // one: until it is done, a zone without any lacks nothing.
+    if (expected !== null) this.#record = Buffer.from(bytes);
     try {
       this.#quorums.write(
         () => operation,
@@ -109,6 +110,7 @@ export class MirrorStoreRecord {
       if (error instanceof BorealisError && error.kind === 'conflict') this.#record = before;
       throw error;
     }
+    this.#record = Buffer.from(bytes);
   }
 
   #newestOf(answers: Answers): Buffer | null {
