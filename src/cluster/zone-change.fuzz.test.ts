@@ -102,6 +102,7 @@ class Simulation {
   readonly #disks = NAMES.map(name => new MemoryZone(new ZoneFaults(), name));
   readonly #faults: Faults[] = NAMES.map(() => ({
     delayMs: DELAY_MS,
+    writeDelayMs: 0,
     hungUntilMs: 0,
     failure: null,
   }));

@@ -12,7 +12,7 @@ import type {Answers, MirrorQuorums} from './mirror-quorums.ts';
 import {MISSED_CHANGE, type MirrorRole} from './mirror-upkeep.ts';
 import {isNewerRecord} from './record.ts';
 import {commonStore, foreignZone, storeIdOf} from './store-identity.ts';
-import {expectedText} from './zone-operation.ts';
+import {expectedText, type Outcome} from './zone-operation.ts';
 
 export class MirrorStoreRecord {
   readonly #members: Members;
@@ -42,7 +42,7 @@ export class MirrorStoreRecord {
     const sinceMs = members.nowMs();
     for (;;) {
       const idle = members.current().filter(member => member.isIdle);
-      const answers = this.#quorums.read({kind: 'read-store-record'}, 'read the store record');
+      const answers = this.#answers();
       const newest = this.#newestOf(answers);
       this.#record = newest;
       this.#isKnown = true;
@@ -57,6 +57,35 @@ export class MirrorStoreRecord {
     }
   }
 
+  #answers(): Answers {
+    const answers = this.#quorums.read({kind: 'read-store-record'}, 'read the store record');
+    const isNowhere = [...answers.values()].every(({bytes}) => bytes === null);
+    return isNowhere && this.#role === 'keeper' ? this.#readEverywhere() : answers;
+  }
+
+  /**
+   * The answers of all zones: a new store is about to be made, and a slow zone may hold the one that there is
+   * while others are disks that were not mounted.
+   */
+  #readEverywhere(): Answers {
+    const members = this.#members;
+    const voters = members.all.filter(member => member.isVoter);
+    const answers = members.askAll({
+      members: () => voters,
+      operation: () => ({kind: 'read-store-record'}),
+      limitMs: members.settings.hangMs,
+    });
+    const found = new Map<Member, Outcome & {ok: true}>();
+    for (const [member, outcome] of answers) if (outcome.ok) found.set(member, outcome);
+    const silent = voters.find(member => !found.has(member));
+    if (silent === undefined) return found;
+    throw new BorealisError(
+      'unavailable',
+      'store-unknown',
+      `No zone that answers holds a store, and zone ${silent.name} does not answer (${silent.standing === 'broken' ? silent.reason : 'it takes too long'}). A new store is made only when all zones are there, for that one may hold the store.`,
+    );
+  }
+
   write(bytes: Uint8Array, expected: Uint8Array | null): void {
     // Whoever has an older one missed a change: there is one process that makes them.
     const operation = {
@@ -66,8 +95,9 @@ export class MirrorStoreRecord {
     } as const;
     const {isWriteQuorum} = this.#quorums;
     const before = this.#record;
-    // Before it is done: where it is given up, some zone may have it, and then all come to it.
-    this.#record = Buffer.from(bytes);
+    // Before it is done: where it is given up, some zone may have it, and then all come to it. Not the first
+    // one: until it is done, a zone without any lacks nothing.
+    if (expected !== null) this.#record = Buffer.from(bytes);
     try {
       this.#quorums.write(
         () => operation,
@@ -80,6 +110,7 @@ export class MirrorStoreRecord {
       if (error instanceof BorealisError && error.kind === 'conflict') this.#record = before;
       throw error;
     }
+    this.#record = Buffer.from(bytes);
   }
 
   #newestOf(answers: Answers): Buffer | null {

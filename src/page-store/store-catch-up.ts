@@ -24,7 +24,7 @@ import {
 import type {Ask, Job} from './mirror-job.ts';
 import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
-import {compareVersions, recordVersion, type RecordVersion} from './record.ts';
+import {compareVersions, isSoundRecord, recordVersion, type RecordVersion} from './record.ts';
 import {TOO_FEW_ZONES} from './mirror-job.ts';
 import {checkSameStore} from './store-identity.ts';
 import {expectedText, type Outcome, type RecordState} from './zone-operation.ts';
@@ -246,8 +246,9 @@ export class StoreCatchUp {
       const [found] = yield [{member, operation: {kind: 'read-store-record'}}];
       const own = good(found).bytes;
       const isCurrent = member.standing === 'current';
-      const expected = expectedText(own);
-      const operation = {kind: 'write-store-record', expected, force: isCurrent} as const;
+      // One that rotted tells nothing to compare with.
+      const force = isCurrent || !isSoundRecord(own);
+      const operation = {kind: 'write-store-record', expected: expectedText(own), force} as const;
       const [written] = yield [{member, operation, bytes}];
       if (!isCurrent || (written?.ok === false && written.kind !== 'conflict')) good(written);
       this.#members.noteStore(member, true);

@@ -19,6 +19,8 @@ import type {Zone} from '../zone.ts';
 export type Faults = {
   /** What each operation takes. */
   delayMs: number;
+  /** And what waits in the line of writes besides. */
+  writeDelayMs: number;
   /** Nothing is done before this time. */
   hungUntilMs: number;
   /** Every operation fails with this, as a disk that broke, is full or is gone. */
@@ -47,7 +49,7 @@ export class SimulatedDisks {
 
   add(zone: Zone): void {
     this.zones.push(zone);
-    this.faults.push({delayMs: 0, hungUntilMs: 0, failure: null});
+    this.faults.push({delayMs: 0, writeDelayMs: 0, hungUntilMs: 0, failure: null});
     this.replacements.push(0);
   }
 
@@ -207,12 +209,15 @@ class SimulatedChannel implements ZoneChannel {
   }
 
   submit(operation: ZoneOperation, bytes: readonly Uint8Array[]): number | null {
-    const line = this.#lines[lineOf(operation)];
+    const name = lineOf(operation);
+    const line = this.#lines[name];
+    const {delayMs, writeDelayMs} = this.#faults;
     const waiting = line.queue.reduce((sum, queued) => sum + queued.bytes.length, 0);
     const joined = join(bytes);
     if (this.#isStopped || (waiting > 0 && waiting + joined.length > LINE_BYTES)) return null;
     const beforeMs = line.queue.at(-1)?.readyMs ?? this.#zones.nowMs();
-    const readyMs = Math.max(beforeMs, this.#zones.nowMs()) + this.#faults.delayMs;
+    const takesMs = delayMs + (name === 'append' ? writeDelayMs : 0);
+    const readyMs = Math.max(beforeMs, this.#zones.nowMs()) + takesMs;
     const ticket = ++line.submitted;
     line.queue.push({ticket, operation, bytes: joined, readyMs});
     return ticket;
