@@ -103,42 +103,45 @@ describe.skipIf(!built || !canMount).each(['native', 'pglite'] as const)(
       },
     );
 
-    test.skipIf(runtime === 'native' && !fuse.available)(
-      'can be stopped, started again and emptied while it is full',
-      {timeout: 180_000},
-      async () => {
-        let rds = await start(runtime);
-        const writer = new pg.Client(connection(await createCluster(rds)));
-        writer.on('error', () => undefined);
-        await writer.connect();
-        await writer.query('CREATE TABLE filler (body text)');
-        const filling = fill(writer, 200);
-        await untilStatus(rds, 'storage-full');
-        rds.destroy();
-        await service?.close();
-        await filling.ended;
-        // So that no compaction of the next run gives back enough.
-        writeFileSync(join(disk, 'ballast'), Buffer.alloc(freeBytes() - 40 * MIB, 1));
+    // What frees space is the service's: on one runtime is enough.
+    if (runtime === (fuse.available ? 'native' : 'pglite')) {
+      test(
+        'can be stopped, started again and emptied while it is full',
+        {timeout: 180_000},
+        async () => {
+          let rds = await start(runtime);
+          const writer = new pg.Client(connection(await createCluster(rds)));
+          writer.on('error', () => undefined);
+          await writer.connect();
+          await writer.query('CREATE TABLE filler (body text)');
+          const filling = fill(writer, 200);
+          await untilStatus(rds, 'storage-full');
+          rds.destroy();
+          await service?.close();
+          await filling.ended;
+          // So that no compaction of the next run gives back enough.
+          writeFileSync(join(disk, 'ballast'), Buffer.alloc(freeBytes() - 40 * MIB, 1));
 
-        rds = await start(runtime);
-        await untilStatus(rds, 'storage-full');
-        const full = freeBytes();
-        await rds.send(new DeleteDBInstanceCommand({DBInstanceIdentifier: 'writer'}));
-        await rds.send(
-          new DeleteDBClusterCommand({DBClusterIdentifier: 'orders', SkipFinalSnapshot: true}),
-        );
-        await waitFor(async () => {
-          const {DBClusters = []} = await rds.send(new DescribeDBClustersCommand({}));
-          return DBClusters.length === 0;
-        });
-        await waitFor(() => freeBytes() > full + 50 * MIB);
-        expect(freeBytes()).toBeGreaterThan(full + 50 * MIB);
-        rmSync(join(disk, 'ballast'));
-        await waitFor(async () => (await createCluster(rds).catch(() => 0)) > 0);
-        await untilStatus(rds, 'available');
-        rds.destroy();
-      },
-    );
+          rds = await start(runtime);
+          await untilStatus(rds, 'storage-full');
+          const full = freeBytes();
+          await rds.send(new DeleteDBInstanceCommand({DBInstanceIdentifier: 'writer'}));
+          await rds.send(
+            new DeleteDBClusterCommand({DBClusterIdentifier: 'orders', SkipFinalSnapshot: true}),
+          );
+          await waitFor(async () => {
+            const {DBClusters = []} = await rds.send(new DescribeDBClustersCommand({}));
+            return DBClusters.length === 0;
+          });
+          await waitFor(() => freeBytes() > full + 50 * MIB);
+          expect(freeBytes()).toBeGreaterThan(full + 50 * MIB);
+          rmSync(join(disk, 'ballast'));
+          await waitFor(async () => (await createCluster(rds).catch(() => 0)) > 0);
+          await untilStatus(rds, 'available');
+          rds.destroy();
+        },
+      );
+    }
   },
 );
 
