@@ -69,7 +69,9 @@ describe.skipIf(!isPossible)('three zones under load', () => {
     disks.c.freeze();
     const during = await commits(3);
     const {reason} = {reason: '', ...(await service.untilZone('c', 'degraded'))};
-    expect(reason).toMatch(/it does not answer|it is too slow for what is written/);
+    // The last one is of a zone that was given up and is asked again.
+    const hangs = /it does not answer|it is too slow for what is written|it has not answered yet/;
+    expect(reason).toMatch(hangs);
     const after = await commits(3);
     process.stdout.write(
       `commits in 3 s: ${before} before, ${during} hung, ${after} known to hang\n`,
@@ -78,7 +80,9 @@ describe.skipIf(!isPossible)('three zones under load', () => {
     expect(after).toBeGreaterThan(before / 2);
     expect(await service.zoneMetric('borealis_zone_healthy', 'c')).toBe(0);
     expect(await service.zoneMetric('borealis_zone_healthy', 'b')).toBe(1);
-    expect((await service.zoneEvents('c')).at(-1)).toBe(`Zone us-east-1c is degraded: ${reason}`);
+    const told = (await service.zoneEvents('c')).at(-1);
+    expect(told).toMatch(/^Zone us-east-1c is degraded: /);
+    expect(told).toMatch(hangs);
   });
 
   test(
