@@ -41,6 +41,7 @@ export class VolumeSide implements Side {
   readonly #zone: Zone;
   #volume: Volume;
   #last: number = FIRST_VOLUME;
+  readonly #copies: VolumeNumber[] = [];
 
   /** `directories`: one for each zone. */
   constructor(directories: readonly string[]) {
@@ -74,13 +75,14 @@ export class VolumeSide implements Side {
   }
 
   copy(): void {
-    this.#volume.fork(++this.#last as VolumeNumber);
+    // A number is handed out once.
+    const copy = ++this.#last as VolumeNumber;
+    this.#volume.fork(copy);
+    this.#copies.push(copy);
   }
 
   removeCopies(): void {
-    for (; this.#last > FIRST_VOLUME; this.#last--) {
-      this.#zone.deleteVolumeRecord(this.#last as VolumeNumber);
-    }
+    for (const copy of this.#copies.splice(0)) this.#zone.deleteVolumeRecord(copy);
     this.sweep();
   }
 
