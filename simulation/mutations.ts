@@ -345,8 +345,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'idle logs are not levelled',
     file: 'volume/level-idle.ts',
-    find: '  for (const volume of uncleanVolumes(zone)) {',
-    replace: '  for (const volume of uncleanVolumes(zone).slice(0, 0)) {',
+    find: 'readVolumeRecord(zone, volume)?.record.clean === false',
+    replace: 'false',
     why: 'zones that are lost one after the other take a log that nobody opened',
   },
 ];

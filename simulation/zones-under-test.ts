@@ -18,7 +18,7 @@ import {MemoryZone} from '../src/page-store/testing/memory-zone.ts';
 import {SimulatedDisks, SimulatedZones} from '../src/page-store/testing/simulated-zones.ts';
 import {ProcessEnded, ZoneFaults, type Random} from '../src/page-store/testing/zone-faults.ts';
 import type {Zone} from '../src/page-store/zone.ts';
-import {levelIdleVolumes} from '../src/volume/level-idle.ts';
+import {levelIdleVolumes} from '../src/volume/testing/level-idle-volumes.ts';
 import {scrubSteps} from '../src/volume/scrub.ts';
 import {demand} from './content.ts';
 import {LARGE_SEGMENT_BYTES} from './world.ts';

@@ -1,7 +1,7 @@
 /**
  * Brings one zone up to date with all volumes of the store, as far as no writer has them open: what
  * was removed, segments that are settled, and records. What lies behind a volume's checkpoint is its
- * writer's own, or for the next opening to level; `levelIdleVolumes` does that before long.
+ * writer's own, or for the next opening to level; volume/level-idle.ts does that before long.
  * What the zone holds is not overwritten, and deleted only if no other zone has it: another copy may be
  * the bad one.
  *

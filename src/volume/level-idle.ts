@@ -7,10 +7,9 @@
  * the one before had caught up, so would be what was acknowledged. So a volume that was not closed in
  * order is opened and closed, by the process that keeps the store.
  *
- * Whoever knows that a volume is in use leaves it alone: its lock is waited for, and a writer whose
- * zones failed holds that in too few of them to keep its volume.
+ * Whoever knows that a volume is in use leaves it alone: a writer whose zones failed holds its lock in too
+ * few of them to keep its volume.
  */
-import {BorealisError} from '../base/errors.ts';
 import type {VolumeNumber} from '../page-store/ids.ts';
 import type {Zone} from '../page-store/zone.ts';
 import {openVolumeIn, type OpenVolumeOptions} from './open-volume.ts';
@@ -31,22 +30,4 @@ export function uncleanVolumes(zone: Zone): VolumeNumber[] {
  */
 export function levelVolume(options: LevelOptions): void {
   openVolumeIn({...options, create: false, isPatient: false}).close();
-}
-
-/** All of them. Returns how many were opened. One that is in use is left to its writer, and not waited for: there may be many. */
-export function levelIdleVolumes(options: Omit<LevelOptions, 'volume'>): number {
-  const {zone} = options;
-  if (zone.mirror === null) return 0;
-  let count = 0;
-  for (const volume of uncleanVolumes(zone)) {
-    try {
-      levelVolume({...options, volume});
-      count++;
-    } catch (error) {
-      const isPassing =
-        error instanceof BorealisError && ['conflict', 'not-found'].includes(error.kind);
-      if (!isPassing) throw error;
-    }
-  }
-  return count;
 }

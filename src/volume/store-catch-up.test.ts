@@ -13,7 +13,7 @@ import type {Zone, ZoneEvent} from '../page-store/zone.ts';
 import {Census} from './census.ts';
 import {forkIdleVolume} from './idle-volume.ts';
 import {openVolumeIn} from './open-volume.ts';
-import {levelIdleVolumes} from './level-idle.ts';
+import {levelIdleVolumes} from './testing/level-idle-volumes.ts';
 import {PAGE_SIZE_BYTES} from './pointer.ts';
 import {readRoots} from './root-snapshot.ts';
 import {sweep} from './sweeper.ts';
