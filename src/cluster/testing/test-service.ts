@@ -17,7 +17,8 @@ import type {ControlPlane} from '../control-plane.ts';
 import {StoreZones} from '../store-zones.ts';
 import {ZoneHealth} from '../zone-health.ts';
 import {openZonePlan} from '../zone-list.ts';
-import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
+import {fakeInstances, type FakeInstances} from './fake-instances.ts';
+import {FakeStorage} from './fake-storage.ts';
 
 export type TestService = {
   readonly plane: ControlPlane;
