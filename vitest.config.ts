@@ -3,6 +3,7 @@ import {defineConfig, type ViteUserConfig} from 'vitest/config';
 const config: ViteUserConfig = defineConfig({
   test: {
     include: ['{src,conformance,simulation,torture,test}/**/*.test.ts'],
+    globalSetup: ['./test/support/prepared-root.ts'],
     reporters: ['default', './scripts/totals-reporter.ts'],
     pool: 'forks',
     maxWorkers: 2,
