@@ -240,6 +240,8 @@ describe.runIf(ready)('after kill -9', () => {
   test.each(['golden.after-record', 'cluster.create.after-fork', 'instance.start.after-spawn'])(
     'at %s the cluster is finished by the next start',
     async crashAt => {
+      const isFirstUse = crashAt.startsWith('golden.');
+      if (!isFirstUse) await prepareData(join(root, 'data'), 'native');
       const first = await up(crashAt);
       await create(first.rds).catch(() => undefined);
       await gone(first.service);
