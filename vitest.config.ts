@@ -7,7 +7,7 @@ const config: ViteUserConfig = defineConfig({
     globalSetup: ['./test/support/prepared-root.ts'],
     reporters: ['default', './scripts/totals-reporter.ts'],
     pool: 'forks',
-    // To load the same modules for every file anew would take a tenth of the run.
+    // The same modules need not be loaded anew for every file.
     isolate: false,
     maxWorkers: 2,
     sequence: {sequencer: EnginesFirst},
