@@ -35,6 +35,7 @@ import {describeEngineDefaultParameters} from './actions/describe-engine-default
 import {describeEventCategories} from './actions/describe-event-categories.ts';
 import {describeEventSubscriptions} from './actions/describe-event-subscriptions.ts';
 import {describeEvents} from './actions/describe-events.ts';
+import {describeGlobalClusters} from './actions/describe-global-clusters.ts';
 import {describeOrderableDBInstanceOptions} from './actions/describe-orderable-db-instance-options.ts';
 import {describePendingMaintenanceActions} from './actions/describe-pending-maintenance-actions.ts';
 import {describeSourceRegions} from './actions/describe-source-regions.ts';
@@ -97,6 +98,7 @@ export const ACTIONS: ReadonlyMap<string, Action> = new Map(
     describeEventCategories,
     describeEventSubscriptions,
     describeEvents,
+    describeGlobalClusters,
     describeOrderableDBInstanceOptions,
     describePendingMaintenanceActions,
     describeSourceRegions,

@@ -22,6 +22,7 @@ import {
 } from './actions/describe.ts';
 import {describeOrderableDBInstanceOptions} from './actions/describe-orderable-db-instance-options.ts';
 import {
+  describeGlobalClusters,
   describePendingMaintenanceActions,
   describeSourceRegions,
 } from './actions/describe-nothing.ts';
@@ -287,6 +288,7 @@ function controlPlaneOf(world: World, recovered: Promise<void>): ControlPlane {
     describeDBLogFiles: afterRecovery(describeDBLogFiles),
     downloadDBLogFilePortion: afterRecovery(downloadDBLogFilePortion),
     describeOrderableDBInstanceOptions: afterRecovery(describeOrderableDBInstanceOptions),
+    describeGlobalClusters: afterRecovery(describeGlobalClusters),
     describePendingMaintenanceActions: afterRecovery(describePendingMaintenanceActions),
     describeSourceRegions: afterRecovery(describeSourceRegions),
     createEventSubscription: afterRecovery(createEventSubscription),

@@ -72,6 +72,7 @@ import type {
   DescribeEventCategoriesMessage,
   DescribeEventSubscriptionsMessage,
   DescribeEventsMessage,
+  DescribeGlobalClustersMessage,
   DescribeOrderableDBInstanceOptionsMessage,
   DescribePendingMaintenanceActionsMessage,
   DescribeSourceRegionsMessage,
@@ -82,6 +83,7 @@ import type {
   EventsMessage,
   FailoverDBClusterMessage,
   FailoverDBClusterResult,
+  GlobalClustersMessage,
   ListTagsForResourceMessage,
   ModifyDBClusterEndpointMessage,
   ModifyDBClusterMessage,
@@ -209,6 +211,7 @@ export type ControlPlane = {
   describePendingMaintenanceActions(
     input: DescribePendingMaintenanceActionsMessage,
   ): Promise<PendingMaintenanceActionsMessage>;
+  describeGlobalClusters(input: DescribeGlobalClustersMessage): Promise<GlobalClustersMessage>;
   describeSourceRegions(input: DescribeSourceRegionsMessage): Promise<SourceRegionMessage>;
   createEventSubscription(
     input: CreateEventSubscriptionMessage,

@@ -50,10 +50,11 @@ export function page<T>(
   records: readonly T[],
   nameOf: (record: T) => string,
   input: {readonly MaxRecords?: number | undefined; readonly Marker?: string | undefined},
+  max: number = RECORDS_MAX,
 ): Page<T> {
   const countMax = parseInteger('MaxRecords', input.MaxRecords, {
     min: RECORDS_MIN,
-    max: RECORDS_MAX,
+    max,
     absent: RECORDS_MAX,
   });
   const last = parseMarker(input.Marker);

@@ -206,6 +206,8 @@ describe('orderable options', () => {
     expect(await count({...one, LicenseModel: 'bring-your-own-license'})).toBe(0);
     expect(await count({...one, AvailabilityZoneGroup: 'local-1'})).toBe(1);
     expect(await count({...one, Vpc: false})).toBe(0);
+    // Terraform asks for so many; in RDS this action alone allows it.
+    expect(await count({...one, MaxRecords: 1000})).toBe(1);
     await expectFaults([
       [
         service.plane.describeOrderableDBInstanceOptions({Engine: 'oracle-ee'}),
@@ -221,7 +223,7 @@ describe('orderable options', () => {
   });
 });
 
-test('there is no maintenance and no other region, and what is named must be there', async () => {
+test('there is no maintenance, no other region and no global database, and what is named must be there', async () => {
   const {plane} = service;
   const ResourceIdentifier = `${ARN}:cluster:orders`;
   expect(await plane.describePendingMaintenanceActions({ResourceIdentifier})).toMatchObject({
@@ -230,6 +232,8 @@ test('there is no maintenance and no other region, and what is named must be the
   expect(await plane.describeSourceRegions({RegionName: 'local-1'})).toMatchObject({
     SourceRegions: [],
   });
+  const ofCluster = {Filters: [{Name: 'db-cluster-id', Values: [ResourceIdentifier]}]};
+  expect(await plane.describeGlobalClusters(ofCluster)).toMatchObject({GlobalClusters: []});
   await expectFaults([
     [
       plane.describePendingMaintenanceActions({ResourceIdentifier: `${ARN}:db:nobody`}),
@@ -242,5 +246,10 @@ test('there is no maintenance and no other region, and what is named must be the
       'ARN',
     ],
     [plane.describeSourceRegions({RegionName: 'mars-1'}), 'InvalidParameterValue', 'mars-1'],
+    [
+      plane.describeGlobalClusters({GlobalClusterIdentifier: 'world'}),
+      'GlobalClusterNotFoundFault',
+      'world',
+    ],
   ]);
 });

@@ -11,6 +11,7 @@ import {
   DescribeEventSubscriptionsCommand,
   DescribeEventsCommand,
   DescribeOrderableDBInstanceOptionsCommand,
+  DescribeGlobalClustersCommand,
   DescribePendingMaintenanceActionsCommand,
   DescribeSourceRegionsCommand,
   ListTagsForResourceCommand,
@@ -206,6 +207,18 @@ export const SERVICE_CASES: ActionCases = {
       const {DBEngineVersions} = await c.rds.send(new DescribeDBEngineVersionsCommand({}));
       expect(DBEngineVersions).toMatchObject([{Engine: 'aurora-postgresql'}]);
     },
+  },
+  DescribeGlobalClusters: {
+    success: async c => {
+      const {GlobalClusters} = await c.rds.send(
+        new DescribeGlobalClustersCommand({
+          Filters: [{Name: 'db-cluster-id', Values: [c.arn('cluster', NOBODY)]}],
+        }),
+      );
+      expect(GlobalClusters).toEqual([]);
+    },
+    GlobalClusterNotFoundFault: c =>
+      c.rds.send(new DescribeGlobalClustersCommand({GlobalClusterIdentifier: NOBODY})),
   },
   DescribeOrderableDBInstanceOptions: {
     success: async c => {

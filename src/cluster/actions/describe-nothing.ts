@@ -1,16 +1,18 @@
 /**
  * Describe actions that a client of Aurora calls and for which there is nothing here: Borealis has one
- * region, and upgrades nothing by itself.
+ * region, so no global databases either, and upgrades nothing by itself.
  */
 import type {
+  DescribeGlobalClustersMessage,
   DescribePendingMaintenanceActionsMessage,
   DescribeSourceRegionsMessage,
+  GlobalClustersMessage,
   PendingMaintenanceActionsMessage,
   SourceRegionMessage,
 } from '@aws-sdk/client-rds';
 import {BorealisError} from '../../base/errors.ts';
 import {invalidValue} from '../faults.ts';
-import {parseArn, quoted} from '../identifiers.ts';
+import {parseArn, parseIdentifier, quoted} from '../identifiers.ts';
 import {applyFilters, page} from '../listing.ts';
 import type {World} from '../world.ts';
 
@@ -60,4 +62,26 @@ export function describeSourceRegions(
   }
   const {Marker} = page(applyFilters(NONE, input.Filters, {}), same, input);
   return {SourceRegions: [], Marker};
+}
+
+/** Terraform asks for that of each DB cluster that it reads. */
+export function describeGlobalClusters(
+  _world: World,
+  input: DescribeGlobalClustersMessage,
+): GlobalClustersMessage {
+  const {GlobalClusterIdentifier: given} = input;
+  if (given !== undefined && given !== '') {
+    const identifier = parseIdentifier('GlobalClusterIdentifier', given);
+    throw new BorealisError(
+      'not-found',
+      'GlobalClusterNotFoundFault',
+      `Global cluster ${identifier} not found.`,
+    );
+  }
+  const fitting = applyFilters(NONE, input.Filters, {
+    'db-cluster-id': () => true,
+    region: () => true,
+  });
+  const {Marker} = page(fitting, same, input);
+  return {GlobalClusters: [], Marker};
 }

@@ -11,6 +11,8 @@ import {availabilityZones} from '../subnet-groups.ts';
 import type {World} from '../world.ts';
 
 const LICENSE = 'postgresql-license';
+/** As in RDS, where every other action has 100. */
+const RECORDS_MAX = 10_000;
 
 type Option = {readonly version: string; readonly instanceClass: string};
 
@@ -35,7 +37,7 @@ export function describeOrderableDBInstanceOptions(
         (isAbsent(instanceClass) || option.instanceClass === instanceClass),
     );
   const fitting = applyFilters<Option>(options, input.Filters, {});
-  const {records, Marker} = page(fitting, nameOf, input);
+  const {records, Marker} = page(fitting, nameOf, input, RECORDS_MAX);
   const zones = availabilityZones(world);
   return {OrderableDBInstanceOptions: records.map(option => shape(option, zones)), Marker};
 }
@@ -66,7 +68,7 @@ function shape(
     SupportsIops: false,
     SupportsStorageThroughput: false,
     SupportsEnhancedMonitoring: false,
-    SupportsIAMDatabaseAuthentication: false,
+    SupportsIAMDatabaseAuthentication: true,
     SupportsPerformanceInsights: false,
     AvailableProcessorFeatures: [],
     SupportedEngineModes: ['provisioned'],
