@@ -392,6 +392,35 @@ describe('faults', () => {
         'BackupRetentionPeriod',
       ],
       [
+        plane.createDBCluster({...create, PreferredBackupWindow: '23:50-00:19'}),
+        'InvalidParameterValue',
+        'at least 30 minutes',
+      ],
+      [
+        plane.createDBCluster({...create, PreferredMaintenanceWindow: 'sat:23:50-sun:00:19'}),
+        'InvalidParameterValue',
+        'at least 30 minutes',
+      ],
+      ...(
+        [
+          ['04:00-04:40', 'Sun:04:10-Sun:05:00'],
+          ['04:10-04:40', 'mon:04:00-mon:05:00'],
+          ['23:45-00:15', 'tue:00:00-tue:00:30'],
+          ['12:00-12:30', 'wed:13:00-thu:12:10'],
+          ['12:00-12:30', 'wed:13:00-fri:11:00'],
+        ] as const
+      ).map(
+        ([PreferredBackupWindow, PreferredMaintenanceWindow]): [
+          Promise<unknown>,
+          string,
+          string,
+        ] => [
+          plane.createDBCluster({...create, PreferredBackupWindow, PreferredMaintenanceWindow}),
+          'InvalidParameterCombination',
+          'must not overlap',
+        ],
+      ),
+      [
         plane.createDBCluster({...create, AvailabilityZones: ['mars-1a']}),
         'InvalidParameterValue',
         'mars-1a',
@@ -552,6 +581,22 @@ describe('faults', () => {
     await plane.modifyDBCluster({DBClusterIdentifier: 'a', DeletionProtection: false});
     await plane.deleteDBCluster(remove);
     await until(() => service.catalog.clusters.list().length === 0);
+  });
+});
+
+test.each([
+  [{}, '03:00-03:30', 'sun:04:00-sun:04:30'],
+  [{PreferredMaintenanceWindow: 'mon:03:00-mon:04:30'}, '05:00-05:30', 'mon:03:00-mon:04:30'],
+  [{PreferredBackupWindow: '03:45-04:15'}, '03:45-04:15', 'sun:05:00-sun:05:30'],
+])('windows that a new cluster leaves open are apart: %j', async (given, backup, maintenance) => {
+  const {DBCluster} = await service.plane.createDBCluster({
+    ...CREATE,
+    DBClusterIdentifier: 'orders',
+    ...given,
+  });
+  expect(DBCluster).toMatchObject({
+    PreferredBackupWindow: backup,
+    PreferredMaintenanceWindow: maintenance,
   });
 });
 

@@ -1,6 +1,6 @@
 /** Members of a request that are kept and shown back: windows, tags, groups, zones. */
 import type {Tag, TagSpecification} from '@aws-sdk/client-rds';
-import {invalidValue} from './faults.ts';
+import {invalidCombination, invalidValue} from './faults.ts';
 import {quoted} from './identifiers.ts';
 import {parseInteger} from './members.ts';
 import type {ClusterSettings} from './records.ts';
@@ -13,6 +13,10 @@ const TAG_VALUE_LENGTH_MAX = 256;
 const GROUPS_MAX = 50;
 const BACKUP_DAYS_MAX = 35;
 const BACKTRACK_SECONDS_MAX = 72 * 60 * 60;
+
+const WINDOW_MINUTES_MIN = 30;
+/** Full hours at which windows begin that a request leaves to us, from the small hours on. */
+const HOURS = Array.from({length: 21}, (_, index) => String(index + 3).padStart(2, '0'));
 
 const TIME = '(?:[01][0-9]|2[0-3]):[0-5][0-9]';
 const DAY = '(?:mon|tue|wed|thu|fri|sat|sun)';
@@ -49,21 +53,24 @@ export function parseSettings(
   for (const zone of input.AvailabilityZones ?? []) {
     parseZone('AvailabilityZones', zone, group?.zones ?? rules.zones);
   }
+  const backupWindow = parseWindow(
+    'PreferredBackupWindow',
+    input.PreferredBackupWindow ?? absent.preferredBackupWindow,
+    BACKUP_WINDOW,
+    'hh24:mi-hh24:mi',
+  );
+  const maintenanceWindow = parseMaintenanceWindow(
+    input.PreferredMaintenanceWindow ?? absent.preferredMaintenanceWindow,
+  );
+  refuseOverlap(backupWindow, maintenanceWindow);
   return {
     backupRetentionDays: parseInteger('BackupRetentionPeriod', input.BackupRetentionPeriod, {
       min: 1,
       max: BACKUP_DAYS_MAX,
       absent: absent.backupRetentionDays,
     }),
-    preferredBackupWindow: parseWindow(
-      'PreferredBackupWindow',
-      input.PreferredBackupWindow ?? absent.preferredBackupWindow,
-      BACKUP_WINDOW,
-      'hh24:mi-hh24:mi',
-    ),
-    preferredMaintenanceWindow: parseMaintenanceWindow(
-      input.PreferredMaintenanceWindow ?? absent.preferredMaintenanceWindow,
-    ),
+    preferredBackupWindow: backupWindow,
+    preferredMaintenanceWindow: maintenanceWindow,
     parameterGroupName:
       input.DBClusterParameterGroupName === undefined
         ? absent.parameterGroupName
@@ -101,12 +108,12 @@ export function isWithinWindow(window: string, nowMs: number): boolean {
   const [begin = 0, end = 0] = window.split('-').map(minuteOfWeek);
   const now = new Date(nowMs);
   const minute = now.getUTCDay() * MINUTES_A_DAY + now.getUTCHours() * 60 + now.getUTCMinutes();
-  const length = (end - begin + MINUTES_A_WEEK) % MINUTES_A_WEEK;
-  return (minute - begin + MINUTES_A_WEEK) % MINUTES_A_WEEK < length;
+  return minutesFrom(begin, minute, MINUTES_A_WEEK) < minutesFrom(begin, end, MINUTES_A_WEEK);
 }
 
+/** Of `sun:04:00`, or of `04:00` on the first day. */
 function minuteOfWeek(text: string): number {
-  const [day = '', hour, minute] = text.split(':');
+  const [minute, hour, day = 'sun'] = text.toLowerCase().split(':').reverse();
   return DAYS.indexOf(day) * MINUTES_A_DAY + Number(hour) * 60 + Number(minute);
 }
 
@@ -151,10 +158,55 @@ export function parseZone(
 }
 
 function parseWindow(member: string, value: string, form: RegExp, shown: string): string {
-  if (form.test(value)) return value;
+  if (!form.test(value)) {
+    throw invalidValue(
+      `The parameter ${member} must have the form ${shown}. Given: ${quoted(value)}`,
+    );
+  }
+  const [begin = '', end = ''] = value.split('-');
+  const period = begin.includes(':', 3) ? MINUTES_A_WEEK : MINUTES_A_DAY;
+  if (minutesFrom(minuteOfWeek(begin), minuteOfWeek(end), period) >= WINDOW_MINUTES_MIN) {
+    return value;
+  }
   throw invalidValue(
-    `The parameter ${member} must have the form ${shown}. Given: ${quoted(value)}`,
+    `The parameter ${member} must be at least ${WINDOW_MINUTES_MIN} minutes long. Given: ${quoted(value)}`,
   );
+}
+
+function refuseOverlap(backup: string, maintenance: string): void {
+  if (areApart(backup, maintenance)) return;
+  throw invalidCombination(
+    `The backup window and maintenance window must not overlap: ${quoted(backup)} and ${quoted(maintenance)}.`,
+  );
+}
+
+/** The one comes every day, the other one once a week. */
+function areApart(backup: string, maintenance: string): boolean {
+  const [daily = 0, dailyEnd = 0] = backup.split('-').map(minuteOfWeek);
+  const [weekly = 0, weeklyEnd = 0] = maintenance.split('-').map(minuteOfWeek);
+  return (
+    minutesFrom(daily, weekly, MINUTES_A_DAY) >= minutesFrom(daily, dailyEnd, MINUTES_A_DAY) &&
+    minutesFrom(weekly, daily, MINUTES_A_DAY) >= minutesFrom(weekly, weeklyEnd, MINUTES_A_WEEK)
+  );
+}
+
+type Windows = {readonly backup: string; readonly maintenance: string};
+
+/** Those of a new cluster that names none or one: apart from that one. */
+export function defaultWindows(input: SettingsInput): Windows {
+  const {PreferredBackupWindow: backup, PreferredMaintenanceWindow: maintenance} = input;
+  const choices = HOURS.map((hour, index): Windows => ({
+    backup: backup ?? `${hour}:00-${hour}:30`,
+    maintenance:
+      maintenance ?? `sun:${HOURS[index + 1] ?? '00'}:00-sun:${HOURS[index + 1] ?? '00'}:30`,
+  }));
+  const [first = {backup: '', maintenance: ''}] = choices;
+  return choices.find(each => areApart(each.backup, each.maintenance)) ?? first;
+}
+
+/** From one minute to the next time that it is another one. */
+function minutesFrom(begin: number, end: number, period: number): number {
+  return (((end - begin) % period) + period) % period;
 }
 
 function limited<T>(member: string, list: readonly T[], max: number): readonly T[] {

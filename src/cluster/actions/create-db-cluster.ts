@@ -11,7 +11,7 @@ import {
   refuseWithoutSpace,
 } from '../new-cluster.ts';
 import {defaultGroupName} from '../parameter-groups.ts';
-import {parseSettings} from '../settings.ts';
+import {defaultWindows, parseSettings} from '../settings.ts';
 import {settingsRules} from '../settings-rules.ts';
 import {DEFAULT_SUBNET_GROUP} from '../subnet-groups.ts';
 import {clusterShape} from '../shapes.ts';
@@ -31,7 +31,7 @@ export async function createDBCluster(
   const databaseName = parseDatabaseName(input.DatabaseName);
   const settings = parseSettings(
     input,
-    defaultSettings(offer.engineVersion),
+    defaultSettings(offer.engineVersion, defaultWindows(input)),
     settingsRules(world, offer.engineVersion),
   );
   refuseTakenCluster(world, identifier);
@@ -69,11 +69,14 @@ export async function createDBCluster(
   return {DBCluster: clusterShape(world, cluster)};
 }
 
-function defaultSettings(engineVersion: string): ClusterSettings {
+function defaultSettings(
+  engineVersion: string,
+  windows: ReturnType<typeof defaultWindows>,
+): ClusterSettings {
   return {
     backupRetentionDays: 1,
-    preferredBackupWindow: '03:00-03:30',
-    preferredMaintenanceWindow: 'sun:04:00-sun:04:30',
+    preferredBackupWindow: windows.backup,
+    preferredMaintenanceWindow: windows.maintenance,
     parameterGroupName: defaultGroupName(engineVersion),
     subnetGroupName: DEFAULT_SUBNET_GROUP,
     vpcSecurityGroupIds: [],
