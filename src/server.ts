@@ -42,6 +42,7 @@ import {StoreZones} from './cluster/store-zones.ts';
 import {ZoneHealth} from './cluster/zone-health.ts';
 import {ZoneSpaces} from './cluster/zone-space.ts';
 import {openZonePlan, type ZoneOption} from './cluster/zone-list.ts';
+import {refusedSetting} from './engine/postgres/refused-setting.ts';
 import {scramVerifier} from './engine/postgres/scram.ts';
 import {createInstanceLauncher} from './instance/instance-process.ts';
 
@@ -204,6 +205,7 @@ function openControl(
     discardUnknown,
     scrubEveryMs: options.scrubEveryMs === undefined ? SCRUB_EVERY_MS : options.scrubEveryMs,
     hostMemoryBytes: hostMemoryBytes(),
+    refusedSetting,
     scramVerifier: password => scramVerifier(password),
     certificates: new Certificates(authority, systemClock),
     tokenRefusal: (token, scope) =>

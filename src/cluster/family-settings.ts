@@ -1,6 +1,6 @@
-/** The settings of an engine family, from the engine itself. */
+/** The settings of an engine family, and what it takes for them, from the engine itself. */
 import type {EngineSetting} from '../engine/engine.ts';
-import {goldenKey, parameterGroupFamily} from './engine-versions.ts';
+import {goldenKey, parameterGroupFamily, type EngineOffer} from './engine-versions.ts';
 import {invalidValue} from './faults.ts';
 import {goldenVolume} from './golden-volumes.ts';
 import {quoted} from './identifiers.ts';
@@ -12,12 +12,30 @@ export async function familySettings(
   world: World,
   family: string,
 ): Promise<readonly EngineSetting[]> {
+  const offer = offerOf(world, family);
+  await goldenVolume(world, offer);
+  return world.catalog.engineSettings.get(goldenKey(offer))?.settings ?? [];
+}
+
+/** Throws for a value with which an engine of the family would not start. */
+export async function refuseUnusable(
+  world: World,
+  family: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  const {postgresBin} = offerOf(world, family);
+  // PGlite has no program to ask.
+  if (postgresBin === null) return;
+  const reason = await world.refusedSetting(postgresBin, settings);
+  if (reason !== null) throw invalidValue(`Invalid parameter value: the engine says ${reason}`);
+}
+
+function offerOf(world: World, family: string): EngineOffer {
   const offer = [...world.offers.available, ...world.offers.others].find(
     ({engineVersion}) => parameterGroupFamily(engineVersion) === family,
   );
   if (offer === undefined) throw unknownFamily(world, family);
-  await goldenVolume(world, offer);
-  return world.catalog.engineSettings.get(goldenKey(offer))?.settings ?? [];
+  return offer;
 }
 
 export function unknownFamily(world: World, family: string): Error {

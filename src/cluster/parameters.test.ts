@@ -293,6 +293,8 @@ describe('a group', () => {
       [set('log_statement', 'some'), 'InvalidParameterValue', 'none,ddl,all'],
       [set('search_path', 'a\nfsync = off'), 'InvalidParameterValue', 'one line'],
       [set('search_path', 'x'.repeat(1_001)), 'InvalidParameterValue', 'one line'],
+      // Only the engine itself knows what is wrong with it.
+      [set('search_path', '"'), 'InvalidParameterValue', 'List syntax is invalid.'],
       [set('colour', 'red'), 'InvalidParameterValue', 'colour'],
       [set('fsync', '0'), 'InvalidParameterCombination', 'would not be safe'],
       [set('block_size', '4096'), 'InvalidParameterCombination', 'how the engine was built'],

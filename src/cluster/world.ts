@@ -48,6 +48,11 @@ export type Surroundings = {
   readonly hostMemoryBytes: number;
   /** How long an instance may take to start before it is ended and tried again; a default for the absent. */
   readonly startMsMax?: number;
+  /** What the server of those programs says against the settings; null when it takes them. */
+  readonly refusedSetting: (
+    postgresBin: string,
+    settings: Readonly<Record<string, string>>,
+  ) => Promise<string | null>;
   readonly scramVerifier: (password: string) => string;
   readonly certificates: Certificates;
   /** Why a token of `generate-db-auth-token` is no good for this scope; null when it is. */

@@ -21,7 +21,8 @@ import type {
   ResetDBParameterGroupMessage,
 } from '@aws-sdk/client-rds';
 import type {EngineSetting} from '../../engine/engine.ts';
-import {familySettings} from '../family-settings.ts';
+import {familySettings, refuseUnusable} from '../family-settings.ts';
+import {isFormula} from '../formula.ts';
 import {groupNotFound, invalidCombination, invalidValue, missingParameter} from '../faults.ts';
 import {parseGroupName, quoted} from '../identifiers.ts';
 import {applyFilters, page} from '../listing.ts';
@@ -142,11 +143,14 @@ async function modify(
   name: string,
   parameters: readonly Parameter[] | undefined,
 ): Promise<void> {
-  const {settings} = await groupWithSettings(world, scope, name);
+  const {group, settings} = await groupWithSettings(world, scope, name);
   if (parameters === undefined || parameters.length === 0) throw missingParameter('Parameters');
   refuseTooMany(parameters);
   const entries = parameters.map(parameter => parseParameter(settings, parameter));
   const changed = Object.fromEntries(entries.map(each => [each.name, each.entry]));
+  const texts = entries.map(each => [each.name, each.entry.value] as const);
+  const fixed = texts.filter(([, value]) => !isFormula(value));
+  await refuseUnusable(world, group.family, Object.fromEntries(fixed));
   change(world, scope, name, old => ({...old, ...changed}));
 }
 

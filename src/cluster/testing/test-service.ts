@@ -78,6 +78,8 @@ export async function openTestService(
     discardUnknown: false,
     ...more,
     hostMemoryBytes: 2 ** 34,
+    refusedSetting: async (_bin, {search_path: path}) =>
+      path === '"' ? 'invalid value for parameter "search_path" (List syntax is invalid.)' : null,
     scramVerifier: password => `verifier of ${password.length} characters`,
     certificates: new Certificates(
       issueAuthority('test', {notBeforeMs: 0, notAfterMs: 4e12}),

@@ -96,6 +96,7 @@ describe.each(servers)('PostgreSQL $major on a directory', ({bin, major}) => {
       values: ['minimal', 'replica', 'logical'],
     });
     expect(named('shared_preload_libraries')?.values).toContain('pg_stat_statements');
+    expect(named('session_preload_libraries')?.values).toContain('auto_explain');
   });
 
   test('new settings come by a reload, and are gone by the next one', async () => {

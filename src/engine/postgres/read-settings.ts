@@ -20,7 +20,7 @@ const FORCE_TLS: EngineSetting = {
   description: 'Force SSL connections.',
 };
 
-/** Libraries that a server may load as it starts. One that is not there would keep it from starting. */
+/** Libraries that a server may load as it or a session starts. */
 const PRELOADABLE: readonly string[] = [
   'auth_delay',
   'auto_explain',
@@ -33,14 +33,17 @@ const PRELOADABLE: readonly string[] = [
   'pgaudit',
 ];
 
-/** As `readSettings`, with the libraries that are there as the values of `shared_preload_libraries`. */
+/** Who names another one keeps the server from starting, or anyone from connecting. */
+const OF_LIBRARIES: readonly string[] = ['session_preload_libraries', 'shared_preload_libraries'];
+
+/** As `readSettings`, with the libraries that are there as the values of those that preload some. */
 export async function readSettingsAndLibraries(session: Session): Promise<EngineSetting[]> {
   const [row] = await session.query(`SELECT setting FROM pg_config WHERE name = 'PKGLIBDIR'`);
   const files = await session.query('SELECT pg_ls_dir($1) AS name', [row?.['setting']]);
   const names = files.map(file => String(file['name']).replace(/\.[a-z]+$/, ''));
   const values = PRELOADABLE.filter(name => names.includes(name));
   return (await readSettings(session)).map(setting =>
-    setting.name === 'shared_preload_libraries' ? {...setting, values} : setting,
+    OF_LIBRARIES.includes(setting.name) ? {...setting, values} : setting,
   );
 }
 
