@@ -470,11 +470,13 @@ describe('faults', () => {
         'DBClusterNotFoundFault',
         'nobody',
       ],
-      [
-        plane.createDBInstance({...writer, DBInstanceClass: 'huge'}),
-        'InvalidParameterValue',
-        'huge',
-      ],
+      ...['huge', 'db.nope', 'db.r6g', 'db.r6g.enormous', 'DB.R6G.LARGE'].map(
+        (DBInstanceClass): [Promise<unknown>, string, string] => [
+          plane.createDBInstance({...writer, DBInstanceClass}),
+          'InvalidParameterValue',
+          DBInstanceClass,
+        ],
+      ),
       [
         plane.createDBInstance({...writer, DBInstanceIdentifier: 'orders-writer'}),
         'DBInstanceAlreadyExistsFault',

@@ -228,7 +228,7 @@ describe('an instance', () => {
       ],
       [modify({NewDBInstanceIdentifier: 'a--b'}), 'InvalidParameterValue', 'hyphens'],
       [modify({PromotionTier: 16}), 'InvalidParameterValue', '15'],
-      [modify({DBInstanceClass: 'huge'}), 'InvalidParameterValue', 'huge'],
+      [modify({DBInstanceClass: 'db.nope'}), 'InvalidParameterValue', 'db.nope'],
       [modify({MasterUserPassword: 'a-password'}), 'InvalidParameterCombination', 'DB cluster'],
       [modify({DBPortNumber: 5432}), 'InvalidParameterCombination', 'DBPortNumber'],
       [modify({EngineVersion: '9.6'}), 'InvalidParameterCombination', '9.6'],

@@ -202,9 +202,13 @@ export function parseInstanceGroup(
   return name === defaultGroupName(engineVersion) ? null : name;
 }
 
+/** A family with its generation, and a size. RDS adds families faster than a table here could follow. */
+const INSTANCE_CLASS =
+  /^db\.[a-z]{1,8}\d{1,2}[a-z-]{0,8}\.(?:micro|small|medium|large|\d{0,2}xlarge)$/;
+
 export function parseInstanceClass(value: string | undefined): string {
   if (value === undefined || value === '') throw missingParameter('DBInstanceClass');
-  if (!/^db\.[a-z0-9-]{1,30}(?:\.[a-z0-9-]{1,30})?$/.test(value)) {
+  if (value !== 'db.serverless' && !INSTANCE_CLASS.test(value)) {
     throw invalidValue(
       `Invalid DB Instance class: ${quoted(value)}. It has the form db.r6g.large; every class gets what this machine has.`,
     );
