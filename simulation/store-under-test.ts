@@ -25,8 +25,8 @@ export type StoreUnderTest = {
   /** As a new process sees it that is to write to `volume`. */
   writerZone(volume: VolumeNumber): Zone;
   readonly faults: ZoneFaults;
-  /** The machine loses power and starts again. */
-  powerCut(random: Random): void;
+  /** The machine loses power and starts again. Returns what else came of it, if anything. */
+  powerCut(random: Random): string | null;
   /**
    * The process that writes to `volume` dies, or with no volume all processes. With `goesOn` it is only
    * taken for dead.
@@ -73,6 +73,7 @@ export const oneZone: StoreFactory = random => {
     powerCut(by) {
       faults.restart();
       zone.crash(by);
+      return null;
     },
     kill(volume) {
       faults.restart();

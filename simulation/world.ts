@@ -155,7 +155,11 @@ export class World {
   powerCut(): void {
     this.count('power-cut');
     this.log('    power cut');
-    this.store.powerCut(this.random);
+    const place = this.store.powerCut(this.random);
+    if (place !== null) {
+      this.count('failing');
+      this.log(`    ${place}`);
+    }
     this.#forgetProcesses();
   }
 

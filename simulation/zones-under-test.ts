@@ -92,11 +92,15 @@ class ZonesUnderTest implements StoreUnderTest {
     return writer.zone;
   }
 
-  powerCut(random: Random): void {
+  powerCut(random: Random): string | null {
     this.faults.restart();
     for (const process of this.#all()) process.medium.die();
     for (const zone of this.#zones()) zone.crash(random);
+    // The cut may take more than the power of a zone: a disk, or the way to it.
+    const isFailing = random(2) === 0 && !this.#troubles.mustSettleFirst('failing');
+    const place = isFailing ? this.#troubles.strike('failing') : null;
     this.#startService();
+    return place;
   }
 
   kill(volume?: VolumeNumber, goesOn = false): void {

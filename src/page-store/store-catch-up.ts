@@ -59,7 +59,8 @@ export class StoreCatchUp {
       const [probed] = yield [{member, operation: {kind: 'probe'}}];
       good(probed);
     }
-    for (;;) {
+    // With none to tell what it lacks it lacks nothing: see #findWitnesses.
+    while (this.#witnesses.length > 0) {
       const {changes} = this.#members;
       yield* this.#pass();
       // What changed meanwhile went to the zones that are current: look again.
@@ -259,6 +260,8 @@ export class StoreCatchUp {
   /**
    * The other zones that can be asked and hold the store. With this one, if it holds the store too, they
    * must be a read quorum. They need not be current: what was acknowledged is in one of a read quorum.
+   * There are none when this one is a read quorum by itself, one of two, and the other one was emptied: that
+   * one would have no zone to be filled from if this one waited for it.
    */
   *#findWitnesses(): Job {
     const member = this.#member;
@@ -277,7 +280,10 @@ export class StoreCatchUp {
     }
     this.#witnesses = others.filter((_, index) => (records[index] ?? null) !== null);
     const holders = own == null ? this.#witnesses : [...this.#witnesses, member];
-    if (this.#witnesses.length > 0 && this.#members.isReadQuorum(holders)) return;
+    const voters = this.#members.all.filter(one => one !== member && one.isVoter);
+    const areOthersEmpty = this.#witnesses.length === 0 && others.length === voters.length;
+    const canTell = this.#witnesses.length > 0 || areOthersEmpty;
+    if (canTell && this.#members.isReadQuorum(holders)) return;
     const text = 'too few other zones are there to tell what it lacks';
     throw new BorealisError('unavailable', TOO_FEW_ZONES, text);
   }
