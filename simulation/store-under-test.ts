@@ -32,7 +32,7 @@ export type StoreUnderTest = {
    * taken for dead.
    */
   kill(volume?: VolumeNumber, goesOn?: boolean): void;
-  /** Writers that ended while another process was waited for, since this was asked last. */
+  /** Writers that ended while another process was waited for, or in `settle`, since this was asked last. */
   takeEndedWriters(): VolumeNumber[];
   /** What the sync thread of an attachment does with the descriptors of a barrier. */
   syncDescriptor(descriptor: number): void;

@@ -86,6 +86,20 @@ export class MirrorStoreRecord {
     );
   }
 
+  /**
+   * What zones answered later. One that did not when the record was read may have a newer one, of a change that
+   * was given up: then all come to that.
+   */
+  note(answers: Answers): void {
+    const current = new Map([...answers].filter(([{standing}]) => standing === 'current'));
+    const newest = this.#newestOf(current);
+    if (this.#record === null || !isNewerRecord(newest, this.#record)) return;
+    this.#record = newest;
+    for (const member of this.#olderThan(newest, current)) {
+      this.#members.break(member, MISSED_CHANGE);
+    }
+  }
+
   write(bytes: Uint8Array, expected: Uint8Array | null): void {
     // Whoever has an older one missed a change: there is one process that makes them.
     const operation = {

@@ -14,7 +14,7 @@ import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import {isNewerRecord} from './record.ts';
-import {StoreCatchUp} from './store-catch-up.ts';
+import {StoreCatchUp, type StoreRecord} from './store-catch-up.ts';
 import {checkSameStore} from './store-identity.ts';
 import {catchUpVolume} from './volume-catch-up.ts';
 
@@ -33,7 +33,7 @@ export type UpkeepParts = {
   readonly stream: MirrorStream;
   readonly role: MirrorRole;
   readonly writer: () => Writer | null;
-  readonly storeRecord: () => Buffer | null;
+  readonly store: () => StoreRecord;
 };
 
 /** Why a zone is left out that has an older store record than others. */
@@ -173,8 +173,8 @@ export class MirrorUpkeep {
   }
 
   #catchUp(member: Member): Job {
-    const {members, stream, role, storeRecord} = this.#parts;
-    if (role === 'keeper') return new StoreCatchUp(members, member, storeRecord).run();
+    const {members, stream, role, store} = this.#parts;
+    if (role === 'keeper') return new StoreCatchUp(members, member, store()).run();
     const writer = this.#parts.writer();
     if (writer === null) return rejoin(this.#parts, member);
     const record = (): Buffer => {
@@ -183,7 +183,7 @@ export class MirrorUpkeep {
     };
     return catchUpVolume({
       ...{members, stream, member, volume: writer.volume},
-      ...{storeRecord, record},
+      ...{storeRecord: () => store().record, record},
     });
   }
 }
@@ -195,14 +195,14 @@ function* noting(job: Job, round: number, member: Member): Job {
 }
 
 /** One that was emptied, or is as it once was, is the keeper's to fill: the store record comes last. */
-function* rejoin({members, storeRecord}: UpkeepParts, member: Member): Job {
+function* rejoin({members, store}: UpkeepParts, member: Member): Job {
   const others = members.good().filter(one => one.isVoter);
   const [own, ...rest] = yield [member, ...others].map(of => {
     return {member: of, operation: {kind: 'read-store-record'}} as const;
   });
   const {bytes} = good(own);
   if (bytes === null) throw new Error('it is new or was emptied');
-  checkSameStore(bytes, storeRecord());
+  checkSameStore(bytes, store().record);
   const newer = others.filter((_, index) => {
     const there = good(rest[index]).bytes;
     return there !== null && isNewerRecord(Buffer.from(there), Buffer.from(bytes));

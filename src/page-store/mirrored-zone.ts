@@ -16,7 +16,7 @@ import type {Lsn, SegmentNumber, VolumeNumber} from './ids.ts';
 import type {Membership} from './membership.ts';
 import {segmentHost} from './mirror-host.ts';
 import {good} from './copy-plan.ts';
-import {claimInZones, releaseInZones} from './mirror-claim.ts';
+import {bringBeforeRemoval, claimInZones, releaseInZones} from './mirror-claim.ts';
 import {Members, type MirrorSettings} from './mirror-members.ts';
 import {MirrorQuorums} from './mirror-quorums.ts';
 import {listInZones} from './mirror-listing.ts';
@@ -89,7 +89,7 @@ class MirroredZone implements Zone, Mirror {
     this.#upkeep = new MirrorUpkeep({
       ...{members: this.#members, stream: this.#stream, role},
       writer: () => this.#writer,
-      storeRecord: () => this.#store.record,
+      store: () => this.#store,
     });
     this.#quorums = new MirrorQuorums(this.#members, {
       onWait: (what, sinceMs) => this.#onWait(what, sinceMs),
@@ -210,6 +210,7 @@ class MirroredZone implements Zone, Mirror {
   }
 
   deleteVolumeRecord(volume: VolumeNumber): void {
+    bringBeforeRemoval(this.#members, volume);
     this.#quorums.write(
       () => ({kind: 'delete-volume-record', volume}),
       null,
