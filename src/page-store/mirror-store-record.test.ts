@@ -46,8 +46,21 @@ test('a new one is made in zones that write slowly, and are looked at meanwhile'
   expect(hasStore()).toEqual([true, true, true]);
 });
 
+test('one that reached fewer zones than a quorum before its maker died is brought to all', () => {
+  const {storeId} = openStore(zones[2] as MemoryZone);
+  expect(start({}).storeId).toBe(storeId);
+  expect(hasStore()).toEqual([true, true, true]);
+});
+
+test('one that reached fewer zones than a quorum is left alone while a zone is away', () => {
+  openStore(zones[0] as MemoryZone);
+  expect(() => start({failure: 'zone-io'})).toThrow(/zone c does not answer/);
+  expect(hasStore()).toEqual([true, false, false]);
+});
+
 test('disks that were not mounted make no new one while a slow zone holds the store', () => {
   const {storeId} = openStore(zones[2] as MemoryZone);
+  allocateVolume(zones[2] as MemoryZone);
   expect(start({delayMs: LATE_MS}).storeId).toBe(storeId);
   expect(hasStore()).toEqual([false, false, true]);
 });
