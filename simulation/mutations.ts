@@ -273,6 +273,13 @@ export const MUTATIONS: readonly Mutation[] = [
     why: 'a barrier is acknowledged that one zone too few holds',
   },
   {
+    name: 'a sync of one zone is enough',
+    file: 'page-store/mirror-stream.ts',
+    find: 'if (this.#members.isWriteQuorum(done)) return;',
+    replace: 'if (done.length > 0) return;',
+    why: 'a barrier, and a checkpoint that a record names, are where one zone alone has them',
+  },
+  {
     name: 'a zone is durable before its sync',
     file: 'page-store/zone-executor.ts',
     find: '        this.#syncSegment(volume, segment);\n',

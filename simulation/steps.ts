@@ -239,7 +239,11 @@ function commits(world: World, member: Member): void {
 /** Zones that were not waited for have not synced yet. */
 function cutAfterBarrier(world: World, member: Member, open: Opened): void {
   world.operate(member, open);
-  if (member.opened !== null) world.barrier(member, open);
+  // Both ways of a barrier: each asks the zones by itself how far they are.
+  const isInHalves = world.random(2) === 0;
+  if (member.opened !== null && isInHalves) world.beginBarrier(member, open);
+  if (member.opened !== null && isInHalves) world.finishBarriers(member, open);
+  if (member.opened !== null && !isInHalves) world.barrier(member, open);
   world.powerCut();
 }
 
