@@ -109,6 +109,8 @@ export class World {
 
   /** All zones come back, and nothing fails any more: then all processes find them whole. */
   settle(scrubs = false): void {
+    // The end may have struck where nobody has noticed yet.
+    this.attempt(null, () => this.store.faults.throwIfEnded());
     this.store.settle(scrubs);
     this.#buryEnded();
   }

@@ -45,13 +45,20 @@ export function claimInZones(members: Members, volume: VolumeNumber, lockWaitMs:
 
 /**
  * A zone with an older record than the newest may hold in its host's cache only what that vouches for, which
- * clones reach. Once the record is gone nothing tells that any more: so it is brought there, or left out, first.
+ * clones reach. Once the record is gone nothing tells that any more: so it is brought there first.
  * @throws BorealisError unavailable `zone-quorum`.
  */
 export function bringBeforeRemoval(members: Members, volume: VolumeNumber): void {
   const copies = readRecords(members, volume);
-  const there = [...copies].filter(([, {isRemoved}]) => !isRemoved);
-  bringToNewest(members, volume, new Map(there));
+  const newest = newestOf(copies);
+  if (newest === null) return;
+  const isThere = ({bytes}: Copy): boolean => bytes?.equals(newest.bytes) === true;
+  const [source] = [...copies].filter(([, copy]) => isThere(copy)).map(([member]) => member);
+  if (source === undefined) return;
+  for (const [member, copy] of copies) {
+    if (copy.isRemoved || isThere(copy)) continue;
+    bring(members, volume, member, {source, settled: copy.version?.settled ?? null}, newest);
+  }
 }
 
 export function releaseInZones(members: Members, volume: VolumeNumber): void {

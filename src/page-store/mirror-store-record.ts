@@ -155,8 +155,8 @@ export class MirrorStoreRecord {
   /** A writer may still bring its own volume there; that the zone is whole is the keeper's matter. */
   #noteEmpty(answers: Answers, isStore: boolean): void {
     for (const [member, {bytes}] of answers) {
-      this.#members.noteStore(member, bytes !== null || !isStore);
-      if (!member.hasStore && this.#role !== 'writer') {
+      this.#members.noteStore(member, bytes !== null);
+      if (bytes === null && isStore && this.#role !== 'writer') {
         this.#members.break(member, 'it is new or was emptied');
       }
     }

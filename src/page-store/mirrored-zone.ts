@@ -189,6 +189,7 @@ class MirroredZone implements Zone, Mirror {
   }
 
   readVolumeRecord(volume: VolumeNumber): Buffer | null {
+    this.#knowStore();
     return this.#records.read(volume);
   }
 
@@ -311,7 +312,7 @@ class MirroredZone implements Zone, Mirror {
     this.#markAtChange = 0;
     for (const member of this.#members.all) this.#members.board.publish(member.slot, 0);
     this.#members.board.clearFenced();
-    if (!this.#store.isKnown) this.readStoreRecord();
+    this.#knowStore();
     claimInZones(this.#members, volume, isPatient ? LOCK_WAIT_MS : 0);
     const writer: Writer = {volume, isRecovered: false, record: null};
     this.#writer = writer;
@@ -335,6 +336,11 @@ class MirroredZone implements Zone, Mirror {
 
   close(): void {
     this.#members.stop();
+  }
+
+  /** Which zones hold the store: what others lack says nothing. */
+  #knowStore(): void {
+    if (!this.#store.isKnown) this.readStoreRecord();
   }
 
   /** Something is waited for: zones may return meanwhile, and only a writer at work waits without end. */
