@@ -16,8 +16,10 @@ import {ServiceCounts} from '../metrics/service-counts.ts';
 import type {ControlPlane} from '../control-plane.ts';
 import {StoreZones} from '../store-zones.ts';
 import {ZoneHealth} from '../zone-health.ts';
+import {ZoneSpaces} from '../zone-space.ts';
 import {openZonePlan} from '../zone-list.ts';
-import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
+import {fakeInstances, type FakeInstances} from './fake-instances.ts';
+import {FakeStorage} from './fake-storage.ts';
 
 export type TestService = {
   readonly plane: ControlPlane;
@@ -32,7 +34,11 @@ export async function openTestService(
   directory: string,
   prepare: (instances: FakeInstances) => void = () => undefined,
   accountId = '123456789012',
-  more: {readonly startMsMax?: number; readonly discardUnknown?: boolean} = {},
+  more: {
+    readonly startMsMax?: number;
+    readonly discardUnknown?: boolean;
+    readonly zoneSpaces?: ZoneSpaces;
+  } = {},
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true});
@@ -66,7 +72,7 @@ export async function openTestService(
     renewSpare: () => undefined,
     instancesDirectory,
     passwordsDirectory: join(directory, 'passwords'),
-    freeBytes: async () => 2 ** 40,
+    zoneSpaces: new ZoneSpaces(async () => ({bytesTotal: 2 ** 40, bytesFree: 2 ** 40})),
     reserveBytes: 0,
     scrubEveryMs: null,
     discardUnknown: false,
