@@ -301,13 +301,6 @@ export const MUTATIONS: readonly Mutation[] = [
     why: 'an opening decides without the zone that has the newest record',
   },
   {
-    name: 'a rotten record counts as an answer',
-    file: 'page-store/mirror-claim.ts',
-    find: 'const sound = [...copies].filter(([, {bytes, version}]) => bytes === null || version !== null);',
-    replace: 'const sound = [...copies];',
-    why: 'an opening decides by an old record',
-  },
-  {
     name: 'catch-up skips a segment',
     file: 'page-store/copy-plan.ts',
     find: '.filter(({segment, from, to}) => from < to || !sizes.has(segment));',
