@@ -61,9 +61,10 @@ export class MirrorUpkeep {
     members.refresh();
     this.#lastTickMs = members.nowMs();
     if (!this.#mayCatchUp()) return;
+    const isDue = isRetryDue(members);
     for (const member of members.all) {
       this.#tidy(member);
-      if (member.standing !== 'broken' || !members.reopen(member)) continue;
+      if (member.standing !== 'broken' || !members.reopen(member, isDue)) continue;
       stream.stopFeeding(member);
       this.#begin(member, this.#catchUp(member));
     }
@@ -186,6 +187,14 @@ export class MirrorUpkeep {
       ...{storeRecord: () => store().record, record},
     });
   }
+}
+
+/** Some zone that counts is to be tried again: then all that do are, for one may have to tell what another lacks. */
+function isRetryDue(members: Members): boolean {
+  const nowMs = members.nowMs();
+  return members.all.some(
+    ({isVoter, standing, retryAtMs}) => isVoter && standing === 'broken' && nowMs >= retryAtMs,
+  );
 }
 
 /** Notes when the job has found the zone whole, or made it so, in the round in which it began. */
