@@ -2,42 +2,62 @@
  * Reads of many parts at once in a mirror: zones are asked with one operation for what is wanted of them, and
  * nobody is asked twice. What does not come so is left to be read alone, which asks the other zones.
  *
+ * Shares: many parts are shared out among all good zones, for each of them does one read after the other, and
+ *         by where they lie, so that the cache of each zone's host holds a share. A zone other than the first
+ *         is waited for only as long as a disk that is well may take.
  * Late:  a zone whose reads do not come back is asked only when no other one can be, until they do.
  */
 import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
-import {MirroredSegment} from './mirrored-segment.ts';
+import {MirroredSegment, type SegmentPlace} from './mirrored-segment.ts';
 import {partNumbers, takeParts, type PlacedPart} from './part-reads.ts';
 import {READ_BYTES_MAX} from './thread-line.ts';
 import type {ZoneChannel} from './zone-channel.ts';
 import type {SegmentPart} from './zone.ts';
 
+/** Fewer parts come sooner from one zone than further threads wake up. */
+const SHARED_PARTS_MIN = 8;
+const STRIPE_BYTES = 2 ** 20;
+/** Ten times what a disk with a long queue takes for such a share. */
+const SHARE_MS = 200;
+
 type Ask = {
+  readonly untilMs: number;
   readonly member: Member;
   readonly channel: ZoneChannel;
   readonly ticket: number;
   readonly parts: readonly PlacedPart[];
 };
 
+type OnLacking = (member: Member, place: SegmentPlace) => void;
+
 export class MirrorPartReads {
   readonly #members: Members;
   readonly #stream: MirrorStream;
+  readonly #onLacking: OnLacking;
   /** What was not answered in time, up to which operation of the zone's line. */
   readonly #late = new Map<Member, {readonly channel: ZoneChannel; readonly ticket: number}>();
 
-  constructor(members: Members, stream: MirrorStream) {
+  /** `onLacking` hears of segments that a zone lacks. */
+  constructor(members: Members, stream: MirrorStream, onLacking: OnLacking) {
     this.#members = members;
     this.#stream = stream;
+    this.#onLacking = onLacking;
   }
 
   read(parts: readonly SegmentPart[]): void {
-    const first = this.inOrder()[0];
+    const [first, ...others] = this.inOrder();
+    const sharing = others.filter(member => member.isGood && !this.#isLate(member));
+    if (first !== undefined) sharing.unshift(first);
+    const isShared = parts.length >= SHARED_PARTS_MIN;
     const wanted = new Map<Member, PlacedPart[]>();
     for (const part of parts) {
       const {place} = part.file as MirroredSegment;
       const {volume, segment} = place;
-      const member = part.copy === undefined ? first : this.#members.all[part.copy];
+      const stripe = Math.floor(part.position / STRIPE_BYTES) + segment;
+      const sharer = isShared ? sharing[stripe % sharing.length] : first;
+      const member = part.copy === undefined ? sharer : this.#members.all[part.copy];
       part.got = 0;
       if (part.copy === undefined) {
         const {position, into} = part;
@@ -50,7 +70,12 @@ export class MirrorPartReads {
       if (own === undefined) wanted.set(member, [{place, part}]);
       else own.push({place, part});
     }
-    const asks = [...wanted].flatMap(([member, own]) => this.#ask(member, own));
+    const nowMs = this.#members.nowMs();
+    const {readMs} = this.#members.settings;
+    const asks = [...wanted].flatMap(([member, own]) => {
+      const isSharer = member !== first && own[0]?.part.copy === undefined;
+      return this.#ask(member, own, nowMs + (isSharer ? Math.min(readMs, SHARE_MS) : readMs));
+    });
     this.#takeAnswers(asks);
   }
 
@@ -80,33 +105,34 @@ export class MirrorPartReads {
     return false;
   }
 
-  #ask(member: Member, parts: readonly PlacedPart[]): Ask[] {
+  #ask(member: Member, parts: readonly PlacedPart[], untilMs: number): Ask[] {
     const {channel} = member;
     if (channel === null) return [];
     return messagesOf(parts).flatMap(own => {
       const operation = {kind: 'read-parts', parts: partNumbers(own)} as const;
       const ticket = channel.submit(operation, []);
-      return ticket === null ? [] : [{member, channel, ticket, parts: own}];
+      return ticket === null ? [] : [{untilMs, member, channel, ticket, parts: own}];
     });
   }
 
   #takeAnswers(asks: readonly Ask[]): void {
     const members = this.#members;
-    const untilMs = members.nowMs() + members.settings.readMs;
     let open = asks;
-    while (open.length > 0) {
+    for (;;) {
       const seen = members.board.bell();
       members.refresh();
       open = open.filter(ask => !this.#take(ask));
+      const nowMs = members.nowMs();
+      for (const ask of open) if (ask.untilMs <= nowMs) this.#giveUp(ask);
+      open = open.filter(ask => ask.untilMs > nowMs);
       if (open.length === 0) return;
-      const leftMs = untilMs - members.nowMs();
-      if (leftMs <= 0) break;
-      members.waitForBell(seen, leftMs);
+      members.waitForBell(seen, Math.min(...open.map(({untilMs}) => untilMs)) - nowMs);
     }
-    for (const {member, channel, ticket} of open) {
-      channel.forget('read', ticket);
-      if (member.channel === channel) this.noteLate(member);
-    }
+  }
+
+  #giveUp({member, channel, ticket}: Ask): void {
+    channel.forget('read', ticket);
+    if (member.channel === channel) this.noteLate(member);
   }
 
   /** True once there is nothing to wait for any more. */
@@ -115,13 +141,16 @@ export class MirrorPartReads {
     const outcome = channel.take('read', ticket);
     if (outcome === null) return false;
     if (!outcome.ok) return true;
-    takeParts(parts, outcome);
+    const lacking = takeParts(parts, outcome);
     for (const {place, part} of parts) {
       // One copy is wanted as that zone has it.
-      if ((part as SegmentPart).copy !== undefined) continue;
+      if (part.copy !== undefined) continue;
       const {position, into, got} = part;
       part.got = this.#stream.overlay(place.volume, place.segment, position, into, got);
     }
+    // A copy that was wanted by itself is for who asked to judge.
+    for (const {place, part} of lacking)
+      if (part.copy === undefined) this.#onLacking(member, place);
     return true;
   }
 }

@@ -30,7 +30,10 @@ export class MirrorReads {
   constructor(members: Members, stream: MirrorStream) {
     this.#members = members;
     this.#stream = stream;
-    this.#parts = new MirrorPartReads(members, stream);
+    this.#parts = new MirrorPartReads(members, stream, (member, place) => {
+      const source = members.good().find(other => other !== member);
+      if (source !== undefined) this.#heal(place, [member], source);
+    });
   }
 
   readParts(parts: readonly SegmentPart[]): void {

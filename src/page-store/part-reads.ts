@@ -2,18 +2,20 @@
  * How a mirror has one of its zones read several parts of segments with one operation.
  *
  *     asked     volume, segment, position, length │ of the next part │ …
- *     answered  bytes read of each, and room for all parts, one after the other
+ *     answered  bytes read of each, or LACKING, and room for all parts, one after the other
  */
 import {BorealisError} from '../base/errors.ts';
 import {copyShared} from '../base/shared-bytes.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import type {SegmentPlace} from './mirrored-segment.ts';
 import type {SegmentCache} from './segment-cache.ts';
-import type {SegmentPiece} from './zone.ts';
+import type {SegmentPart, SegmentPiece} from './zone.ts';
 
 const PART_NUMBERS = 4;
+/** Its segment is not there, or cannot be read as a whole. */
+const LACKING = -1;
 
-export type PlacedPart = {readonly place: SegmentPlace; readonly part: SegmentPiece};
+export type PlacedPart = {readonly place: SegmentPlace; readonly part: SegmentPart};
 
 export function partNumbers(parts: readonly PlacedPart[]): number[] {
   const numbers: number[] = [];
@@ -31,19 +33,20 @@ export function bytesOfParts(numbers: readonly number[]): number {
   return total;
 }
 
-/** Hands out what a zone answered. */
+/** Hands out what a zone answered; returns the parts of segments that it lacks. */
 export function takeParts(
   parts: readonly PlacedPart[],
   {value, bytes}: {readonly value: unknown; readonly bytes: Buffer | null},
-): void {
+): PlacedPart[] {
   const counts = value as readonly number[];
   let at = 0;
   for (const [index, {part}] of parts.entries()) {
-    const got = counts[index] ?? 0;
+    const got = Math.max(0, counts[index] ?? 0);
     if (got > 0 && bytes !== null) copyShared(bytes.subarray(at, at + got), part.into);
     part.got = got;
     at += part.into.length;
   }
+  return parts.filter((_, index) => counts[index] === LACKING);
 }
 
 /** In the zone's thread. A segment that cannot be opened is left unread: to read it alone tells why. */
@@ -72,6 +75,8 @@ export function performPartReads(
       segments.get(volume as VolumeNumber, segment as SegmentNumber).readPieces(own);
     } catch (error) {
       if (!(error instanceof BorealisError)) throw error;
+      const isLacking = error.kind === 'not-found' || error.kind === 'corrupt';
+      for (const piece of own) piece.got = isLacking ? LACKING : 0;
     }
   }
   return {value: pieces.map(({got}) => got), bytes};

@@ -212,19 +212,20 @@ export class PageReader {
   }
 
   /**
-   * Fills `into` with the page from the first copy that holds it as its checksum says, and puts it
-   * over the bad ones before that.
+   * Fills `into` with the page from a copy that holds it as its checksum says, and puts it over the bad ones
+   * that were found meanwhile: it looks on until there is one, for some copy was bad.
    */
   #rescue(file: SegmentFile, place: Place, crc: number, into: Uint8Array, what: string): void {
     const {volume, segment, offset} = place;
     const bad: number[] = [];
     const unread: string[] = [];
     let good: Buffer | null = null;
-    for (let copy = 0; copy < file.copies.length && good === null; copy++) {
+    for (let copy = 0; copy < file.copies.length; copy++) {
       const page = this.#readCopy(file, copy, offset);
       if (page === null) unread.push(file.copies[copy] as string);
-      else if (page.length === PAGE_SIZE_BYTES && crc32(page) === crc) good = page;
+      else if (page.length === PAGE_SIZE_BYTES && crc32(page) === crc) good ??= page;
       else bad.push(copy);
+      if (good !== null && bad.length > 0) break;
     }
     const where = `at offset ${offset} of segment ${segment} of volume ${volume}`;
     if (good === null && unread.length > 0) {
