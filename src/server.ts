@@ -8,12 +8,10 @@
  *         engine-binary, runtime-unavailable; each says what to do.
  */
 import {mkdirSync} from 'node:fs';
-import {statfs} from 'node:fs/promises';
 import {totalmem} from 'node:os';
 import {join, resolve} from 'node:path';
 import type {Server} from 'node:http';
 import {closeApiServer, createApiServer} from './api/http-server.ts';
-import type {ZoneConfig} from './attachment/attachment.ts';
 import {assert} from './base/assert.ts';
 import {systemClock} from './base/clock.ts';
 import {BorealisError, systemErrorCode} from './base/errors.ts';
@@ -42,8 +40,8 @@ import {NODE_CACHE_BYTES} from './cluster/instance-config.ts';
 import {recordZoneEvent} from './cluster/zone-events.ts';
 import {StoreZones} from './cluster/store-zones.ts';
 import {ZoneHealth} from './cluster/zone-health.ts';
+import {ZoneSpaces} from './cluster/zone-space.ts';
 import {openZonePlan, type ZoneOption} from './cluster/zone-list.ts';
-import {majority} from './page-store/membership.ts';
 import {scramVerifier} from './engine/postgres/scram.ts';
 import {createInstanceLauncher} from './instance/instance-process.ts';
 
@@ -201,7 +199,7 @@ function openControl(
     renewSpare: () => launcher.renewSpare(),
     instancesDirectory,
     passwordsDirectory: join(dataDirectory, 'passwords'),
-    freeBytes: () => freeBytesOf(storeZones.list),
+    zoneSpaces: new ZoneSpaces(),
     reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
     discardUnknown,
     scrubEveryMs: options.scrubEveryMs === undefined ? SCRUB_EVERY_MS : options.scrubEveryMs,
@@ -217,22 +215,6 @@ function openControl(
   });
   closers.push(() => control.close());
   return control;
-}
-
-/** What a write quorum of the zones has; a zone that is not there has nothing. */
-async function freeBytesOf(zones: readonly ZoneConfig[]): Promise<number> {
-  const free = await Promise.all(
-    zones.map(async ({directory}) => {
-      try {
-        const {bavail, bsize} = await statfs(directory);
-        return bavail * bsize;
-      } catch (error) {
-        if (zones.length === 1) throw error;
-        return 0;
-      }
-    }),
-  );
-  return free.sort((a, b) => b - a)[majority(zones.length) - 1] ?? 0;
 }
 
 /** What this process may use, where a container limits it. */

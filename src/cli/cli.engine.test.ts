@@ -1,7 +1,8 @@
 /** The compiled command against a real service, on every runtime that this machine has. */
 import {spawn, spawnSync, type ChildProcess} from 'node:child_process';
+import {X509Certificate} from 'node:crypto';
 import {once} from 'node:events';
-import {mkdtemp, readdir, rm, stat} from 'node:fs/promises';
+import {mkdtemp, readdir, readFile, rm, stat, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {Client} from 'pg';
@@ -9,6 +10,7 @@ import {afterAll, beforeAll, describe, expect, test} from 'vitest';
 import {sleep} from '../base/clock.ts';
 import {probeFuse} from '../attachment/fuse/probe.ts';
 import {entryPoint} from '../base/entry-point.ts';
+import {issueAuthority} from '../base/x509.ts';
 import {parsePage, valueOf} from '../api/testing/prometheus-text.ts';
 
 const MAIN = entryPoint('cli/main');
@@ -137,6 +139,29 @@ describe.each(['native', 'pglite'] as const)('the command on the %s runtime', ru
       expect((await stat(join(directory, 'passwords', file))).mode & 0o777).toBe(0o600);
       expect((await borealis(['url', 'orders', '--no-password'])).out).not.toContain('%');
     });
+
+    testOnce(
+      'ca prints the authority, by which url --tls has every endpoint verified',
+      async () => {
+        const pem = (await borealis(['ca'])).out;
+        const authority = new X509Certificate(pem);
+        expect(authority.ca).toBe(true);
+        const shown = await json('ca');
+        expect(shown).toMatchObject({certificate: pem});
+        expect(await readFile(String(shown['file']), 'utf8')).toBe(pem);
+        const strange = join(directory, 'strange.pem');
+        const other = issueAuthority('another', {notBeforeMs: 0, notAfterMs: 4e12});
+        await writeFile(strange, other.certificate);
+        for (const more of [[], ['--reader']]) {
+          const url = new URL((await borealis(['url', 'orders', '--tls', ...more])).out.trim());
+          expect(url.searchParams.get('sslmode')).toBe('verify-full');
+          expect(url.searchParams.get('sslrootcert')).toBe(shown['file']);
+          expect(await query(url.href, 'SELECT a FROM t')).toEqual([{a: 1}]);
+          url.searchParams.set('sslrootcert', strange);
+          await expect(query(url.href, 'SELECT 1')).rejects.toThrow('unable to verify');
+        }
+      },
+    );
 
     testOnce('a taken name is a conflict, exit status 4', async () => {
       const {status, err} = await borealis(['create', 'orders']);

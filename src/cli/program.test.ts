@@ -120,6 +120,12 @@ describe('without a service', () => {
     expect(stderr).toMatch(/^borealis: the output cannot be written: .*ENOSPC.*\n$/);
   });
 
+  test('ca names the command that makes the authority', async () => {
+    const {status, err} = await run('ca', '--data', '/nonexistent/borealis');
+    expect(err).toMatch(/There is no \/nonexistent\/borealis\/.*`borealis up`/);
+    expect(status).toBe(3);
+  });
+
   test('down has nothing to do, which is no error', async () => {
     const {status, out} = await run('down', '--json', '--data', '/nonexistent/borealis');
     expect(status).toBe(0);

@@ -4,7 +4,7 @@ import {once} from 'node:events';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, test} from 'vitest';
-import {ask} from './testing/fakes.ts';
+import {ask} from './testing/line-client.ts';
 import {
   clone,
   CREATE,

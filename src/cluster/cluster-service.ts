@@ -144,8 +144,10 @@ export function createClusterService(surroundings: Surroundings): ClusterService
     onFreed: () => reconciler.enqueue('sweep'),
   });
   const replicas = new ReplicaMonitor(base, supervisor);
+  const {zoneSpaces, storeZones} = surroundings;
   const space = new SpaceMonitor({
     ...surroundings,
+    freeBytes: () => zoneSpaces.quorumBytesFree(storeZones.list),
     onChange: (isLow, message) => {
       if (isLow) {
         surroundings.logger.error(message);

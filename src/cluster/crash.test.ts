@@ -9,7 +9,7 @@ import {join} from 'node:path';
 import {afterAll, beforeAll, describe, expect, test, vi} from 'vitest';
 import {entryPoint} from '../base/entry-point.ts';
 import {playScenario, type CrashReport} from './testing/crash-scenarios.ts';
-import {freePort} from './testing/fakes.ts';
+import {freePort} from './testing/line-client.ts';
 import {writeZonePlan} from './zone-list.ts';
 
 /** Compiled: it is started some hundred times. */

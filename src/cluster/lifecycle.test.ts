@@ -3,7 +3,7 @@ import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, describe, expect, test} from 'vitest';
-import {ask, freePort} from './testing/fakes.ts';
+import {ask, freePort} from './testing/line-client.ts';
 import {isWithinWindow} from './settings.ts';
 import {
   clone,

@@ -3,7 +3,7 @@ import {existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync} 
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, expect, test} from 'vitest';
-import {ask} from './testing/fakes.ts';
+import {ask} from './testing/line-client.ts';
 import {
   createCluster,
   createWriter,

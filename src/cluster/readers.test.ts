@@ -7,7 +7,7 @@ import {once} from 'node:events';
 import {createInterface} from 'node:readline';
 import {afterEach, beforeEach, describe, expect, test} from 'vitest';
 import {sleep} from '../base/clock.ts';
-import {ask} from './testing/fakes.ts';
+import {ask} from './testing/line-client.ts';
 import {
   clone,
   createCluster,

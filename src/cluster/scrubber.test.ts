@@ -11,7 +11,7 @@ import type {ClusterRecord} from './records.ts';
 import {ServiceCounts} from './metrics/service-counts.ts';
 import {ZoneHealth} from './zone-health.ts';
 import {Scrubber} from './scrubber.ts';
-import {FakeStorage} from './testing/fakes.ts';
+import {FakeStorage} from './testing/fake-storage.ts';
 
 const HOUR_MS = 3_600_000;
 const WEEK_MS = 168 * HOUR_MS;

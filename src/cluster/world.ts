@@ -22,6 +22,7 @@ import type {Supervisor} from './supervisor.ts';
 import type {ShownCertificates} from './tls-refresh.ts';
 import type {ZoneChanges} from './zone-changes.ts';
 import type {ZoneHealth} from './zone-health.ts';
+import type {ZoneSpaces} from './zone-space.ts';
 
 /** What the service gives. */
 export type Surroundings = {
@@ -36,8 +37,7 @@ export type Surroundings = {
   readonly instancesDirectory: string;
   /** Where the CLI keeps notes of master passwords; see password-notes.ts. */
   readonly passwordsDirectory: string;
-  /** Free bytes of the store, for writers without privileges. */
-  readonly freeBytes: () => Promise<number>;
+  readonly zoneSpaces: ZoneSpaces;
   /** Free bytes below which engines' writes wait; see attachment/space-guard.ts. */
   readonly reserveBytes: number;
   /** Between two scrubs by schedule; null for none. */

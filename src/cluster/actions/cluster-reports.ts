@@ -20,7 +20,7 @@ export async function clusterReports(
     clusters: world.catalog.clusters.list().map(cluster => report(world, cluster, usage)),
     store: {
       bytesOnDisk: usage.bytesOnDisk,
-      bytesFree: await world.freeBytes(),
+      bytesFree: await world.zoneSpaces.quorumBytesFree(world.zones),
       zones: world.zoneHealth.shown(await world.storage.zoneStates()),
       scrub: world.scrubber.status(),
       damage: world.damage.list().map(damage => ({

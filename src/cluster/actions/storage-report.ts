@@ -5,7 +5,6 @@ import type {HeldSpace, StorageReport} from '../control-plane.ts';
 import {readerVolumes} from '../instances-of.ts';
 import type {StoreUsage, VolumeUsage} from '../storage-types.ts';
 import type {World} from '../world.ts';
-import {spaceOfZones} from '../zone-space.ts';
 
 export async function storageReport(
   world: World,
@@ -22,9 +21,9 @@ export async function storageReport(
     store: {
       bytesOnDisk,
       bytesReachable,
-      bytesFree: await world.freeBytes(),
+      bytesFree: await world.zoneSpaces.quorumBytesFree(world.zones),
       amplification: bytesReachable === 0 ? null : bytesOnDisk / bytesReachable,
-      zones: await spaceOfZones(world.zones),
+      zones: await world.zoneSpaces.of(world.zones),
       scrub: world.scrubber.status(),
     },
     clusters: world.catalog.clusters.list().flatMap(({identifier, volume}) =>

@@ -6,7 +6,6 @@
  *         while somebody scrapes, and told with its age.
  * Limits: an answer is waited for up to ANSWER_MS_MAX; what is later is left out, and counted as missing.
  */
-import {statfs} from 'node:fs/promises';
 import type {InstanceProcess} from '../../instance/instance-process.ts';
 import {majority} from '../../page-store/membership.ts';
 import type {ZoneState} from '../../page-store/zone.ts';
@@ -20,7 +19,7 @@ import type {
   Readiness,
   ZoneMeasurement,
 } from './measurements.ts';
-import {Probe, Probes} from './probe.ts';
+import {Probe, Probes} from '../../base/probe.ts';
 
 /** A scraper waits ten seconds by default; an instance answers in milliseconds or does not. */
 const ANSWER_MS_MAX = 2_000;
@@ -32,10 +31,6 @@ export class Measurer implements Monitor {
   readonly #isRecovered: () => boolean;
   readonly #instances = new Probes((process: InstanceProcess) => process.request('statistics', {}));
   readonly #zoneStates: Probe<readonly ZoneState[]>;
-  readonly #freeBytes = new Probes(async (directory: string) => {
-    const {bavail, bsize} = await statfs(directory);
-    return bavail * bsize;
-  });
   readonly #storage: Probe<void>;
   #storageKnown: {report: StorageReport; atMs: number} | null = null;
 
@@ -105,16 +100,13 @@ export class Measurer implements Monitor {
     const zones = [...this.#world.zones];
     const [states, free] = await Promise.all([
       this.#zoneStates.answer(ANSWER_MS_MAX),
-      this.#freeBytes.answers(
-        zones.map(({directory}) => directory),
-        ANSWER_MS_MAX,
-      ),
+      this.#world.zoneSpaces.of(zones),
     ]);
     const shown = this.#world.zoneHealth.shown(states ?? []);
     return zones.map(({name}, index) => ({
       zone: name,
       state: shown.find(({zone}) => zone === name) ?? null,
-      freeBytes: free[index] ?? null,
+      freeBytes: free[index]?.bytesFree ?? null,
     }));
   }
 

@@ -1,7 +1,7 @@
 /** What a service does in crash tests: the control plane over the fakes of a directory. */
 import {readFileSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
-import {ask} from './fakes.ts';
+import {ask} from './line-client.ts';
 import {sleep} from '../../base/clock.ts';
 import {
   clone,

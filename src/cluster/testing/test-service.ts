@@ -16,8 +16,10 @@ import {ServiceCounts} from '../metrics/service-counts.ts';
 import type {ControlPlane} from '../control-plane.ts';
 import {StoreZones} from '../store-zones.ts';
 import {ZoneHealth} from '../zone-health.ts';
+import {ZoneSpaces} from '../zone-space.ts';
 import {openZonePlan} from '../zone-list.ts';
-import {fakeInstances, FakeStorage, type FakeInstances} from './fakes.ts';
+import {fakeInstances, type FakeInstances} from './fake-instances.ts';
+import {FakeStorage} from './fake-storage.ts';
 
 export type TestService = {
   readonly plane: ControlPlane;
@@ -66,7 +68,7 @@ export async function openTestService(
     renewSpare: () => undefined,
     instancesDirectory,
     passwordsDirectory: join(directory, 'passwords'),
-    freeBytes: async () => 2 ** 40,
+    zoneSpaces: new ZoneSpaces(async () => ({bytesTotal: 2 ** 40, bytesFree: 2 ** 40})),
     reserveBytes: 0,
     scrubEveryMs: null,
     discardUnknown: false,

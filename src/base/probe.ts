@@ -2,8 +2,8 @@
  * A question that may take long, asked by many: it is under way once at a time, and who has waited long
  * enough goes without. So what hangs holds up nobody, and is not asked again before it has answered.
  */
-import {AssertionError} from '../../base/assert.ts';
-import {withDeadline} from '../../base/clock.ts';
+import {AssertionError} from './assert.ts';
+import {withDeadline} from './clock.ts';
 
 export class Probe<T> {
   readonly #ask: () => Promise<T>;

@@ -1,5 +1,5 @@
 import {expect, test} from 'vitest';
-import {sleep} from '../../base/clock.ts';
+import {sleep} from './clock.ts';
 import {Probe, Probes} from './probe.ts';
 
 test('many who ask at once are one question', async () => {
