@@ -174,6 +174,21 @@ test('of the pages that are read together those that rotted are repaired, and no
   fc.assert(property, {numRuns: 40});
 });
 
+test('what is bad in a zone that has a share of a read is repaired at once, and read right', () => {
+  scatter([...Array(PAGES).keys()].reverse());
+  const places = Array.from({length: PAGES}, (_, page) => rot({page, zone: 2}));
+  expectRead(0, PAGES);
+  medium.finish();
+  volume.zone.mirror?.tick();
+  const repaired = repairs();
+  expect(repaired.length).toBeGreaterThan(PAGES / 10);
+  for (const place of repaired) expect(places).toContain(place);
+  expectRead(0, PAGES);
+  medium.finish();
+  volume.zone.mirror?.tick();
+  expect(repairs()).toEqual(repaired);
+});
+
 test('a zone whose reads do not come back holds up one read of many pages, and no later one', () => {
   scatter([...Array(PAGES).keys()].reverse());
   for (const hung of [0, 2]) {
