@@ -48,6 +48,7 @@ export function actionTable(): string {
 The ${names.length} actions of the RDS API (version ${API_VERSION}, as the AWS SDK has them): ${performed.length} are performed; any
 other is answered with \`InvalidAction\` and says nothing else. Made from the code by
 \`npx vitest run src/api/action-table.test.ts --update\`; a test holds it current.
+What is tried of each, with its faults: [action-faults.md](action-faults.md).
 
 | action | state |
 |---|---|

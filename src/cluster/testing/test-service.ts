@@ -34,7 +34,11 @@ export async function openTestService(
   directory: string,
   prepare: (instances: FakeInstances) => void = () => undefined,
   accountId = '123456789012',
-  more: {readonly startMsMax?: number; readonly discardUnknown?: boolean} = {},
+  more: {
+    readonly startMsMax?: number;
+    readonly discardUnknown?: boolean;
+    readonly zoneSpaces?: ZoneSpaces;
+  } = {},
 ): Promise<TestService> {
   const instancesDirectory = join(directory, 'instances');
   mkdirSync(instancesDirectory, {recursive: true});
