@@ -28,6 +28,7 @@ import {probeFuse} from '../src/attachment/fuse/probe.ts';
 import {sleep, systemClock} from '../src/base/clock.ts';
 import {entryPoint} from '../src/base/entry-point.ts';
 import {startService, type Service} from '../src/server.ts';
+import {prepareData} from './support/prepared-data.ts';
 
 const PASSWORD = 'correct-horse-battery';
 const MIB = 2 ** 20;
@@ -60,6 +61,7 @@ describe.skipIf(!built || !canMount).each(['native', 'pglite'] as const)(
       'makes writes wait, says so, and lets them go on when there is room',
       {timeout: 180_000},
       async () => {
+        await prepareData(join(disk, 'data'), runtime);
         const rds = await start(runtime);
         const port = await createCluster(rds);
         const ballast = join(disk, 'ballast');
@@ -109,6 +111,7 @@ describe.skipIf(!built || !canMount).each(['native', 'pglite'] as const)(
         'can be stopped, started again and emptied while it is full',
         {timeout: 180_000},
         async () => {
+          await prepareData(join(disk, 'data'), runtime);
           let rds = await start(runtime);
           const writer = new pg.Client(connection(await createCluster(rds)));
           writer.on('error', () => undefined);

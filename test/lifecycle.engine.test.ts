@@ -10,10 +10,11 @@ import {probeFuse} from '../src/attachment/fuse/probe.ts';
 import {sleep} from '../src/base/clock.ts';
 import {entryPoint} from '../src/base/entry-point.ts';
 import {startService, type Service} from '../src/server.ts';
+import {prepareData} from './support/prepared-data.ts';
 
 const PASSWORD = 'correct-horse-battery';
 const FAMILY = 'aurora-postgresql18';
-/** Two minutes: PGlite is prepared with each service, and other tests run beside it. */
+/** Two minutes: other tests run beside it. */
 const WAIT_ATTEMPTS_MAX = 1_200;
 const fuse = await probeFuse();
 const built = existsSync(entryPoint('instance/main'));
@@ -31,6 +32,7 @@ describe.each(runtimes)('a cluster on %s', engineRuntime => {
 
   beforeAll(async () => {
     root = mkdtempSync(join(tmpdir(), 'borealis-lifecycle-'));
+    await prepareData(join(root, 'data'), engineRuntime);
     service = await startService({
       dataDirectory: join(root, 'data'),
       port: 0,

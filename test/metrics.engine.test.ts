@@ -26,6 +26,7 @@ import {sleep, systemClock} from '../src/base/clock.ts';
 import {entryPoint} from '../src/base/entry-point.ts';
 import {processTree} from '../src/instance/testing/instance-bench.ts';
 import {startService, type Service} from '../src/server.ts';
+import {prepareData} from './support/prepared-data.ts';
 
 const PASSWORD = 'correct-horse-battery';
 const COMMITS = 200;
@@ -47,10 +48,12 @@ const token = (): string => readFileSync(join(root, 'data', 'metrics-token'), 'u
 
 async function start(engineRuntime: 'native' | 'pglite', letters: string): Promise<void> {
   root = mkdtempSync(join(tmpdir(), 'borealis-metrics-'));
+  const zones = letters.split('').map(letter => ({letter, directory: zone(letter)}));
+  await prepareData(join(root, 'data'), engineRuntime, zones);
   service = await startService({
     dataDirectory: join(root, 'data'),
     ...{port: 0, region: 'us-east-1', engineRuntime, postgresBin: null},
-    zones: letters.split('').map(letter => ({letter, directory: zone(letter)})),
+    zones,
     logger: pino({level: 'silent'}),
   });
   const {url, region, credentials} = service;

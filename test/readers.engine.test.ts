@@ -13,6 +13,7 @@ import {openService, type Service as Client} from '../src/cli/service.ts';
 import type {ClusterReport} from '../src/cluster/control-plane.ts';
 import {processTree} from '../src/instance/testing/instance-bench.ts';
 import {startService, type Service} from '../src/server.ts';
+import {prepareData} from './support/prepared-data.ts';
 
 const PASSWORD = 'correct-horse-battery';
 const fuse = await probeFuse();
@@ -173,6 +174,7 @@ describe.skipIf(why !== null)(`readers${why === null ? '' : ` (skipped: ${why})`
 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'borealis-readers-'));
+    await prepareData(directory, 'native');
     await start();
     const {DBCluster} = await rds.createDBCluster({
       DBClusterIdentifier: 'orders',

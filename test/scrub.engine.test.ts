@@ -28,6 +28,7 @@ import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, type Pointer} from '../src/volume/po
 import {readVolumeRecord} from '../src/volume/volume-record.ts';
 import {openVolumeFs} from '../src/volume-fs/volume-fs.ts';
 import {ROOT_INO, type Ino} from '../src/volume-fs/types.ts';
+import {prepareData} from './support/prepared-data.ts';
 
 const PASSWORD = 'correct-horse-battery';
 const fuse = await probeFuse();
@@ -202,13 +203,16 @@ async function events(): Promise<EventRecord[]> {
 // ── the service ──
 
 async function start(engineRuntime: Runtime, letters: readonly string[]): Promise<RDSClient> {
+  const zones = letters.map(letter => ({letter, directory: join(root, `zone-${letter}`)}));
+  const data = join(root, 'data');
+  if (!existsSync(data)) await prepareData(data, engineRuntime, zones);
   service = await startService({
-    dataDirectory: join(root, 'data'),
+    dataDirectory: data,
     port: 0,
     region: 'us-east-1',
     engineRuntime,
     postgresBin: null,
-    zones: letters.map(letter => ({letter, directory: join(root, `zone-${letter}`)})),
+    zones,
     logger: pino({level: 'silent'}),
   });
   const {url, region, credentials} = service;

@@ -21,6 +21,7 @@ import {probeFuse} from '../src/attachment/fuse/probe.ts';
 import {sleep} from '../src/base/clock.ts';
 import {entryPoint} from '../src/base/entry-point.ts';
 import {openCredentials, type ServiceFile} from '../src/cluster/data-directory.ts';
+import {prepareData} from './support/prepared-data.ts';
 
 const PASSWORD = 'correct-horse-battery';
 const TOKEN = 'BOREALIS_CRASH_TEST';
@@ -36,6 +37,7 @@ beforeAll(async () => {
   if (!ready) return;
   root = mkdtempSync(join(tmpdir(), 'borealis-kill-'));
   prepared = root;
+  await prepareData(join(root, 'data'), 'native');
   const {rds} = await up();
   await create(rds);
   await query((await clusters(rds)).get('orders') ?? 0, 'SELECT 1');
@@ -238,6 +240,8 @@ describe.runIf(ready)('after kill -9', () => {
   test.each(['golden.after-record', 'cluster.create.after-fork', 'instance.start.after-spawn'])(
     'at %s the cluster is finished by the next start',
     async crashAt => {
+      const isFirstUse = crashAt.startsWith('golden.');
+      if (!isFirstUse) await prepareData(join(root, 'data'), 'native');
       const first = await up(crashAt);
       await create(first.rds).catch(() => undefined);
       await gone(first.service);

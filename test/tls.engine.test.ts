@@ -16,6 +16,7 @@ import {probeFuse} from '../src/attachment/fuse/probe.ts';
 import {sleep, systemClock} from '../src/base/clock.ts';
 import {entryPoint} from '../src/base/entry-point.ts';
 import {startService, type Service} from '../src/server.ts';
+import {prepareData} from './support/prepared-data.ts';
 
 const PASSWORD = 'correct-horse-battery';
 const PSQL = '/usr/bin/psql';
@@ -151,6 +152,7 @@ async function cancel(
 describe.skipIf(why !== null)(`TLS${why === null ? '' : ` (skipped: ${why})`}`, () => {
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'borealis-tls-'));
+    await prepareData(directory, 'native');
     service = await startService({
       dataDirectory: directory,
       region: REGION,

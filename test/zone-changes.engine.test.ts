@@ -31,7 +31,7 @@ describe.skipIf(!built || !fuse.available)('a service under load', () => {
     'gets a third zone and loses its first without cutting a connection or losing a commit',
     {timeout: 400_000},
     async () => {
-      await service.start(['a', 'b']);
+      await service.startPrepared(['a', 'b']);
       const port = await service.createCluster();
       const load = await Load.start(port);
       await load.run(1);
@@ -61,7 +61,7 @@ describe.skipIf(!built || !fuse.available)('a service under load', () => {
     'goes from one zone to two with each engine started anew once, and back without',
     {timeout: 500_000},
     async () => {
-      await service.start(['a']);
+      await service.startPrepared(['a']);
       const port = await service.createCluster();
       const load = await Load.start(port);
       await load.run(1);
@@ -94,7 +94,7 @@ describe.skipIf(!built || !fuse.available)('a service under load', () => {
     'killed in the middle of a change goes on with it at the next start',
     {timeout: 500_000},
     async () => {
-      await service.start(['a', 'b'], 'zone.joint.after-plan');
+      await service.startPrepared(['a', 'b'], 'zone.joint.after-plan');
       const load = await Load.start(await service.createCluster());
       await load.run(1);
       await service.begin('add', 'c');

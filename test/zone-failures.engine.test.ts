@@ -33,7 +33,7 @@ describe.skipIf(!isPossible)('three zones under load', () => {
       b: new LoopDisk(service.zone('b'), DISK_BYTES),
       c: new LoopDisk(service.zone('c'), DISK_BYTES),
     };
-    await service.start(['a', 'b', 'c']);
+    await service.startPrepared(['a', 'b', 'c']);
     port = await service.createCluster();
     load = await Load.start(port);
   }, SET_UP_MS_MAX);

@@ -29,7 +29,7 @@ describe.skipIf(!built).each(['native', 'pglite'] as const)('three zones, on %s'
     {timeout: 180_000},
     async () => {
       service = new ZoneService(root, runtime);
-      await service.start(['a', 'b', 'c']);
+      await service.startPrepared(['a', 'b', 'c']);
       const port = await service.createCluster();
       expect(await service.zoneNames()).toEqual(['us-east-1a', 'us-east-1b', 'us-east-1c']);
       await query(port, 'CREATE TABLE t AS SELECT generate_series(1, 100000) AS a');

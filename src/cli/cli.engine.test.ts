@@ -12,6 +12,7 @@ import {probeFuse} from '../attachment/fuse/probe.ts';
 import {entryPoint} from '../base/entry-point.ts';
 import {issueAuthority} from '../base/x509.ts';
 import {parsePage, valueOf} from '../api/testing/prometheus-text.ts';
+import {prepareData} from '../../test/support/prepared-data.ts';
 
 const MAIN = entryPoint('cli/main');
 const fuse = await probeFuse();
@@ -69,6 +70,7 @@ describe.each(['native', 'pglite'] as const)('the command on the %s runtime', ru
 
     beforeAll(async () => {
       directory = await mkdtemp(join(tmpdir(), 'borealis-cli-'));
+      await prepareData(directory, runtime);
       service = spawn(
         process.execPath,
         [MAIN, 'up', '--json', '--port', '0', '--data', directory, '--engine-runtime', runtime],

@@ -35,6 +35,7 @@ import type {
   RecordHold,
   SegmentFile,
   SegmentListing,
+  SegmentPart,
   SegmentRange,
   VolumeClaim,
   Zone,
@@ -255,6 +256,10 @@ class MirroredZone implements Zone, Mirror {
 
   openSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
     return new MirroredSegment(this.#host, volume, segment);
+  }
+
+  readParts(parts: readonly SegmentPart[]): void {
+    this.#reads.readParts(parts);
   }
 
   ensureSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {

@@ -19,6 +19,7 @@ import {entryPoint} from '../../src/base/entry-point.ts';
 import {openService, type Service as Client} from '../../src/cli/service.ts';
 import type {ZoneReport} from '../../src/cluster/control-plane.ts';
 import type {ZoneState} from '../../src/page-store/zone.ts';
+import {prepareData} from './prepared-data.ts';
 
 export const PASSWORD = 'correct-horse-battery';
 const CHANGE_MS_MAX = 240_000;
@@ -40,6 +41,13 @@ export class ZoneService {
 
   zone(letter: string): string {
     return join(this.#root, `zone-${letter}`);
+  }
+
+  /** As `start`, of a new store with these zones whose engine has been used before. */
+  async startPrepared(letters: readonly string[], crashAt?: string): Promise<void> {
+    const zones = letters.map(letter => ({letter, directory: this.zone(letter)}));
+    await prepareData(this.data, this.#runtime, zones);
+    await this.start(letters, crashAt);
   }
 
   /** With these zones, or those that it has. `crashAt` is a crash point. */

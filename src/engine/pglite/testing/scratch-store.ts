@@ -1,8 +1,12 @@
-/** A store in a temporary directory with PGlite volumes on it, for tests that start real engines. */
+/**
+ * A store in a temporary directory with PGlite volumes on it, for tests that start real engines. Their golden
+ * volume is the same, and made once.
+ */
 import {existsSync, mkdirSync, mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {entryPoint} from '../../../base/entry-point.ts';
+import {copyTree, prepared} from '../../../base/testing/prepared.ts';
 import {openDirectoryZone} from '../../../page-store/directory-zone.ts';
 import type {VolumeNumber} from '../../../page-store/ids.ts';
 import {forkIdleVolume} from '../../../volume/idle-volume.ts';
@@ -28,9 +32,17 @@ export async function makeScratchStore(): Promise<ScratchStore> {
   if (!existsSync(entryPoint('engine/pglite/engine-worker'))) {
     throw new Error('these tests start compiled code: run `npm run build` first');
   }
+  const golden = await prepared('pglite-golden', async directory => {
+    await startPglite(storeIn(directory).config(GOLDEN, 'golden'), () => undefined);
+  });
   const directory = mkdtempSync(join(tmpdir(), 'borealis-pglite-'));
+  copyTree(join(golden, 'zone'), join(directory, 'zone'));
+  return storeIn(directory);
+}
+
+function storeIn(directory: string): ScratchStore {
   const zone = {name: 'a', directory: join(directory, 'zone')};
-  mkdirSync(zone.directory);
+  mkdirSync(zone.directory, {recursive: true});
   let last: number = GOLDEN;
   const config: ScratchStore['config'] = (volume, role = 'writer') => {
     const runDirectory = join(directory, `run-${volume}`);
@@ -55,7 +67,6 @@ export async function makeScratchStore(): Promise<ScratchStore> {
     };
   };
   const nextVolume = (): VolumeNumber => ++last as VolumeNumber;
-  await startPglite(config(GOLDEN, 'golden'), () => undefined);
   return {
     directory,
     config,
