@@ -12,8 +12,8 @@ import {MUTATIONS, type Mutation} from './mutations.ts';
 const REPOSITORY: string = path.resolve(import.meta.dirname, '..');
 const COPIED = ['src', 'simulation', 'package.json', 'tsconfig.json'];
 const OUTPUT_BYTES_MAX = 2 ** 24;
-/** Many times what the seeds take; a mutation may make a loop endless. */
-const HANG_MS = 15 * 60_000;
+/** Many times what the seeds take, on a busy machine too; a mutation may make a loop endless. */
+const HANG_MS = 120 * 60_000;
 
 type Outcome = {
   /** Seeds until the first that failed; null when none did. */

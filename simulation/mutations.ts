@@ -273,6 +273,13 @@ export const MUTATIONS: readonly Mutation[] = [
     why: 'a barrier is acknowledged that one zone too few holds',
   },
   {
+    name: 'a sync of one zone is enough',
+    file: 'page-store/mirror-stream.ts',
+    find: 'if (this.#members.isWriteQuorum(done)) return;',
+    replace: 'if (done.length > 0) return;',
+    why: 'a barrier, and a checkpoint that a record names, are where one zone alone has them',
+  },
+  {
     name: 'a zone is durable before its sync',
     file: 'page-store/zone-executor.ts',
     find: '        this.#syncSegment(volume, segment);\n',
@@ -292,13 +299,6 @@ export const MUTATIONS: readonly Mutation[] = [
     find: 'countOf(set, names) > set.length - majority(set.length)',
     replace: 'countOf(set, names) > 0',
     why: 'an opening decides without the zone that has the newest record',
-  },
-  {
-    name: 'a rotten record counts as an answer',
-    file: 'page-store/mirror-claim.ts',
-    find: 'const sound = [...copies].filter(([, {bytes, version}]) => bytes === null || version !== null);',
-    replace: 'const sound = [...copies];',
-    why: 'an opening decides by an old record',
   },
   {
     name: 'catch-up skips a segment',

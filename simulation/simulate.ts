@@ -4,7 +4,8 @@
 import {errorChain} from '../src/base/errors.ts';
 import {ProcessEnded, seeded, type Random} from '../src/page-store/testing/zone-faults.ts';
 import {demand, pick, Violation} from './content.ts';
-import {chooseStep, create, randomPlan, stepsOf, sweepStore} from './steps.ts';
+import {randomPlan} from './plan.ts';
+import {chooseStep, create, stepsOf, sweepStore} from './steps.ts';
 import {oneZone, type StoreFactory} from './store-under-test.ts';
 import {demandNothingUnreachable, look} from './survivors.ts';
 import {World} from './world.ts';
@@ -89,11 +90,10 @@ function finish(world: World, random: Random, at: (name: string) => void): void 
   const {store, members} = world;
   store.faults.disarmAll();
   at('end of the faults');
-  // A writer whose zones have all missed something says so then, and ends.
-  if (random(2) === 0) world.attempt(null, () => store.settle());
+  if (random(2) === 0) world.settle();
   if (random(2) === 0) world.powerCut();
   else world.killAll();
-  store.settle();
+  world.settle();
   for (const round of ['first', 'second']) {
     for (const member of members.filter(({corrupt}) => corrupt === null)) {
       at(`${round} look at volume ${member.number}`);
@@ -103,7 +103,7 @@ function finish(world: World, random: Random, at: (name: string) => void): void 
     sweepStore(world);
   }
   at('each zone alone');
-  store.settle(true);
+  world.settle(true);
   // Damage may stand in the way of a sweep, or of one zone's part in it.
   if (world.inflicted === null) demandNothingUnreachable(world);
   for (const zone of store.zonesAlone()) world.checkAlone(zone);
@@ -115,7 +115,7 @@ function finish(world: World, random: Random, at: (name: string) => void): void 
   // A zone that catches up while another one deletes may bring back what is then swept once more.
   for (let round = 0; round < store.zoneCount; round++) {
     sweepStore(world);
-    store.settle();
+    world.settle();
   }
   demand(
     store.segmentCount() === 0,

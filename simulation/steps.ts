@@ -9,6 +9,7 @@ import {fileContent} from './file-content.ts';
 import type {Member, Opened} from './member.ts';
 import {pageContent} from './page-content.ts';
 import {actAsStaleWriter, leaveStaleWriter} from './stale-writer.ts';
+import type {Plan} from './plan.ts';
 import type {DamageKind, ZoneTrouble} from './store-under-test.ts';
 import type {World} from './world.ts';
 
@@ -21,34 +22,6 @@ const EAGER: SweepPolicy = {
   deadBytesMin: 1,
   turnBytesMax: 2 ** 20,
 };
-
-/** Which faults a seed has: few at a time, so that each is met alone and in company. */
-export type Plan = {
-  readonly ends: boolean;
-  readonly failures: boolean;
-  readonly fullDisk: boolean;
-  readonly staleWriters: boolean;
-  readonly damage: DamageKind | null;
-  /** Of several zones: some are away for a while. */
-  readonly troubles: boolean;
-  /** Of several zones: one is lost, and comes back empty or as it once was. */
-  readonly losses: 'empty' | 'older' | null;
-};
-
-export function randomPlan(random: Random, zoneCount: number): Plan {
-  return {
-    ends: random(5) > 0,
-    failures: random(2) === 0,
-    fullDisk: random(4) === 0,
-    staleWriters: random(4) === 0,
-    damage:
-      random(2) === 0
-        ? null
-        : pick(random, ['rot', 'rot', 'lost-write', 'misdirected-write', 'record-rot']),
-    troubles: zoneCount > 1 && random(3) > 0,
-    losses: zoneCount > 1 && random(2) === 0 ? pick(random, ['empty', 'older']) : null,
-  };
-}
 
 export type Step = {
   readonly name: string;
@@ -129,6 +102,7 @@ const STEPS: readonly Step[] = [
   {name: 'kill', weight: 4, run: kill},
   {name: 'kill all', weight: 1, run: world => world.killAll()},
   {name: 'power cut', weight: 3, run: world => world.powerCut()},
+  {name: 'cut after a barrier', weight: 2, run: settled(cutAfterBarrier)},
 ];
 
 /** What other processes do in the middle of a call. */
@@ -262,6 +236,17 @@ function commits(world: World, member: Member): void {
   }
 }
 
+/** Zones that were not waited for have not synced yet. */
+function cutAfterBarrier(world: World, member: Member, open: Opened): void {
+  world.operate(member, open);
+  // Both ways of a barrier: each asks the zones by itself how far they are.
+  const isInHalves = world.random(2) === 0;
+  if (member.opened !== null && isInHalves) world.beginBarrier(member, open);
+  if (member.opened !== null && isInHalves) world.finishBarriers(member, open);
+  if (member.opened !== null && !isInHalves) world.barrier(member, open);
+  world.powerCut();
+}
+
 function fork(world: World, member: Member, {volume}: Opened, isSnapshot: boolean): void {
   if (world.members.length >= MEMBERS_MAX) return;
   let child: VolumeNumber | null = null;
@@ -366,7 +351,7 @@ function armFailure({store, random, log}: World): void {
 function trouble(world: World, kinds: readonly ZoneTrouble[]): void {
   const what = pick(world.random, kinds);
   const done = world.attempt(null, () => {
-    const place = world.store.trouble(what);
+    const place = world.trouble(what);
     if (place === null) return;
     world.count(what);
     world.log(`    ${place}`);

@@ -25,14 +25,14 @@ export type StoreUnderTest = {
   /** As a new process sees it that is to write to `volume`. */
   writerZone(volume: VolumeNumber): Zone;
   readonly faults: ZoneFaults;
-  /** The machine loses power and starts again. */
-  powerCut(random: Random): void;
+  /** The machine loses power and starts again. Returns what else came of it, if anything. */
+  powerCut(random: Random): string | null;
   /**
    * The process that writes to `volume` dies, or with no volume all processes. With `goesOn` it is only
    * taken for dead.
    */
   kill(volume?: VolumeNumber, goesOn?: boolean): void;
-  /** Writers that ended while another process was waited for, since this was asked last. */
+  /** Writers that ended while another process was waited for, or in `settle`, since this was asked last. */
   takeEndedWriters(): VolumeNumber[];
   /** What the sync thread of an attachment does with the descriptors of a barrier. */
   syncDescriptor(descriptor: number): void;
@@ -73,6 +73,7 @@ export const oneZone: StoreFactory = random => {
     powerCut(by) {
       faults.restart();
       zone.crash(by);
+      return null;
     },
     kill(volume) {
       faults.restart();

@@ -59,7 +59,7 @@ export function demandNothingUnreachable(world: World): void {
   for (let turn = 0; turn < TURNS_MAX; turn++) {
     if (!sweep(store.sweeperZone, world.census, THOROUGH).more) break;
   }
-  store.settle();
+  world.settle();
   const records = readRoots(store.zone);
   const census = new Census(store.zone);
   const {live} = census.count(records);

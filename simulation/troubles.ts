@@ -2,8 +2,9 @@
  * What ails the zones of a store, within what a mirror promises to bear:
  *
  *     away      slow, hung, failing: any zones, for a while. They come back as they were.
- *     lost      one zone is emptied, or is as it once was: only while all zones are whole, and until it has
- *               caught up no other one is lost. While one is as it once was, no other one is away.
+ *     lost      one zone is emptied, or is as it once was, and until all are whole again no other one is lost. Of
+ *               three any may be emptied, one that others lag behind too; else all must be whole before.
+ *               While one is as it once was, no other one is away.
  *     rotten    one zone a run; only that one may be lost afterwards, which mends it
  */
 import {MemoryZone} from '../src/page-store/testing/memory-zone.ts';
@@ -25,6 +26,8 @@ export class Troubles {
   /** A fault struck, or a zone was away, since all were seen to be whole. */
   #isAny = false;
   #isOld = false;
+  /** A zone was lost since all were seen to be whole. */
+  #isLost = false;
   #rotten: string | null = null;
   #earlier: {index: number; zone: MemoryZone} | null = null;
 
@@ -55,7 +58,10 @@ export class Troubles {
   }
 
   mustSettleFirst(what: ZoneTrouble): boolean {
-    return what === 'empty' || what === 'older' || this.#isOld;
+    if (what === 'older' || this.#isOld) return true;
+    if (what !== 'empty') return false;
+    // What was acknowledged is in two zones: of three, one more has it.
+    return this.#isLost || this.#disks.names.length < 3 || this.#random(2) === 0;
   }
 
   /** Returns what was done, or null. */
@@ -99,6 +105,7 @@ export class Troubles {
   settled(): void {
     this.#isAny = false;
     this.#isOld = false;
+    this.#isLost = false;
   }
 
   #lose(what: 'empty' | 'older', index: number): boolean {
@@ -111,6 +118,7 @@ export class Troubles {
     this.#earlier = null;
     this.#disks.replace(index, zone);
     this.#isOld = what === 'older';
+    this.#isLost = true;
     if (this.#rotten === zone.name) this.#rotten = null;
     return true;
   }

@@ -3,46 +3,28 @@
  *
  *     attempt ──▶ done | the process or the machine ended | refused by a fault ──▶ opened again later
  *
- * Demands:  a volume is opened at one of its history's candidates; reads give what the model says; an
- *           error is the answer to a fault and to nothing else; corrupt is said only of damage.
+ * Demands:  a volume is opened at one of its history's candidates; reads give what the model says. What may
+ *           come of an attempt: attempts.ts.
  */
-import type {Clock} from '../src/base/clock.ts';
-import {BorealisError, errorChain, errorMessage} from '../src/base/errors.ts';
+import {BorealisError} from '../src/base/errors.ts';
 import type {Lsn, VolumeNumber} from '../src/page-store/ids.ts';
 import {allocateVolume, openStore} from '../src/page-store/store.ts';
 import type {Zone} from '../src/page-store/zone.ts';
-import {ProcessEnded, type Random} from '../src/page-store/testing/zone-faults.ts';
+import type {Random} from '../src/page-store/testing/zone-faults.ts';
 import {openVolumeIn} from '../src/volume/open-volume.ts';
 import {Census} from '../src/volume/census.ts';
 import type {Volume} from '../src/volume/volume.ts';
-import {demand, difference, Violation, type ContentKind, type State} from './content.ts';
+import {Attempts, hasFailed} from './attempts.ts';
+import {demand, difference, type ContentKind, type State} from './content.ts';
 import {History} from './history.ts';
 import type {Member, Opened} from './member.ts';
-import type {DamageKind, StoreFactory, StoreUnderTest} from './store-under-test.ts';
+import {SimulatedClock} from './simulated-clock.ts';
+import type {DamageKind, StoreFactory, StoreUnderTest, ZoneTrouble} from './store-under-test.ts';
 
 /** What is left of a batch's room when segments are small. */
 const SMALL_SEGMENT_PAGES_MAX = 120;
 const SMALL_SEGMENT_BYTES = 1_150_000;
 export const LARGE_SEGMENT_BYTES: number = 6 * 2 ** 20;
-
-export class SimulatedClock implements Clock {
-  #nowMs = 1_700_000_000_000;
-  #monotonicMs = 0;
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  monotonicMs(): number {
-    return this.#monotonicMs;
-  }
-
-  /** Now and then the machine's clock is set back. */
-  advance(random: Random): void {
-    this.#monotonicMs += random(2000);
-    this.#nowMs += random(50) === 0 ? -random(100_000) : random(2000);
-  }
-}
 
 export class World {
   readonly store: StoreUnderTest;
@@ -56,23 +38,18 @@ export class World {
   inflicted: DamageKind | null = null;
   /** How often each fault struck, for the one who counts. */
   readonly faults: Map<string, number> = new Map();
-  /** Faults that struck since the last attempt began: an error needs one. */
-  #struck = 0;
-  /** Above 0 while one process runs in the middle of a call of another. */
-  #depth = 0;
-  #endedInside = false;
-  /** A read that follows a refusal is under way. */
-  #isLookingAgain = false;
-  #numbers = new Set<number>();
+  readonly #attempts: Attempts;
+  readonly #numbers = new Set<number>();
 
   constructor(factory: StoreFactory, random: Random, log: (line: string) => void) {
     this.random = random;
     this.log = log;
     this.store = factory(random);
+    this.#attempts = new Attempts(this.store, random, this);
     this.segmentBytes = random(2) === 0 ? SMALL_SEGMENT_BYTES : LARGE_SEGMENT_BYTES;
     this.store.faults.onFault = (fault, zone) => {
       this.store.noteFault(fault, zone);
-      this.#struck++;
+      this.#attempts.noteFault();
       this.count(fault);
       this.log(`    fault: ${fault}${zone === null ? '' : ` in zone ${zone}`}`);
       if (fault === 'lose-write') this.inflicted = 'lost-write';
@@ -102,30 +79,8 @@ export class World {
    * Runs a piece of one process: of `member`'s writer, or of the service. Returns false when it did
    * not get to its end: then the process is gone, or it goes on as if nothing had been asked.
    */
-  attempt(member: Member | null, run: () => void, onRefusal: 'go on' | 'end' = 'go on'): boolean {
-    const struckBefore = this.#struck;
-    this.#depth++;
-    try {
-      run();
-      return true;
-    } catch (error) {
-      // In the middle of another's call: the machine or the outer process ended, and it will see to it.
-      if (error instanceof ProcessEnded) {
-        if (this.#depth > 1) {
-          this.#endedInside = true;
-          throw error;
-        }
-        this.#ended(this.#endedInside ? null : member);
-        this.#endedInside = false;
-      } else if (error instanceof BorealisError) {
-        this.#refused(member, error, this.#struck > struckBefore, onRefusal);
-      } else {
-        throw error;
-      }
-      return false;
-    } finally {
-      this.#depth--;
-    }
+  attempt(member: Member | null, run: () => void): boolean {
+    return this.#attempts.run(member, run);
   }
 
   /** Runs `run` with other processes taking turns in the middle of it. */
@@ -152,10 +107,29 @@ export class World {
     this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
   }
 
+  /** All zones come back, and nothing fails any more: then all processes find them whole. */
+  settle(scrubs = false): void {
+    // The end may have struck where nobody has noticed yet.
+    this.attempt(null, () => this.store.faults.throwIfEnded());
+    this.store.settle(scrubs);
+    this.#buryEnded();
+  }
+
+  /** Returns what was done, or null when it could not be. */
+  trouble(what: ZoneTrouble): string | null {
+    const place = this.store.trouble(what);
+    this.#buryEnded();
+    return place;
+  }
+
   powerCut(): void {
     this.count('power-cut');
     this.log('    power cut');
-    this.store.powerCut(this.random);
+    const place = this.store.powerCut(this.random);
+    if (place !== null) {
+      this.count('failing');
+      this.log(`    ${place}`);
+    }
     this.#forgetProcesses();
   }
 
@@ -336,7 +310,7 @@ export class World {
       for (const {lsn} of waiting) volume.noteDurable(lsn as Lsn);
     };
     // A sync that fails ends the instance, whatever the volume would still do.
-    this.attempt(member, sync, 'end');
+    this.#attempts.run(member, sync, 'end');
   }
 
   #demandLast(member: Member, {content}: Opened): void {
@@ -348,63 +322,12 @@ export class World {
     );
   }
 
-  #ended(member: Member | null): void {
-    const isPower = this.random(3) > 0;
-    const others = this.store.takeEndedWriters();
-    if (isPower) this.powerCut();
-    else if (member === null) this.killAll();
-    else {
-      for (const one of this.members.filter(({number}) => others.includes(number)).concat(member)) {
-        this.log(`    writer of ${one.number} killed`);
-        this.killWriter(one);
-      }
-    }
-  }
-
-  #refused(
-    member: Member | null,
-    error: BorealisError,
-    byFault: boolean,
-    onRefusal: 'go on' | 'end',
-  ): void {
-    this.log(`    refused: ${errorChain(error)}`);
-    const isDamage = error.kind === 'corrupt' || error.code === 'record-changed';
-    if (isDamage && this.damage !== null) {
-      if (member !== null) {
-        member.corrupt = errorMessage(error);
-        this.killWriter(member);
-      }
-      return;
-    }
-    // The stale writer was first to create a segment: whoever comes second must stop.
-    const isFenced = error.code === 'already-exists' && member?.hadStale === true;
-    const isExcused = byFault || this.store.isExcused();
-    if (!isFenced && (error.kind !== 'unavailable' || !isExcused))
-      throw new Violation(`an error without a cause: ${errorChain(error)}`);
-    if (member === null) return;
-    const {opened} = member;
-    if (onRefusal === 'end' || opened === null || hasFailed(opened.volume)) {
+  /** Writers that ended while all zones came back. */
+  #buryEnded(): void {
+    const ended = this.store.takeEndedWriters();
+    for (const member of this.members.filter(({number}) => ended.includes(number))) {
+      this.log(`    writer of ${member.number} ended`);
       this.killWriter(member);
-    } else {
-      this.#demandUnchanged(member, opened);
-    }
-  }
-
-  /**
-   * After a refusal the volume goes on as if nothing had been asked. While zones are away this look may be
-   * refused as well, and then there is a later one.
-   */
-  #demandUnchanged(member: Member, opened: Opened): void {
-    if (this.#isLookingAgain && this.store.isExcused()) return;
-    const {faults} = this.store;
-    for (const fault of ['end', 'read-error', 'write-error', 'sync-error'] as const) {
-      faults.disarm(fault);
-    }
-    this.#isLookingAgain = true;
-    try {
-      this.check(member, opened);
-    } finally {
-      this.#isLookingAgain = false;
     }
   }
 
@@ -416,18 +339,5 @@ export class World {
       member.unflushedPages = 0;
     }
     this.census = new Census(this.store.sweeperZone);
-  }
-}
-
-/** True when the volume refuses everything until it is opened again. */
-function hasFailed(volume: Volume): boolean {
-  try {
-    volume.readPages(0, 0, 0, new Uint8Array(0), 0);
-    return false;
-  } catch (error) {
-    // A close that fails lets go of the volume all the same.
-    const codes = ['volume-failed', 'volume-closed'];
-    if (error instanceof BorealisError && codes.includes(error.code)) return true;
-    throw error;
   }
 }

@@ -9,7 +9,7 @@
  * While one process waits, the others look after their zones. A process that dies leaves undone what
  * its zones had not done yet.
  */
-import {BorealisError} from '../src/base/errors.ts';
+import {BorealisError, errorChain} from '../src/base/errors.ts';
 import type {VolumeNumber} from '../src/page-store/ids.ts';
 import {MIRROR_DEFAULTS} from '../src/page-store/mirror-members.ts';
 import type {MirrorRole} from '../src/page-store/mirror-upkeep.ts';
@@ -20,7 +20,7 @@ import {ProcessEnded, ZoneFaults, type Random} from '../src/page-store/testing/z
 import type {Zone} from '../src/page-store/zone.ts';
 import {levelIdleVolumes} from '../src/volume/testing/level-idle-volumes.ts';
 import {scrubSteps} from '../src/volume/scrub.ts';
-import {demand} from './content.ts';
+import {demand, Violation} from './content.ts';
 import {LARGE_SEGMENT_BYTES} from './world.ts';
 import {rotRecord, rotSegment} from './rot.ts';
 import type {StoreFactory, StoreUnderTest, ZoneTrouble} from './store-under-test.ts';
@@ -92,11 +92,15 @@ class ZonesUnderTest implements StoreUnderTest {
     return writer.zone;
   }
 
-  powerCut(random: Random): void {
+  powerCut(random: Random): string | null {
     this.faults.restart();
     for (const process of this.#all()) process.medium.die();
     for (const zone of this.#zones()) zone.crash(random);
+    // The cut may take more than the power of a zone: a disk, or the way to it.
+    const isFailing = random(2) === 0 && !this.#troubles.mustSettleFirst('failing');
+    const place = isFailing ? this.#troubles.strike('failing') : null;
     this.#startService();
+    return place;
   }
 
   kill(volume?: VolumeNumber, goesOn = false): void {
@@ -183,20 +187,33 @@ class ZonesUnderTest implements StoreUnderTest {
   settle(scrubs = false): void {
     this.#troubles.endAll();
     this.faults.disarmAll();
+    try {
+      this.#withoutTurns(() => this.#settle(scrubs));
+    } catch (error) {
+      if (!(error instanceof BorealisError)) throw error;
+      throw new Violation(`while nothing ails any zone: ${errorChain(error)}`);
+    }
+    this.#troubles.settled();
+    // Nobody waited for that time.
+    this.#waitingSinceMs = this.#disks.nowMs;
+  }
+
+  #settle(scrubs: boolean): void {
     this.#waitingSinceMs = this.#disks.nowMs;
     const untilMs = this.#disks.nowMs + SETTLE_MS;
     while (this.#disks.nowMs < untilMs) {
       this.#pass(SETTLE_STEP_MS);
       this.#readStore();
-      for (const {zone} of this.#living()) {
-        zone.mirror?.tick();
-        for (let left = 50; left > 0 && zone.mirror?.step() === true; left--) this.#pass(2);
+      for (const process of this.#living()) {
+        this.#tick(process);
+        const {mirror} = process.zone;
+        for (let left = 50; left > 0 && mirror?.step() === true; left--) this.#pass(2);
       }
     }
     this.#levelIdle();
     if (scrubs) this.#scrub();
     // One that did nothing meanwhile has not yet seen what its zones have done.
-    for (const {zone} of this.#living()) zone.mirror?.tick();
+    for (const process of this.#living()) this.#tick(process);
     for (const {zone} of this.#living()) {
       const states = zone.mirror?.states() ?? [];
       const ill = states.find(({state}) => state !== 'healthy');
@@ -206,9 +223,31 @@ class ZonesUnderTest implements StoreUnderTest {
         () => `after ${SETTLE_MS / 1000} s the ${role} has ${JSON.stringify(ill)}`,
       );
     }
-    this.#troubles.settled();
-    // Nobody waited for that time.
-    this.#waitingSinceMs = this.#disks.nowMs;
+    const records = this.#zones().map(zone => zone.readStoreRecord()?.toString());
+    demand(
+      new Set(records).size === 1,
+      () =>
+        `after ${SETTLE_MS / 1000} s zones have other store records: ${JSON.stringify(records)}`,
+    );
+  }
+
+  /** A writer whose zones have all missed something says so, and ends. */
+  #tick(process: Process): void {
+    try {
+      process.zone.mirror?.tick();
+    } catch (error) {
+      const volume = this.#volumeOf(process);
+      const isEnd = error instanceof BorealisError && error.code === 'zone-quorum';
+      if (!isEnd || volume === undefined) throw error;
+      this.#endedWriters.push(volume);
+      this.#writers.delete(volume);
+      process.medium.die();
+      for (const zone of this.#zones()) zone.kill(volume);
+    }
+  }
+
+  #volumeOf(process: Process): VolumeNumber | undefined {
+    return [...this.#writers].find(([, writer]) => writer === process)?.[0];
   }
 
   noteFault(fault: string, zone: string | null): void {
@@ -282,9 +321,8 @@ class ZonesUnderTest implements StoreUnderTest {
 
   #noteEnd(process: Process): void {
     if (process === this.#keeper || process === this.#sweeper) this.#isServiceDead = true;
-    for (const [volume, writer] of this.#writers) {
-      if (writer === process) this.#endedWriters.push(volume);
-    }
+    const volume = this.#volumeOf(process);
+    if (volume !== undefined) this.#endedWriters.push(volume);
   }
 
   #lookAfter(process: Process): void {

@@ -17,7 +17,7 @@ import {crc32} from 'node:zlib';
 import {assert} from '../base/assert.ts';
 import {BorealisError} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
-import type {SegmentFile, SegmentRange, SegmentSource} from './zone.ts';
+import type {SegmentFile, SegmentPiece, SegmentRange, SegmentSource} from './zone.ts';
 
 const MAGIC = 'BORCMP01';
 export const COMPACT_FORMAT = 1;
@@ -155,6 +155,21 @@ class CompactSegment implements SegmentFile {
     const {start, end} = this.ranges[index] as SegmentRange;
     const at = (this.#positions[index] as number) + position - start;
     return this.#file.read(at, into, intoOffset, Math.min(length, end - position));
+  }
+
+  /** What lies apart in the segment as it was may lie side by side in the file. */
+  readPieces(pieces: readonly SegmentPiece[]): void {
+    const within: {outer: SegmentPiece; inner: SegmentPiece}[] = [];
+    for (const outer of pieces) {
+      const {position, into} = outer;
+      const index = this.#rangeAt(position);
+      const {start, end} = this.ranges[index ?? -1] ?? {start: 0, end: 0};
+      if (index === null || position + into.length > end) continue;
+      const at = (this.#positions[index] as number) + position - start;
+      within.push({outer, inner: {position: at, into, got: 0}});
+    }
+    this.#file.readPieces(within.map(({inner}) => inner));
+    for (const {outer, inner} of within) outer.got = inner.got;
   }
 
   /** To repair what is there; the rest has no place to go to. */

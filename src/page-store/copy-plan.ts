@@ -73,17 +73,19 @@ export function* listSegments(member: Member, volume: VolumeNumber): Listing {
 
 type Listing = Generator<readonly Ask[], readonly SegmentListing[], readonly Outcome[]>;
 
-/** The copies as operations of at most COPY_BYTES. */
+/**
+ * The copies as operations of at most COPY_BYTES. With `rewrite` what the zone has is written once more: whatever
+ * no record of it vouches for may have been forgotten by a sync that failed.
+ */
 export function copyAsks(
   member: Member,
   source: Member,
   volume: VolumeNumber,
   copies: readonly Copy[],
-  inOrder: boolean,
+  {inOrder, rewrite}: {readonly inOrder: boolean; readonly rewrite: boolean},
 ): Ask[] {
   return copies.flatMap(({segment, from, to}) => {
     const asks: Ask[] = [];
-    const rewrite = member.standing !== 'current';
     for (let at = from; at < to; at += COPY_BYTES) {
       const end = Math.min(to, at + COPY_BYTES);
       const range = {volume, segment, source: source.name, from: at, to: end, inOrder, rewrite};

@@ -2,7 +2,8 @@
 import fs from 'node:fs';
 import {assert} from '../base/assert.ts';
 import {BorealisError, systemErrorCode} from '../base/errors.ts';
-import type {RecordHold, SegmentFile} from './zone.ts';
+import {readPieces} from './segment-pieces.ts';
+import type {RecordHold, SegmentFile, SegmentPiece} from './zone.ts';
 
 export class DirectoryHold implements RecordHold {
   readonly descriptor: number;
@@ -50,6 +51,19 @@ export class DirectorySegment implements SegmentFile {
       throw ioError(`read ${this.#file}`, error);
     }
     return done;
+  }
+
+  readPieces(pieces: readonly SegmentPiece[]): void {
+    readPieces((position, buffers) => this.#readVector(position, buffers), pieces);
+  }
+
+  #readVector(position: number, buffers: readonly Uint8Array[]): number {
+    const [only] = buffers;
+    if (buffers.length === 1 && only !== undefined)
+      return this.read(position, only, 0, only.length);
+    return attempt(`read ${this.#file}`, () =>
+      fs.readvSync(this.syncDescriptor, buffers, position),
+    );
   }
 
   write(buffers: readonly Uint8Array[], position: number): void {

@@ -20,11 +20,13 @@ import {acquireProcessLock} from '../base/process-lock.ts';
 import {attempt, DirectoryHold, DirectorySegment, ioError} from './directory-files.ts';
 import {recognizeSegment, writeCompact} from './compact-segment.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
+import {readByFile} from './segment-pieces.ts';
 import type {
   ListingPart,
   RecordHold,
   SegmentFile,
   SegmentListing,
+  SegmentPart,
   SegmentRange,
   SegmentSource,
   VolumeClaim,
@@ -145,6 +147,10 @@ class DirectoryZone implements Zone {
       raw.close();
       throw error;
     }
+  }
+
+  readParts(parts: readonly SegmentPart[]): void {
+    readByFile(parts);
   }
 
   ensureSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {

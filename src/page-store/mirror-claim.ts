@@ -20,7 +20,11 @@ import type {SegmentListing} from './zone.ts';
 
 const LOCK_RETRY_MS = 20;
 
-type Copy = {readonly bytes: Buffer | null; readonly version: RecordVersion | null};
+type Copy = {
+  readonly isRemoved: boolean;
+  readonly bytes: Buffer | null;
+  readonly version: RecordVersion | null;
+};
 
 /**
  * A lock that is taken is tried again for `lockWaitMs`.
@@ -29,18 +33,31 @@ type Copy = {readonly bytes: Buffer | null; readonly version: RecordVersion | nu
 export function claimInZones(members: Members, volume: VolumeNumber, lockWaitMs: number): void {
   try {
     lockQuorum(members, volume, lockWaitMs);
-    const copies = readRecords(members, volume);
-    const newest = [...copies.values()].reduce<Copy>(
-      (best, copy) => (compareVersions(copy.version, best.version) > 0 ? copy : best),
-      {bytes: null, version: null},
-    );
-    if (newest.bytes !== null) bringToNewest(members, volume, copies, newest as NewestCopy);
+    bringToNewest(members, volume, readRecords(members, volume));
     if (!members.isWriteQuorum(members.current())) {
       throw members.quorumLost(`open volume ${volume}`);
     }
   } catch (error) {
     releaseInZones(members, volume);
     throw error;
+  }
+}
+
+/**
+ * A zone with an older record than the newest may hold in its host's cache only what that vouches for, which
+ * clones reach. Once the record is gone nothing tells that any more: so it is brought there first.
+ * @throws BorealisError unavailable `zone-quorum`.
+ */
+export function bringBeforeRemoval(members: Members, volume: VolumeNumber): void {
+  const copies = readRecords(members, volume);
+  const newest = newestOf(copies);
+  if (newest === null) return;
+  const isThere = ({bytes}: Copy): boolean => bytes?.equals(newest.bytes) === true;
+  const [source] = [...copies].filter(([, copy]) => isThere(copy)).map(([member]) => member);
+  if (source === undefined) return;
+  for (const [member, copy] of copies) {
+    if (copy.isRemoved || isThere(copy)) continue;
+    bring(members, volume, member, {source, settled: copy.version?.settled ?? null}, newest);
   }
 }
 
@@ -102,7 +119,8 @@ function readRecords(members: Members, volume: VolumeNumber): Map<Member, Copy> 
       members.break(member, 'it is new or was emptied, or has not said so yet');
       continue;
     }
-    copies.set(member, {bytes, version: bytes === null ? null : recordVersion(bytes)});
+    const version = bytes === null ? null : recordVersion(bytes);
+    copies.set(member, {isRemoved: outcome.value === 'removed', bytes, version});
   }
   // One that rotted does not tell what it was.
   const sound = [...copies].filter(([, {bytes, version}]) => bytes === null || version !== null);
@@ -115,8 +133,9 @@ function bringToNewest(
   members: Members,
   volume: VolumeNumber,
   copies: ReadonlyMap<Member, Copy>,
-  newest: NewestCopy,
 ): void {
+  const newest = newestOf(copies);
+  if (newest === null) return;
   const isThere = ({bytes}: Copy): boolean => bytes?.equals(newest.bytes) === true;
   const [source] = [...copies].filter(([, copy]) => isThere(copy)).map(([member]) => member);
   if (source === undefined) return;
@@ -135,6 +154,15 @@ function bringToNewest(
     if (members.isWriteQuorum(ready)) members.break(member, 'it missed something');
     else bring(members, volume, member, {source, settled: copy.version?.settled ?? null}, newest);
   }
+}
+
+function newestOf(copies: ReadonlyMap<Member, Copy>): NewestCopy | null {
+  let newest: NewestCopy | null = null;
+  for (const {bytes, version} of copies.values()) {
+    if (bytes === null) continue;
+    if (newest === null || compareVersions(version, newest.version) > 0) newest = {bytes, version};
+  }
+  return newest;
 }
 
 /** Zones that are still counted as current and are not at the newest record. */
@@ -162,7 +190,9 @@ function bring(
       const own = listNow(members, member, volume);
       const plan = planCopies(there, own, from.settled);
       const copies = settledPart(plan, newest.version?.settled ?? null);
-      for (const {operation} of copyAsks(member, from.source, volume, copies, false)) {
+      // Whether a sync of it failed, only a process that is gone may have known.
+      const how = {inOrder: false, rewrite: true} as const;
+      for (const {operation} of copyAsks(member, from.source, volume, copies, how)) {
         good(members.askOne(member, operation, limitMs) ?? undefined);
       }
     }

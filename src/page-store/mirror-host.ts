@@ -25,6 +25,7 @@ export function segmentHost(parts: Parts): SegmentHost {
     truncate: ({volume, segment}, sizeBytes) => stream.truncate(volume, segment, sizeBytes),
     sync: ({volume, segment}) => stream.sync(volume, [segment]),
     read: (place, position, into) => reads.read(place, position, into),
+    readParts: wanted => reads.readParts(wanted),
     readCopy: (place, copy, position, into) => {
       return parts.isOpening()
         ? readWhileOpening(parts, place, copy, position, into)

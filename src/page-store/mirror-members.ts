@@ -194,8 +194,8 @@ export class Members {
   }
 
   /** Opens a broken zone again, to catch up; false while it is too early. */
-  reopen(member: Member): boolean {
-    if (this.nowMs() < member.retryAtMs) return false;
+  reopen(member: Member, isDue: boolean): boolean {
+    if (this.nowMs() < member.retryAtMs && !(isDue && member.isVoter)) return false;
     if (member.channel !== null && !member.channel.hasEnded()) return false;
     this.board.publish(member.slot, 0);
     this.#open(member, 'catching-up');

@@ -6,14 +6,16 @@
  *         have it: then the error is unavailable; one that fails has `hangMs` to answer better.
  */
 import {BorealisError} from '../base/errors.ts';
+import {copyShared} from '../base/shared-bytes.ts';
+import {MirrorPartReads} from './mirror-part-reads.ts';
 import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import type {Repair, SegmentPlace} from './mirrored-segment.ts';
+import {READ_BYTES_MAX} from './thread-line.ts';
 import {outcomeError, type Outcome} from './zone-operation.ts';
+import type {SegmentPart} from './zone.ts';
 
-/** The longest read of one operation: a line's answers have room for several. */
-const READ_BYTES = 2 ** 20;
 /** Copies of whole segments that are under way for zones which lack them. */
 const HEALS_MAX = 4;
 /** Any length: as far as the source goes. */
@@ -22,17 +24,26 @@ const WHOLE = 2 ** 33;
 export class MirrorReads {
   readonly #members: Members;
   readonly #stream: MirrorStream;
+  readonly #parts: MirrorPartReads;
   readonly #healing = new Set<string>();
 
   constructor(members: Members, stream: MirrorStream) {
     this.#members = members;
     this.#stream = stream;
+    this.#parts = new MirrorPartReads(members, stream, (member, place) => {
+      const source = members.good().find(other => other !== member);
+      if (source !== undefined) this.#heal(place, [member], source);
+    });
+  }
+
+  readParts(parts: readonly SegmentPart[]): void {
+    this.#parts.read(parts);
   }
 
   read(place: SegmentPlace, position: number, into: Uint8Array): number {
     let got = 0;
     while (got < into.length) {
-      const piece = into.subarray(got, got + READ_BYTES);
+      const piece = into.subarray(got, got + READ_BYTES_MAX);
       const count = this.#readPiece(place, position + got, piece);
       got += count;
       if (count < piece.length) break;
@@ -48,13 +59,13 @@ export class MirrorReads {
     const sinceMs = members.nowMs();
     for (;;) {
       const failures = new Map<Member, string>();
-      for (const member of this.#inOrder()) {
+      for (const member of this.#parts.inOrder()) {
         if (lacking.includes(member)) continue;
         const {readMs} = this.#members.settings;
         const outcome = this.#ask(member, place, position, into.length, readMs);
         if (outcome === null) continue;
         if (outcome.ok) {
-          into.set(outcome.bytes ?? []);
+          if (outcome.bytes !== null) copyShared(outcome.bytes, into);
           const known = outcome.bytes?.length ?? 0;
           if (lacking.length > 0) this.#heal(place, lacking, member);
           return this.#stream.overlay(volume, segment, position, into, known);
@@ -86,14 +97,14 @@ export class MirrorReads {
     const member = this.#members.all[copy] as Member;
     let got = 0;
     while (got < into.length) {
-      const piece = into.subarray(got, got + READ_BYTES);
+      const piece = into.subarray(got, got + READ_BYTES_MAX);
       const outcome = this.#ask(member, place, position + got, piece.length, limitMs);
       if (outcome === null) {
         const text = `zone ${member.name} does not answer (${member.reason})`;
         throw new BorealisError('unavailable', 'zone-timeout', text);
       }
       if (!outcome.ok) throw outcomeError(outcome);
-      piece.set(outcome.bytes ?? []);
+      if (outcome.bytes !== null) copyShared(outcome.bytes, piece);
       const count = outcome.bytes?.length ?? 0;
       got += count;
       if (count < piece.length) break;
@@ -150,16 +161,9 @@ export class MirrorReads {
   ): Outcome | null {
     if (member.standing === 'broken') return null;
     const operation = {kind: 'read', ...place, position, length} as const;
-    return this.#members.askOne(member, operation, limitMs);
-  }
-
-  /** Good zones first, those that may lack something last. */
-  #inOrder(): Member[] {
-    const rank = (member: Member): number =>
-      member.isGood ? 0 : member.standing === 'current' ? 1 : 2;
-    return this.#members.all
-      .filter(member => member.standing !== 'broken')
-      .sort((a, b) => rank(a) - rank(b));
+    const outcome = this.#members.askOne(member, operation, limitMs);
+    if (outcome === null) this.#parts.noteLate(member);
+    return outcome;
   }
 }
 

@@ -1,11 +1,15 @@
-/** When a new store is made: three zones, of which the last may hold the one that there is. */
+/**
+ * When a new store is made: three zones, of which the last may hold the one that there is. And a change of it
+ * that a zone alone has.
+ */
 import {beforeEach, expect, test} from 'vitest';
 import {MIRROR_DEFAULTS} from './mirror-members.ts';
 import {openMirroredZone} from './mirrored-zone.ts';
-import {openStore} from './store.ts';
+import {allocateVolume, openStore} from './store.ts';
 import {MemoryZone} from './testing/memory-zone.ts';
 import {SimulatedZones, type Faults} from './testing/simulated-zones.ts';
 import {ZoneFaults} from './testing/zone-faults.ts';
+import type {Zone} from './zone.ts';
 
 let zones: MemoryZone[];
 
@@ -42,8 +46,21 @@ test('a new one is made in zones that write slowly, and are looked at meanwhile'
   expect(hasStore()).toEqual([true, true, true]);
 });
 
+test('one that reached fewer zones than a quorum before its maker died is brought to all', () => {
+  const {storeId} = openStore(zones[2] as MemoryZone);
+  expect(start({}).storeId).toBe(storeId);
+  expect(hasStore()).toEqual([true, true, true]);
+});
+
+test('one that reached fewer zones than a quorum is left alone while a zone is away', () => {
+  openStore(zones[0] as MemoryZone);
+  expect(() => start({failure: 'zone-io'})).toThrow(/zone c does not answer/);
+  expect(hasStore()).toEqual([true, false, false]);
+});
+
 test('disks that were not mounted make no new one while a slow zone holds the store', () => {
   const {storeId} = openStore(zones[2] as MemoryZone);
+  allocateVolume(zones[2] as MemoryZone);
   expect(start({delayMs: LATE_MS}).storeId).toBe(storeId);
   expect(hasStore()).toEqual([false, false, true]);
 });
@@ -55,4 +72,26 @@ test.each<[string, Partial<Faults>]>([
   openStore(zones[2] as MemoryZone);
   expect(() => start(faults)).toThrow(/zone c does not answer.*when all zones are there/);
   expect(hasStore()).toEqual([false, false, true]);
+});
+
+test('a change that one zone of two alone has, and tells late, comes to the other one', () => {
+  const [a, b] = zones as [MemoryZone, MemoryZone];
+  const open = (hungUntilMs: number): {zone: Zone; medium: SimulatedZones} => {
+    const medium = new SimulatedZones([a, b]);
+    Object.assign(medium.faults[1] ?? {}, {hungUntilMs});
+    const parts = {medium, role: 'keeper', onEvent: () => undefined} as const;
+    const zone = openMirroredZone({...parts, settings: MIRROR_DEFAULTS});
+    openStore(zone);
+    return {zone, medium};
+  };
+  open(0).medium.finish();
+  // The service was killed before the other zone had it.
+  allocateVolume(b);
+  const {zone, medium} = open(LATE_MS);
+  for (let second = 0; second < 40; second++) {
+    medium.advance(1000);
+    zone.mirror?.tick();
+  }
+  expect(a.readStoreRecord()).toEqual(b.readStoreRecord());
+  expect(zone.mirror?.states().map(({state}) => state)).toEqual(['healthy', 'healthy']);
 });

@@ -11,7 +11,7 @@ import type {Members} from './mirror-members.ts';
 import type {Answers, MirrorQuorums} from './mirror-quorums.ts';
 import {MISSED_CHANGE, type MirrorRole} from './mirror-upkeep.ts';
 import {isNewerRecord} from './record.ts';
-import {commonStore, foreignZone, storeIdOf} from './store-identity.ts';
+import {commonStore, foreignZone, isUnused, storeIdOf} from './store-identity.ts';
 import {expectedText, type Outcome} from './zone-operation.ts';
 
 export class MirrorStoreRecord {
@@ -46,6 +46,10 @@ export class MirrorStoreRecord {
       const newest = this.#newestOf(answers);
       this.#record = newest;
       this.#isKnown = true;
+      if (newest !== null && this.#role === 'keeper' && !this.#isMade(answers)) {
+        this.write(newest, null);
+        return newest;
+      }
       this.#noteEmpty(answers, newest !== null);
       const older = this.#olderThan(newest, answers).filter(member => idle.includes(member));
       if (this.#role === 'writer' || older.length === 0) return newest;
@@ -59,8 +63,17 @@ export class MirrorStoreRecord {
 
   #answers(): Answers {
     const answers = this.#quorums.read({kind: 'read-store-record'}, 'read the store record');
-    const isNowhere = [...answers.values()].every(({bytes}) => bytes === null);
-    return isNowhere && this.#role === 'keeper' ? this.#readEverywhere() : answers;
+    return this.#role === 'keeper' && !this.#isMade(answers) ? this.#readEverywhere() : answers;
+  }
+
+  /**
+   * False when no zone holds a store, or fewer than a read quorum one in which there is nothing: whoever was
+   * making it died. Then it is made, or brought to all zones.
+   */
+  #isMade(answers: Answers): boolean {
+    const holders = [...answers].filter(([, {bytes}]) => bytes !== null);
+    if (this.#members.isReadQuorum(holders.map(([member]) => member))) return true;
+    return holders.some(([, {bytes}]) => bytes !== null && !isUnused(bytes));
   }
 
   /**
@@ -82,8 +95,22 @@ export class MirrorStoreRecord {
     throw new BorealisError(
       'unavailable',
       'store-unknown',
-      `No zone that answers holds a store, and zone ${silent.name} does not answer (${silent.standing === 'broken' ? silent.reason : 'it takes too long'}). A new store is made only when all zones are there, for that one may hold the store.`,
+      `No zone that answers holds a store that was ever used, and zone ${silent.name} does not answer (${silent.standing === 'broken' ? silent.reason : 'it takes too long'}). A new store is made only when all zones are there, for that one may hold the store.`,
     );
+  }
+
+  /**
+   * What zones answered later. One that did not when the record was read may have a newer one, of a change that
+   * was given up: then all come to that.
+   */
+  note(answers: Answers): void {
+    const current = new Map([...answers].filter(([{standing}]) => standing === 'current'));
+    const newest = this.#newestOf(current);
+    if (this.#record === null || !isNewerRecord(newest, this.#record)) return;
+    this.#record = newest;
+    for (const member of this.#olderThan(newest, current)) {
+      this.#members.break(member, MISSED_CHANGE);
+    }
   }
 
   write(bytes: Uint8Array, expected: Uint8Array | null): void {
@@ -128,8 +155,8 @@ export class MirrorStoreRecord {
   /** A writer may still bring its own volume there; that the zone is whole is the keeper's matter. */
   #noteEmpty(answers: Answers, isStore: boolean): void {
     for (const [member, {bytes}] of answers) {
-      this.#members.noteStore(member, bytes !== null || !isStore);
-      if (!member.hasStore && this.#role !== 'writer') {
+      this.#members.noteStore(member, bytes !== null);
+      if (bytes === null && isStore && this.#role !== 'writer') {
         this.#members.break(member, 'it is new or was emptied');
       }
     }

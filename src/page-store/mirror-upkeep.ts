@@ -14,7 +14,7 @@ import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
 import type {MirrorStream} from './mirror-stream.ts';
 import {isNewerRecord} from './record.ts';
-import {StoreCatchUp} from './store-catch-up.ts';
+import {StoreCatchUp, type StoreRecord} from './store-catch-up.ts';
 import {checkSameStore} from './store-identity.ts';
 import {catchUpVolume} from './volume-catch-up.ts';
 
@@ -33,7 +33,7 @@ export type UpkeepParts = {
   readonly stream: MirrorStream;
   readonly role: MirrorRole;
   readonly writer: () => Writer | null;
-  readonly storeRecord: () => Buffer | null;
+  readonly store: () => StoreRecord;
 };
 
 /** Why a zone is left out that has an older store record than others. */
@@ -61,9 +61,10 @@ export class MirrorUpkeep {
     members.refresh();
     this.#lastTickMs = members.nowMs();
     if (!this.#mayCatchUp()) return;
+    const isDue = isRetryDue(members);
     for (const member of members.all) {
       this.#tidy(member);
-      if (member.standing !== 'broken' || !members.reopen(member)) continue;
+      if (member.standing !== 'broken' || !members.reopen(member, isDue)) continue;
       stream.stopFeeding(member);
       this.#begin(member, this.#catchUp(member));
     }
@@ -173,8 +174,8 @@ export class MirrorUpkeep {
   }
 
   #catchUp(member: Member): Job {
-    const {members, stream, role, storeRecord} = this.#parts;
-    if (role === 'keeper') return new StoreCatchUp(members, member, storeRecord).run();
+    const {members, stream, role, store} = this.#parts;
+    if (role === 'keeper') return new StoreCatchUp(members, member, store()).run();
     const writer = this.#parts.writer();
     if (writer === null) return rejoin(this.#parts, member);
     const record = (): Buffer => {
@@ -183,9 +184,17 @@ export class MirrorUpkeep {
     };
     return catchUpVolume({
       ...{members, stream, member, volume: writer.volume},
-      ...{storeRecord, record},
+      ...{storeRecord: () => store().record, record},
     });
   }
+}
+
+/** Some zone that counts is to be tried again: then all that do are, for one may have to tell what another lacks. */
+function isRetryDue(members: Members): boolean {
+  const nowMs = members.nowMs();
+  return members.all.some(
+    ({isVoter, standing, retryAtMs}) => isVoter && standing === 'broken' && nowMs >= retryAtMs,
+  );
 }
 
 /** Notes when the job has found the zone whole, or made it so, in the round in which it began. */
@@ -195,14 +204,14 @@ function* noting(job: Job, round: number, member: Member): Job {
 }
 
 /** One that was emptied, or is as it once was, is the keeper's to fill: the store record comes last. */
-function* rejoin({members, storeRecord}: UpkeepParts, member: Member): Job {
+function* rejoin({members, store}: UpkeepParts, member: Member): Job {
   const others = members.good().filter(one => one.isVoter);
   const [own, ...rest] = yield [member, ...others].map(of => {
     return {member: of, operation: {kind: 'read-store-record'}} as const;
   });
   const {bytes} = good(own);
   if (bytes === null) throw new Error('it is new or was emptied');
-  checkSameStore(bytes, storeRecord());
+  checkSameStore(bytes, store().record);
   const newer = others.filter((_, index) => {
     const there = good(rest[index]).bytes;
     return there !== null && isNewerRecord(Buffer.from(there), Buffer.from(bytes));

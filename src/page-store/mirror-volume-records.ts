@@ -86,20 +86,25 @@ export class MirrorVolumeRecords {
     return this.#ask(volume).counted;
   }
 
-  /** A copy that rotted says nothing, unless all have. Silent are zones that count and did not answer. */
+  /**
+   * A copy that rotted says nothing, unless all have; nor does one that is not there, in a zone that may be new or
+   * emptied. Silent are zones that count and did not answer.
+   */
   #ask(volume: VolumeNumber): {counted: Copy[]; silent: Member[]} {
     const members = this.#members;
     const what = `read volume ${volume}`;
     const answers = this.#quorums.read({kind: 'read-volume-record', volume}, what);
-    const copies = [...answers].map(([member, {value, bytes}]): Copy => {
+    const copies = [...answers].flatMap(([member, {value, bytes}]): Copy[] => {
       const found = bytes === null ? null : Buffer.from(bytes);
       const version = found === null ? null : recordVersion(found);
-      return {member, state: value as RecordState, bytes: found, version};
+      if (value === 'absent' && member.hasStore !== true) return [];
+      return [{member, state: value as RecordState, bytes: found, version}];
     });
     const silent = members.all.filter(member => member.isVoter && !answers.has(member));
     const sound = copies.filter(({bytes, version}) => bytes === null || version !== null);
     if (members.isReadQuorum(sound.map(({member}) => member))) return {counted: sound, silent};
-    if (silent.length > 0) throw members.quorumLost(what);
+    const isAll = members.isReadQuorum(copies.map(({member}) => member));
+    if (silent.length > 0 || !isAll) throw members.quorumLost(what);
     return {counted: copies, silent};
   }
 }

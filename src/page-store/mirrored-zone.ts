@@ -16,7 +16,7 @@ import type {Lsn, SegmentNumber, VolumeNumber} from './ids.ts';
 import type {Membership} from './membership.ts';
 import {segmentHost} from './mirror-host.ts';
 import {good} from './copy-plan.ts';
-import {claimInZones, releaseInZones} from './mirror-claim.ts';
+import {bringBeforeRemoval, claimInZones, releaseInZones} from './mirror-claim.ts';
 import {Members, type MirrorSettings} from './mirror-members.ts';
 import {MirrorQuorums} from './mirror-quorums.ts';
 import {listInZones} from './mirror-listing.ts';
@@ -35,6 +35,7 @@ import type {
   RecordHold,
   SegmentFile,
   SegmentListing,
+  SegmentPart,
   SegmentRange,
   VolumeClaim,
   Zone,
@@ -89,7 +90,7 @@ class MirroredZone implements Zone, Mirror {
     this.#upkeep = new MirrorUpkeep({
       ...{members: this.#members, stream: this.#stream, role},
       writer: () => this.#writer,
-      storeRecord: () => this.#store.record,
+      store: () => this.#store,
     });
     this.#quorums = new MirrorQuorums(this.#members, {
       onWait: (what, sinceMs) => this.#onWait(what, sinceMs),
@@ -189,6 +190,7 @@ class MirroredZone implements Zone, Mirror {
   }
 
   readVolumeRecord(volume: VolumeNumber): Buffer | null {
+    this.#knowStore();
     return this.#records.read(volume);
   }
 
@@ -210,6 +212,7 @@ class MirroredZone implements Zone, Mirror {
   }
 
   deleteVolumeRecord(volume: VolumeNumber): void {
+    bringBeforeRemoval(this.#members, volume);
     this.#quorums.write(
       () => ({kind: 'delete-volume-record', volume}),
       null,
@@ -253,6 +256,10 @@ class MirroredZone implements Zone, Mirror {
 
   openSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
     return new MirroredSegment(this.#host, volume, segment);
+  }
+
+  readParts(parts: readonly SegmentPart[]): void {
+    this.#reads.readParts(parts);
   }
 
   ensureSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile {
@@ -310,7 +317,7 @@ class MirroredZone implements Zone, Mirror {
     this.#markAtChange = 0;
     for (const member of this.#members.all) this.#members.board.publish(member.slot, 0);
     this.#members.board.clearFenced();
-    if (!this.#store.isKnown) this.readStoreRecord();
+    this.#knowStore();
     claimInZones(this.#members, volume, isPatient ? LOCK_WAIT_MS : 0);
     const writer: Writer = {volume, isRecovered: false, record: null};
     this.#writer = writer;
@@ -334,6 +341,11 @@ class MirroredZone implements Zone, Mirror {
 
   close(): void {
     this.#members.stop();
+  }
+
+  /** Which zones hold the store: what others lack says nothing. */
+  #knowStore(): void {
+    if (!this.#store.isKnown) this.readStoreRecord();
   }
 
   /** Something is waited for: zones may return meanwhile, and only a writer at work waits without end. */

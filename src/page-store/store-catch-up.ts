@@ -24,6 +24,7 @@ import {
 import type {Ask, Job} from './mirror-job.ts';
 import type {Member} from './mirror-member.ts';
 import type {Members} from './mirror-members.ts';
+import type {Answers} from './mirror-quorums.ts';
 import {compareVersions, isSoundRecord, recordVersion, type RecordVersion} from './record.ts';
 import {TOO_FEW_ZONES} from './mirror-job.ts';
 import {checkSameStore} from './store-identity.ts';
@@ -39,16 +40,24 @@ type Found = {
 
 type SegmentCopy = {readonly listing: SegmentListing; readonly source: Member};
 
+/** As the mirror knows it. */
+export type StoreRecord = {
+  readonly record: Buffer | null;
+  note(answers: Answers): void;
+};
+
+const ANEW = {inOrder: false, rewrite: true} as const;
+
 export class StoreCatchUp {
   readonly #members: Members;
   readonly #member: Member;
-  readonly #storeRecord: () => Buffer | null;
+  readonly #store: StoreRecord;
   #witnesses: readonly Member[] = [];
 
-  constructor(members: Members, member: Member, storeRecord: () => Buffer | null) {
+  constructor(members: Members, member: Member, store: StoreRecord) {
     this.#members = members;
     this.#member = member;
-    this.#storeRecord = storeRecord;
+    this.#store = store;
   }
 
   *run(): Job {
@@ -59,7 +68,8 @@ export class StoreCatchUp {
       const [probed] = yield [{member, operation: {kind: 'probe'}}];
       good(probed);
     }
-    for (;;) {
+    // With none to tell what it lacks it lacks nothing: see #findWitnesses.
+    while (this.#witnesses.length > 0) {
       const {changes} = this.#members;
       yield* this.#pass();
       // What changed meanwhile went to the zones that are current: look again.
@@ -103,10 +113,16 @@ export class StoreCatchUp {
       if (isForeign) yield* this.#forget(volume);
       return;
     }
-    yield* this.#bringSegments(volume, own, newest, rest);
     const isBehind = compareVersions(own.version, newest.version) < 0;
-    if (isBehind && this.#mayReplace(own, rest))
-      yield* this.#bringRecord(volume, own, newest, rest);
+    const isToVouch =
+      isBehind &&
+      this.#mayReplace(own, rest) &&
+      (own.state !== 'present' || (yield* this.#isIdle(volume)));
+    // What the record is to vouch for must be on the disk: that a sync of it failed, a writer may have seen that
+    // is gone. Below a record that vouches already nothing is lacking.
+    const rewrite = isToVouch || member.standing !== 'current';
+    yield* this.#bringSegments(volume, own, newest, rest, rewrite);
+    if (isToVouch) yield* this.#bringRecord(volume, own, newest, rest);
   }
 
   /**
@@ -149,25 +165,31 @@ export class StoreCatchUp {
         sizes.set(segment, Math.max(from, sizeBytes));
         return from < sizeBytes ? [{segment, from, to: sizeBytes}] : [];
       });
-      yield* runCopies(this.#member, copyAsks(this.#member, source, volume, copies, false));
+      yield* runCopies(this.#member, copyAsks(this.#member, source, volume, copies, ANEW));
     }
     yield* this.#deleteForeign(volume, own, rest, Infinity);
     // After a sync that failed they may lie in the host's cache only: written once more, and synced.
     if (this.#member.standing === 'current') return;
     const held = own.segments.map(({segment, sizeBytes}) => ({segment, from: 0, to: sizeBytes}));
-    yield* runCopies(this.#member, copyAsks(this.#member, this.#member, volume, held, false));
+    yield* runCopies(this.#member, copyAsks(this.#member, this.#member, volume, held, ANEW));
   }
 
   /**
    * Segments below the place that the newest record vouches for: copied where they lack something. The
    * zones that have that record are whole there.
    */
-  *#bringSegments(volume: VolumeNumber, own: Found, newest: Found, rest: readonly Found[]): Job {
+  *#bringSegments(
+    volume: VolumeNumber,
+    own: Found,
+    newest: Found,
+    rest: readonly Found[],
+    rewrite: boolean,
+  ): Job {
     const below = newest.version?.settled?.segment ?? Infinity;
     const longest = this.#wholeCopies(newest, rest).filter(({listing}) => listing.segment < below);
     const listed = longest.map(({listing}) => listing);
     const copies = planCopies(listed, own.segments, own.version?.settled ?? null);
-    yield* this.#copy(volume, copies, longest);
+    yield* this.#copy(volume, copies, longest, rewrite);
     yield* this.#deleteForeign(volume, own, rest, below);
   }
 
@@ -186,13 +208,12 @@ export class StoreCatchUp {
   *#bringRecord(volume: VolumeNumber, own: Found, newest: Found, rest: readonly Found[]): Job {
     const member = this.#member;
     if (newest.bytes === null) return;
-    if (own.state === 'present' && !(yield* this.#isIdle(volume))) return;
     const settled = newest.version?.settled ?? null;
     const longest = this.#wholeCopies(newest, rest);
     const listed = longest.map(({listing}) => listing);
     const lacking = planCopies(listed, own.segments, own.version?.settled ?? null);
     const last = settledPart(lacking, settled).filter(({segment}) => segment === settled?.segment);
-    yield* this.#copy(volume, last, longest);
+    yield* this.#copy(volume, last, longest, true);
     const write = {expected: null, force: true, hold: false} as const;
     const operation = {kind: 'write-volume-record', volume, ...write} as const;
     const [written] = yield [{member, operation, bytes: newest.bytes}];
@@ -222,11 +243,17 @@ export class StoreCatchUp {
     return [...whole.values()];
   }
 
-  *#copy(volume: VolumeNumber, copies: readonly Copy[], from: readonly SegmentCopy[]): Job {
+  *#copy(
+    volume: VolumeNumber,
+    copies: readonly Copy[],
+    from: readonly SegmentCopy[],
+    rewrite: boolean,
+  ): Job {
+    const how = {inOrder: false, rewrite};
     const sources = new Map(from.map(({listing, source}) => [listing.segment, source]));
     const asks = copies.flatMap((copy): Ask[] => {
       const source = sources.get(copy.segment);
-      return source === undefined ? [] : copyAsks(this.#member, source, volume, [copy], false);
+      return source === undefined ? [] : copyAsks(this.#member, source, volume, [copy], how);
     });
     const {bytesDone, bytesTotal} = this.#member.progress;
     const more = asks.reduce((sum, ask) => sum + copiedBytes(ask), 0);
@@ -241,7 +268,7 @@ export class StoreCatchUp {
   *#giveStoreRecord(): Job {
     const member = this.#member;
     for (;;) {
-      const bytes = this.#storeRecord();
+      const bytes = this.#store.record;
       if (bytes === null || member.isTold) return;
       const [found] = yield [{member, operation: {kind: 'read-store-record'}}];
       const own = good(found).bytes;
@@ -252,13 +279,15 @@ export class StoreCatchUp {
       const [written] = yield [{member, operation, bytes}];
       if (!isCurrent || (written?.ok === false && written.kind !== 'conflict')) good(written);
       this.#members.noteStore(member, true);
-      if (bytes === this.#storeRecord()) return;
+      if (bytes === this.#store.record) return;
     }
   }
 
   /**
    * The other zones that can be asked and hold the store. With this one, if it holds the store too, they
    * must be a read quorum. They need not be current: what was acknowledged is in one of a read quorum.
+   * There are none when this one is a read quorum by itself, one of two, and the other one was emptied: that
+   * one would have no zone to be filled from if this one waited for it.
    */
   *#findWitnesses(): Job {
     const member = this.#member;
@@ -269,15 +298,21 @@ export class StoreCatchUp {
       return {member: of, operation: {kind: 'read-store-record'}} as const;
     });
     const [own, ...records] = answers.map(answer => good(answer).bytes);
-    checkSameStore(own ?? null, this.#storeRecord());
+    const asked = [member, ...others];
+    this.#store.note(new Map(asked.map((of, index) => [of, good(answers[index])])));
+    if (member.standing === 'broken') throw new Error(member.reason);
+    checkSameStore(own ?? null, this.#store.record);
     this.#members.noteStore(member, own != null);
     // It was slow to say so when it was opened.
-    if (own == null && member.standing === 'current' && this.#storeRecord() !== null) {
+    if (own == null && member.standing === 'current' && this.#store.record !== null) {
       throw new Error('it is new or was emptied');
     }
     this.#witnesses = others.filter((_, index) => (records[index] ?? null) !== null);
     const holders = own == null ? this.#witnesses : [...this.#witnesses, member];
-    if (this.#witnesses.length > 0 && this.#members.isReadQuorum(holders)) return;
+    const voters = this.#members.all.filter(one => one !== member && one.isVoter);
+    const areOthersEmpty = this.#witnesses.length === 0 && others.length === voters.length;
+    const canTell = this.#witnesses.length > 0 || areOthersEmpty;
+    if (canTell && this.#members.isReadQuorum(holders)) return;
     const text = 'too few other zones are there to tell what it lacks';
     throw new BorealisError('unavailable', TOO_FEW_ZONES, text);
   }

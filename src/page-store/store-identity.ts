@@ -29,6 +29,13 @@ export function storeIdOf(record: Uint8Array | null): string | null {
   return (decodeRecord(bytes, 'store record') as {storeId: string}).storeId;
 }
 
+/** Of a store that never handed out the number of a volume: there is nothing in it. */
+export function isUnused(record: Uint8Array): boolean {
+  if (storeIdOf(record) === null) return false;
+  const {nextVolume} = decodeRecord(Buffer.from(record), 'store record') as {nextVolume: number};
+  return nextVolume === 1;
+}
+
 export function foreignZone(): BorealisError {
   return new BorealisError('invalid', 'zone-foreign', 'it belongs to another store');
 }

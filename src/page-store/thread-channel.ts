@@ -14,6 +14,7 @@ import {ThreadLine} from './thread-line.ts';
 import {ZoneBoard} from './zone-board.ts';
 import type {ZoneChannel, ZoneFailure, ZoneMedium, ZonePlace} from './zone-channel.ts';
 import {
+  bytesToRead,
   isStreamed,
   lineOf,
   type LineName,
@@ -59,6 +60,8 @@ type Line = {
   submitted: number;
   readonly outcomes: Map<number, Outcome>;
   readonly wanted: Set<number>;
+  /** The last operation that had each room: 0 while there was none. */
+  readonly rooms: number[];
 };
 
 type ChannelParts = {
@@ -84,19 +87,25 @@ class ThreadChannel implements ZoneChannel {
       const {shared} = thread;
       const zone = {name, directory};
       const data: ZoneWorkerData = {line, shared, board: board.shared, slot, zone};
-      const worker = new Worker(workerEntry, {workerData: data});
+      // The entry is compiled: a loader that the parent runs with would only make each start slower.
+      const worker = new Worker(workerEntry, {workerData: data, execArgv: []});
       worker.unref();
       // What ends the thread is told through its line; this event may come much later.
       worker.on('error', () => thread.end());
-      return {thread, submitted: 0, outcomes: new Map(), wanted: new Set()};
+      const rooms = Array.from({length: thread.roomCount}, () => 0);
+      return {thread, submitted: 0, outcomes: new Map(), wanted: new Set(), rooms};
     };
     this.#lines = {append: begin('append'), read: begin('read')};
   }
 
   submit(operation: ZoneOperation, bytes: readonly Uint8Array[]): number | null {
     const line = this.#lines[lineOf(operation)];
-    if (!line.thread.push(this.#withPlace(operation), bytes)) return null;
+    const needsRoom = bytesToRead(operation) > 0;
+    const room = needsRoom ? this.#freeRoom(line) : null;
+    if (needsRoom && room === null) return null;
+    if (!line.thread.push(this.#withPlace(operation), bytes, room)) return null;
     line.submitted++;
+    if (room !== null) line.rooms[room] = line.submitted;
     if (!isStreamed(operation)) line.wanted.add(line.submitted);
     return line.submitted;
   }
@@ -154,9 +163,21 @@ class ThreadChannel implements ZoneChannel {
     return sourceDirectory === undefined ? operation : {...operation, sourceDirectory};
   }
 
+  /** One whose operation is done, and is wanted no more. */
+  #freeRoom(line: Line): number | null {
+    this.#drain(line);
+    const done = this.done('read');
+    const index = line.rooms.findIndex(ticket => ticket <= done && !line.wanted.has(ticket));
+    return index < 0 ? null : index;
+  }
+
   #drain(line: Line): void {
+    const roomOf = (ticket: number): number | null => {
+      const index = line.rooms.indexOf(ticket);
+      return index < 0 ? null : index;
+    };
     for (;;) {
-      const answer = line.thread.shiftAnswer();
+      const answer = line.thread.shiftAnswer(roomOf);
       if (answer === null) return;
       const {ticket, outcome} = answer;
       if (ticket === 0 && !outcome.ok) this.#failure ??= outcome;

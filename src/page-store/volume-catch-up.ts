@@ -62,7 +62,7 @@ export function* catchUpVolume(parts: VolumeCatchUp): Job {
   const there = yield* listSegments(source, volume);
 
   const copies = planCopies(there, own, settled);
-  const asks = copyAsks(member, source, volume, copies, false);
+  const asks = copyAsks(member, source, volume, copies, {inOrder: false, rewrite: true});
   const bytesTotal = asks.reduce((sum, ask) => sum + copiedBytes(ask), 0);
   member.progress = {bytesDone: 0, bytesTotal};
   yield* runCopies(member, asks);
@@ -118,7 +118,7 @@ function startFeeding(
   source: Member,
   rest: readonly Copy[],
 ): Ask[] {
-  const asks = copyAsks(member, source, volume, rest, true).map(ask => {
+  const asks = copyAsks(member, source, volume, rest, {inOrder: true, rewrite: true}).map(ask => {
     const ticket = member.channel?.submit(ask.operation, []) ?? null;
     if (ticket === null) throw new Error('there is too much to copy at once');
     return {...ask, ticket};

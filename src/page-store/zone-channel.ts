@@ -16,7 +16,10 @@ export type ZoneFailure = {
 export type ZoneChannel = {
   /** Puts an operation in its line and returns its number there, from 1; null while there is no room. */
   submit(operation: ZoneOperation, bytes: readonly Uint8Array[]): number | null;
-  /** What became of an operation that has an answer, once; null while it has not come. */
+  /**
+   * What became of an operation that has an answer, once; null while it has not come. What was read of a segment
+   * is good until the next `submit`.
+   */
   take(line: LineName, ticket: number): Outcome | null;
   /** Nobody wants that answer any more. */
   forget(line: LineName, ticket: number): void;

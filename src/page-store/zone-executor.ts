@@ -12,6 +12,7 @@ import type {SegmentNumber, VolumeNumber} from './ids.ts';
 import {expectedRecord, recordChanged} from './expected-record.ts';
 import {compareVersions, recordVersion} from './record.ts';
 import {fillRange, holdsAll} from './fill-range.ts';
+import {performPartReads} from './part-reads.ts';
 import {SegmentCache} from './segment-cache.ts';
 import {
   isOnSegments,
@@ -46,12 +47,16 @@ export type ExecutorParts = {
   readonly publish: (lsn: number) => void;
 };
 
-export type Executed = {readonly value: unknown; readonly bytes: Uint8Array | null};
+/** Where what is read goes. */
+export type Room = (length: number) => Buffer;
+const ownRoom: Room = length => Buffer.allocUnsafe(length);
+
+export type Executed = {readonly value: unknown; readonly bytes: Buffer | null};
 const DONE: Executed = {value: null, bytes: null};
 
 /** What they do to files that are open comes to light at the next sync; what was claimed can be let go of. */
 const ANYWHERE: ReadonlySet<ZoneOperation['kind']> = new Set<ZoneOperation['kind']>([
-  ...(['read', 'write', 'truncate', 'unlock'] as const),
+  ...(['read', 'read-parts', 'write', 'truncate', 'unlock'] as const),
 ]);
 
 export class ZoneExecutor {
@@ -68,21 +73,23 @@ export class ZoneExecutor {
   }
 
   /** @throws BorealisError of the zone. */
-  run(operation: ZoneOperation, bytes: Buffer): Executed {
+  run(operation: ZoneOperation, bytes: Buffer, room: Room = ownRoom): Executed {
     if (!ANYWHERE.has(operation.kind)) this.#demandPlace();
     return isOnSegments(operation)
-      ? this.#runOnSegments(operation, bytes)
+      ? this.#runOnSegments(operation, bytes, room)
       : this.#runOnRecord(operation, bytes);
   }
 
-  #runOnSegments(operation: SegmentOperation, bytes: Buffer): Executed {
+  #runOnSegments(operation: SegmentOperation, bytes: Buffer, room: Room): Executed {
     switch (operation.kind) {
       case 'read': {
         const {volume, segment, position, length} = operation;
-        const into = Buffer.allocUnsafe(length);
+        const into = room(length);
         const got = this.#segments.get(volume, segment).read(position, into, 0, length);
         return {value: null, bytes: into.subarray(0, got)};
       }
+      case 'read-parts':
+        return performPartReads(this.#segments, operation.parts, room);
       case 'write':
         this.#writable(operation).write([bytes], operation.position);
         return DONE;
@@ -351,9 +358,10 @@ export function outcomeOf(
   executor: ZoneExecutor,
   operation: ZoneOperation,
   bytes: Buffer,
+  room: Room,
 ): Outcome {
   try {
-    return {ok: true, ...executor.run(operation, bytes)};
+    return {ok: true, ...executor.run(operation, bytes, room)};
   } catch (error) {
     return failureOf(error);
   }

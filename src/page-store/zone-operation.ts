@@ -10,6 +10,7 @@
  */
 import {BorealisError, type ErrorKind} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from './ids.ts';
+import {bytesOfParts} from './part-reads.ts';
 import type {SegmentRange} from './zone.ts';
 
 type InVolume = {readonly volume: VolumeNumber};
@@ -32,6 +33,8 @@ export type SegmentOperation =
   /** Writes the bytes over bad ones and syncs. */
   | (InSegment & {readonly kind: 'repair'; readonly position: number})
   | (InSegment & {readonly kind: 'read'; readonly position: number; readonly length: number})
+  /** Reads several parts, as part-reads.ts has them. */
+  | {readonly kind: 'read-parts'; readonly parts: readonly number[]}
   /**
    * Fills in what bytes `from` up to `to` lack that another zone has, durably: a place of a log is
    * written once, so a sector that holds something here is as good as the other one, or better, for
@@ -94,7 +97,7 @@ export type RecordState = 'absent' | 'present' | 'removed';
 
 /** What became of an operation. `value` can be told as JSON. */
 export type Outcome =
-  | {readonly ok: true; readonly value: unknown; readonly bytes: Uint8Array | null}
+  | {readonly ok: true; readonly value: unknown; readonly bytes: Buffer | null}
   | {readonly ok: false; readonly kind: ErrorKind; readonly code: string; readonly message: string};
 
 export type LineName = 'append' | 'read';
@@ -102,10 +105,10 @@ export type LineName = 'append' | 'read';
 const SEGMENT_KINDS: ReadonlySet<Kind> = new Set<SegmentOperation['kind']>([
   ...(['write', 'truncate', 'sync', 'create-segment', 'delete-segment'] as const),
   'compact-segment',
-  ...(['repair', 'read', 'copy', 'list-segments', 'tidy'] as const),
+  ...(['repair', 'read', 'read-parts', 'copy', 'list-segments', 'tidy'] as const),
 ]);
 const READ_KINDS: ReadonlySet<Kind> = new Set<Kind>([
-  ...(['read', 'copy', 'list-segments', 'tidy', 'read-volume-record'] as const),
+  ...(['read', 'read-parts', 'copy', 'list-segments', 'tidy', 'read-volume-record'] as const),
   ...(['read-store-record', 'list-volumes', 'list-leftovers', 'free-bytes'] as const),
 ]);
 const STREAMED_KINDS: ReadonlySet<Kind> = new Set<Kind>(['write', 'truncate', 'sync']);
@@ -122,6 +125,12 @@ export function isOnSegments(operation: ZoneOperation): operation is SegmentOper
 export function lineOf(operation: ZoneOperation): LineName {
   if (operation.kind === 'copy' && operation.inOrder) return 'append';
   return READ_KINDS.has(operation.kind) ? 'read' : 'append';
+}
+
+/** How much of a segment it reads; 0 for anything else. */
+export function bytesToRead(operation: ZoneOperation): number {
+  if (operation.kind === 'read') return operation.length;
+  return operation.kind === 'read-parts' ? bytesOfParts(operation.parts) : 0;
 }
 
 /** It is part of a log that is being written: it has no answer, and its failure stops the line. */

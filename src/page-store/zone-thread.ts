@@ -21,6 +21,8 @@ export class ZoneThread {
   readonly #executor: ZoneExecutor;
   #taken = 0;
   #syncs: Sync[] = [];
+  /** The bell was rung for all that is done. */
+  #isTold = true;
 
   constructor(line: ThreadLine, board: ZoneBoard, executor: ZoneExecutor) {
     this.#line = line;
@@ -34,14 +36,16 @@ export class ZoneThread {
       for (let count = 0; count < GROUP_MAX && this.#line.isRunning; count++) {
         const next = this.#line.shift();
         if (next === null) break;
-        this.#perform(next.operation, next.bytes);
+        this.#perform(next.operation, next.bytes, next.room);
       }
-      this.#sync();
+      // Who has its answer was told of it: the bell would only wake it up once more.
+      if (!this.#isTold) this.#sync();
     }
   }
 
-  #perform(operation: ZoneOperation, bytes: Buffer): void {
+  #perform(operation: ZoneOperation, bytes: Buffer, room: number | null): void {
     const ticket = this.#taken + 1;
+    this.#isTold = false;
     if (operation.kind === 'sync') {
       this.#syncs.push(operation);
       this.#taken = ticket;
@@ -54,12 +58,15 @@ export class ZoneThread {
       if (this.#syncs.length === 0) this.#line.setDone(ticket);
       return;
     }
-    this.#sync();
-    const outcome = outcomeOf(this.#executor, operation, bytes);
+    if (this.#syncs.length > 0) this.#sync();
+    const outcome = outcomeOf(this.#executor, operation, bytes, length =>
+      room === null ? Buffer.allocUnsafe(length) : this.#line.room(room).subarray(0, length),
+    );
     this.#line.answer(ticket, outcome, () => this.#pause());
     this.#taken = ticket;
     this.#line.setDone(ticket);
     this.#board.ring();
+    this.#isTold = true;
   }
 
   #sync(): void {
@@ -69,6 +76,7 @@ export class ZoneThread {
     }
     this.#line.setDone(this.#taken);
     this.#board.ring();
+    this.#isTold = true;
   }
 
   #pause(): void {

@@ -22,6 +22,17 @@ import type {ZonePlace} from './zone-channel.ts';
 /** Bytes `start` up to but not including `end` of a segment; multiples of 512. */
 export type SegmentRange = {readonly start: number; readonly end: number};
 
+/** A part of a segment that is wanted: bytes from `position`, as many as `into` has. */
+export type SegmentPiece = {
+  readonly position: number;
+  readonly into: Uint8Array;
+  /** Bytes that were read. Fewer than all of them: it is to be read alone, which tells why. */
+  got: number;
+};
+
+/** One of several that are read at once, from one copy alone if that is named. */
+export type SegmentPart = SegmentPiece & {readonly file: SegmentFile; readonly copy?: number};
+
 export type SegmentFile = {
   /** Descriptor for fdatasync on another thread, or null where the driver has none. */
   readonly syncDescriptor: number | null;
@@ -32,6 +43,8 @@ export type SegmentFile = {
    * before what a compaction dropped.
    */
   read(position: number, into: Uint8Array, intoOffset: number, length: number): number;
+  /** Reads several pieces with as few calls as it can, in no order. Never throws: see `got`. */
+  readPieces(pieces: readonly SegmentPiece[]): void;
   /** Writes all buffers one after the other at `position`. */
   write(buffers: readonly Uint8Array[], position: number): void;
   /** Returns once all that was written is durable. */
@@ -198,6 +211,8 @@ export type Zone = {
   holdRecord(volume: VolumeNumber, expected: Uint8Array): RecordHold;
   createSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile;
   openSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile;
+  /** Reads parts of any of its segments that are open, all at once. Never throws: see `got`. */
+  readParts(parts: readonly SegmentPart[]): void;
   /** Opens a segment, made if it is not there, of a volume that may have no record here yet: to copy into. */
   ensureSegment(volume: VolumeNumber, segment: SegmentNumber): SegmentFile;
   /** In ascending order. Empty when the volume does not exist. `part` spares looking at the others. */

@@ -191,3 +191,17 @@ test('a record that rotted is not replaced by an older one while the zone that h
   pass(40);
   for (const one of zones) expect(one.readVolumeRecord(volume)).toEqual(newest);
 });
+
+test('a volume is not unknown because one zone of two was emptied and the other one fails', () => {
+  const [a, b] = three();
+  const maker = mirrorOf([a, b], 'keeper');
+  const volume = allocateVolume(maker.zone);
+  fill(maker.zone, volume, true, 1);
+  maker.medium.finish();
+  const medium = new SimulatedZones([three()[0], b]);
+  Object.assign(medium.faults[1] ?? {}, {failure: 'zone-io'});
+  const parts = {medium, settings: MIRROR_DEFAULTS, onEvent: () => undefined};
+  const zone = openMirroredZone({...parts, role: 'writer'});
+  const open = (): unknown => openVolumeIn({zone, volume, create: false, nodeCacheBytes: 0});
+  expect(open).toThrow(expect.objectContaining({kind: 'unavailable'}));
+});

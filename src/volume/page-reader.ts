@@ -5,17 +5,26 @@
  *         else fails with it, and `onDamage` hears of each such page once.
  */
 import {crc32} from 'node:zlib';
+import {assert} from '../base/assert.ts';
 import {BorealisError, errorMessage} from '../base/errors.ts';
 import type {SegmentNumber, VolumeNumber} from '../page-store/ids.ts';
-import {SegmentCache} from '../page-store/segment-cache.ts';
-import type {Damage, SegmentFile, Zone} from '../page-store/zone.ts';
+import {SegmentCache, SEGMENTS_OPEN_MAX} from '../page-store/segment-cache.ts';
+import type {Damage, SegmentFile, SegmentPart, Zone} from '../page-store/zone.ts';
 import {isMissing, zonesTried} from './segment-copies.ts';
 import type {NodeSource} from './page-tree.ts';
 import {PAGE_SIZE_BYTES, SECTOR_SIZE_BYTES, SECTOR_MAX, word, type Pointer} from './pointer.ts';
 import {unitName} from './unit-names.ts';
 
-/** Pages that follow each other in the log as they do in the file: read with one call. */
-type Run = {volume: number; segment: number; sector: number; firstPage: number; count: number};
+/** Pages that follow each other in the log as they do in the file. */
+type Run = Place & {readonly firstPage: number; readonly crcs: number[]};
+
+/** Page p of `file` goes to `into[at + (p − base) × 8192]`. */
+export type ReadTarget = {
+  readonly file: number;
+  readonly base: number;
+  readonly into: Uint8Array;
+  readonly at: number;
+};
 
 export type PageReaderOptions = {
   /** The volume whose pages are read: they may lie in another one's segments. */
@@ -33,14 +42,17 @@ type Place = {
 
 /** A page that is read again and again is told once; a rotten disk must not fill the memory. */
 const DAMAGES_TOLD_MAX = 1_000;
+/** Read at once: each may lie in a segment of its own, and all of them are open meanwhile. */
+const RUNS_MAX = 128;
+assert(RUNS_MAX < SEGMENTS_OPEN_MAX, 'what is read at once stays open');
 
 export class PageReader {
   readonly #zone: Zone;
   readonly #options: PageReaderOptions;
   readonly #told = new Set<string>();
   readonly #segments: SegmentCache;
-  readonly #run: Run = {volume: 0, segment: 0, sector: 0, firstPage: 0, count: 0};
-  readonly #crcs: number[] = [];
+  #target: ReadTarget = {file: 0, base: 0, into: Buffer.alloc(0), at: 0};
+  #runs: Run[] = [];
   pagesRead = 0;
 
   constructor(zone: Zone, options: PageReaderOptions = {}) {
@@ -69,71 +81,92 @@ export class PageReader {
     return new Uint32Array(bytes.buffer, 0, PAGE_SIZE_BYTES / 4);
   }
 
-  /** Forgets a run that an error left unread. */
-  begin(): void {
-    this.#run.count = 0;
+  /** Begins to read pages of `target.file`; what an error left unread is forgotten. */
+  begin(target: ReadTarget): void {
+    this.#target = target;
+    this.#runs = [];
   }
 
   /**
-   * Adds `page` of `file`, whose pointer stands at word `pointerAt`, to the run that is being
-   * collected, and reads the run before it if the page does not continue it. Page p goes to
-   * `into[at + (p − base) × 8192]`.
+   * Adds `page`, whose pointer stands at word `pointerAt`, to what is to be read: to the last run if it
+   * continues that one.
    */
-  collect(
-    words: Uint32Array,
-    pointerAt: number,
-    file: number,
-    page: number,
-    base: number,
-    into: Uint8Array,
-    at: number,
-  ): void {
-    const run = this.#run;
-    const sector = word(words, pointerAt + 2) & SECTOR_MAX;
+  collect(words: Uint32Array, pointerAt: number, page: number): void {
+    const run = this.#runs.at(-1);
+    const volume = word(words, pointerAt) as VolumeNumber;
+    const segment = word(words, pointerAt + 1) as SegmentNumber;
+    const offset = (word(words, pointerAt + 2) & SECTOR_MAX) * SECTOR_SIZE_BYTES;
+    const crc = word(words, pointerAt + 3);
     const continues =
-      run.count > 0 &&
-      words[pointerAt] === run.volume &&
-      words[pointerAt + 1] === run.segment &&
-      page === run.firstPage + run.count &&
-      sector === run.sector + (run.count * PAGE_SIZE_BYTES) / SECTOR_SIZE_BYTES;
-    if (!continues) {
-      this.finish(file, base, into, at);
-      run.volume = word(words, pointerAt);
-      run.segment = word(words, pointerAt + 1);
-      run.sector = sector;
-      run.firstPage = page;
+      run !== undefined &&
+      volume === run.volume &&
+      segment === run.segment &&
+      page === run.firstPage + run.crcs.length &&
+      offset === run.offset + run.crcs.length * PAGE_SIZE_BYTES;
+    if (continues) {
+      run.crcs.push(crc);
+      return;
     }
-    this.#crcs[run.count] = word(words, pointerAt + 3);
-    run.count++;
+    if (this.#runs.length >= RUNS_MAX) this.finish();
+    this.#runs.push({volume, segment, offset, firstPage: page, crcs: [crc]});
   }
 
-  /** Reads the run that was collected. */
-  finish(file: number, base: number, into: Uint8Array, at: number): void {
-    const {volume, segment, sector, firstPage, count} = this.#run;
-    if (count === 0) return;
-    this.#run.count = 0;
+  /** Reads what was collected: all runs at once, and alone what that did not bring. */
+  finish(): void {
+    const runs = this.#runs;
+    this.#runs = [];
+    const [first] = runs;
+    if (first === undefined) return;
+    if (runs.length === 1) {
+      this.#readRun(
+        first,
+        this.#open(first, () => this.#nameOf(first, 0)),
+        null,
+      );
+      return;
+    }
+    const parts = runs.map(run => ({
+      file: this.#open(run, () => this.#nameOf(run, 0)),
+      position: run.offset,
+      into: this.#bytesOf(run, 0, run.crcs.length),
+      got: 0,
+    }));
+    this.#zone.readParts(parts);
+    for (const [index, run] of runs.entries()) {
+      const {file, into, got} = parts[index] as SegmentPart;
+      this.#readRun(run, file, got === into.length ? got : null);
+    }
+  }
+
+  /** Verifies a run, of which `got` bytes are there already; null: none. */
+  #readRun(run: Run, source: SegmentFile, got: number | null): void {
+    const {crcs, offset} = run;
+    const count = crcs.length;
     this.pagesRead += count;
-    const start = at + (firstPage - base) * PAGE_SIZE_BYTES;
-    const owner = this.#options.volume ?? (volume as VolumeNumber);
-    const name = (index: number): string =>
-      unitName(owner, {level: 0, file, first: firstPage + index});
-    const place = (index: number): Place => ({
-      volume: volume as VolumeNumber,
-      segment: segment as SegmentNumber,
-      offset: sector * SECTOR_SIZE_BYTES + index * PAGE_SIZE_BYTES,
-    });
-    const source = this.#open(place(0), () => name(0));
-    const bytes = count * PAGE_SIZE_BYTES;
-    const got = this.#read(source, place(0), into, start, bytes, () => name(0));
+    const bytes = this.#bytesOf(run, 0, count);
+    const known =
+      got ?? this.#read(source, run, bytes, 0, bytes.length, () => this.#nameOf(run, 0));
     for (let index = 0; index < count; index++) {
-      const from = start + index * PAGE_SIZE_BYTES;
-      const whole = got >= (index + 1) * PAGE_SIZE_BYTES;
-      const page = into.subarray(from, from + PAGE_SIZE_BYTES);
-      const crc = this.#crcs[index] as number;
+      const whole = known >= (index + 1) * PAGE_SIZE_BYTES;
+      const page = this.#bytesOf(run, index, 1);
+      const crc = crcs[index] as number;
       if (!whole || crc32(page) !== crc) {
-        this.#rescue(source, place(index), crc, page, name(index));
+        const place = {...run, offset: offset + index * PAGE_SIZE_BYTES};
+        this.#rescue(source, place, crc, page, this.#nameOf(run, index));
       }
     }
+  }
+
+  /** Where `count` pages of a run from its page `index` go. */
+  #bytesOf({firstPage}: Run, index: number, count: number): Uint8Array {
+    const {base, into, at} = this.#target;
+    const start = at + (firstPage + index - base) * PAGE_SIZE_BYTES;
+    return into.subarray(start, start + count * PAGE_SIZE_BYTES);
+  }
+
+  #nameOf({volume, firstPage}: Run, index: number): string {
+    const owner = this.#options.volume ?? volume;
+    return unitName(owner, {level: 0, file: this.#target.file, first: firstPage + index});
   }
 
   closeDeleted(): void {
@@ -179,19 +212,20 @@ export class PageReader {
   }
 
   /**
-   * Fills `into` with the page from the first copy that holds it as its checksum says, and puts it
-   * over the bad ones before that.
+   * Fills `into` with the page from a copy that holds it as its checksum says, and puts it over the bad ones
+   * that were found meanwhile: it looks on until there is one, for some copy was bad.
    */
   #rescue(file: SegmentFile, place: Place, crc: number, into: Uint8Array, what: string): void {
     const {volume, segment, offset} = place;
     const bad: number[] = [];
     const unread: string[] = [];
     let good: Buffer | null = null;
-    for (let copy = 0; copy < file.copies.length && good === null; copy++) {
+    for (let copy = 0; copy < file.copies.length; copy++) {
       const page = this.#readCopy(file, copy, offset);
       if (page === null) unread.push(file.copies[copy] as string);
-      else if (page.length === PAGE_SIZE_BYTES && crc32(page) === crc) good = page;
+      else if (page.length === PAGE_SIZE_BYTES && crc32(page) === crc) good ??= page;
       else bad.push(copy);
+      if (good !== null && bad.length > 0) break;
     }
     const where = `at offset ${offset} of segment ${segment} of volume ${volume}`;
     if (good === null && unread.length > 0) {

@@ -1,6 +1,6 @@
 /**
- * Reads a range of a file's pages: from the open batch what is there, from the log the rest, with one
- * call for pages that lie in the log as they do in the file.
+ * Reads a range of a file's pages: from the open batch what is there, from the log the rest, all that is
+ * there at once.
  */
 import type {VolumeNumber} from '../page-store/ids.ts';
 import type {FileTable} from './file-table.ts';
@@ -28,7 +28,7 @@ export function readPages(
   at: number,
 ): void {
   const name = (page: number): string => unitName(volume, {level: 0, file, first: page});
-  reader.begin();
+  reader.begin({file, base: first, into, at});
   const tree = files.tree(file);
   const pending = batch.hasFile(file);
   let leaf: Uint32Array | null = null;
@@ -55,8 +55,8 @@ export function readPages(
     if (leaf === null || leaf[pointerAt] === 0) {
       into.fill(0, target, target + PAGE_SIZE_BYTES);
     } else {
-      reader.collect(leaf, pointerAt, file, page, first, into, at);
+      reader.collect(leaf, pointerAt, page);
     }
   }
-  reader.finish(file, first, into, at);
+  reader.finish();
 }

@@ -9,7 +9,8 @@
  *    verified in order, and the log is cut before the first batch with a page that no copy holds.
  *
  * 3. Whatever follows the end is searched for headers. One that says that more was durable than was
- *    found means that the log rotted before its end: that is corruption, never taken for an end.
+ *    found means that the log rotted before its end: that is corruption, never taken for an end. While a
+ *    zone is away that may hold what is missing, it is unavailable.
  *
  * The result is a prefix of what was appended that holds at least all that a barrier covered.
  */
@@ -24,6 +25,7 @@ import {
   goodPage,
   levelBatch,
   levelBytes,
+  unreadCopies,
   zonesTried,
 } from './segment-copies.ts';
 import {decodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader} from './segment-header.ts';
@@ -159,7 +161,10 @@ function isFenced(fence: Fence | null, epoch: number, lsn: number): boolean {
 
 const SEARCH_BYTES = 2 ** 20;
 
-/** @throws BorealisError corrupt when a header behind the end knows of durable batches that were not found. */
+/**
+ * @throws BorealisError when a header behind the end knows of durable batches that were not found: corrupt, or
+ *   unavailable while a zone cannot be asked that may hold them.
+ */
 function checkNothingLost(record: Followed, last: BatchHeader | null, files: Files): void {
   const {volume, checkpoint} = record;
   const lsn = last?.lsn ?? checkpoint.lsn;
@@ -173,10 +178,13 @@ function checkNothingLost(record: Followed, last: BatchHeader | null, files: Fil
     );
     const durableLsn = Math.max(...found);
     if (durableLsn <= lsn) continue;
+    const what = `the log of volume ${volume} ends at LSN ${lsn} in segment ${endSegment}, offset ${endOffset}, but segment ${segment} says that LSN ${durableLsn} was durable (${zonesTried(file)})`;
+    const unread = unreadCopies(file);
+    if (unread.length === 0) throw new BorealisError('corrupt', 'log-corrupt', what);
     throw new BorealisError(
-      'corrupt',
-      'log-corrupt',
-      `the log of volume ${volume} ends at LSN ${lsn} in segment ${endSegment}, offset ${endOffset}, but segment ${segment} says that LSN ${durableLsn} was durable (${zonesTried(file)})`,
+      'unavailable',
+      'log-out-of-reach',
+      `${what}; zones that cannot be asked: ${unread.join(', ')}`,
     );
   }
 }

@@ -197,7 +197,7 @@ class Scrub {
   }
 
   *#verify(file: SegmentFile, units: readonly Unit[]): Generator<ScrubStep, Suspect[]> {
-    const verification = verifyUnits(file, units, this.#tally.copies);
+    const verification = verifyUnits(this.#zone, file, units, this.#tally.copies);
     for (;;) {
       const step = verification.next();
       if (step.done === true) return step.value;

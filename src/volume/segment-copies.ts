@@ -89,6 +89,19 @@ export function levelBytes(file: SegmentFile, position: number, bytes: Buffer, a
   }
 }
 
+/** The zones that cannot be asked at the moment: what their copies hold is open. */
+export function unreadCopies(file: SegmentFile): string[] {
+  return file.copies.filter((_, copy) => {
+    try {
+      file.readCopy(copy, 0, Buffer.alloc(1), 0, 1);
+      return false;
+    } catch (error) {
+      if (file.copies.length === 1 || !isMissing(error)) throw error;
+      return (error as BorealisError).kind === 'unavailable';
+    }
+  });
+}
+
 /** Names the zones of a segment's copies for an error. */
 export function zonesTried({copies}: SegmentFile): string {
   return copies.length === 1 ? `zone ${copies[0]}` : `zones ${copies.join(', ')}`;

@@ -162,6 +162,37 @@ describe('a zone that comes to a store of several', () => {
     expect(seen.filter(({state}) => state === 'healthy')).toHaveLength(1);
   });
 
+  test('of two that failed one after the other, it is tried again together with the other one', () => {
+    const keeper = open([memory('a'), memory('b')]);
+    tick(keeper, 1);
+    for (const faults of keeper.medium.faults) {
+      faults.failure = 'zone-io';
+      tick(keeper, 0.6);
+    }
+    for (const faults of keeper.medium.faults) faults.failure = null;
+    tick(keeper, 10);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy.slice(0, 2));
+  });
+
+  test('of two, emptied while the other one is away, it is filled once that one is back', () => {
+    const zones = [memory('a'), memory('b')] as const;
+    const keeper = open(zones);
+    const volume = allocateVolume(keeper.zone);
+    fill(keeper.zone, volume, true, 1);
+    keeper.medium.finish();
+    const [first] = keeper.medium.faults;
+    const empty = memory('b');
+    keeper.medium.replaceZone(1, empty);
+    if (first !== undefined) first.failure = 'zone-io';
+    tick(keeper, 5);
+    if (first !== undefined) first.failure = null;
+    tick(keeper, 30);
+    expect(keeper.zone.mirror?.states()).toEqual(healthy.slice(0, 2));
+    keeper.zone.close();
+    for (const zone of [...zones, empty]) zone.kill();
+    check(empty, volume, 1);
+  });
+
   test('of another store, it is left out', () => {
     const other = memory('c');
     openStore(other);

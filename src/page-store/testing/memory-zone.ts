@@ -13,10 +13,13 @@ import type {
   RecordHold,
   SegmentFile,
   SegmentListing,
+  SegmentPart,
+  SegmentPiece,
   SegmentRange,
   VolumeClaim,
   Zone,
 } from '../zone.ts';
+import {readByFile, readPieces, type ReadVector} from '../segment-pieces.ts';
 import {MemorySegmentData} from './memory-segment.ts';
 import {inputOutputError, ZoneFaults, type Random} from './zone-faults.ts';
 
@@ -197,6 +200,10 @@ export class MemoryZone implements Zone {
     );
   }
 
+  readParts(parts: readonly SegmentPart[]): void {
+    readByFile(parts);
+  }
+
   listSegments(volume: VolumeNumber): SegmentListing[] {
     return this.faults.call('read', () => this.#listing(volume));
   }
@@ -372,6 +379,20 @@ class MemorySegment implements SegmentFile {
       into.set(bytes, intoOffset);
       return bytes.length;
     });
+  }
+
+  readPieces(pieces: readonly SegmentPiece[]): void {
+    const readVector: ReadVector = (position, buffers) => {
+      const bytes = Buffer.concat(buffers);
+      const got = this.read(position, bytes, 0, bytes.length);
+      let at = 0;
+      for (const buffer of buffers) {
+        buffer.set(bytes.subarray(at, Math.min(at + buffer.length, Math.max(at, got))));
+        at += buffer.length;
+      }
+      return got;
+    };
+    readPieces(readVector, pieces);
   }
 
   write(buffers: readonly Uint8Array[], position: number): void {
