@@ -300,6 +300,16 @@ describe('subnet groups', () => {
       DBSubnetGroup: 'same zones',
       AvailabilityZones: ['local-1a'],
     });
+    const named = await plane.createDBCluster({
+      ...CREATE,
+      DBClusterIdentifier: 'named',
+      AvailabilityZones: ['local-1c', 'local-1b'],
+    });
+    await settle(service);
+    const {DBClusters} = await plane.describeDBClusters({DBClusterIdentifier: 'named'});
+    for (const shown of [named.DBCluster, DBClusters?.[0]]) {
+      expect(shown?.AvailabilityZones).toEqual(ZONES);
+    }
     const {DBInstance} = await plane.createDBInstance({...writer, AvailabilityZone: 'local-1c'});
     expect(DBInstance).toMatchObject({
       AvailabilityZone: 'local-1c',

@@ -85,6 +85,8 @@ export type ClusterSettings = {
   readonly deletionProtection: boolean;
   /** IAM database authentication: members of rds_iam log in by a token. */
   readonly iamAuthentication: boolean;
+  /** Availability Zones that the request named; absent when it named none. */
+  readonly namedZones?: readonly string[] | undefined;
   readonly tags: readonly Tag[];
 };
 

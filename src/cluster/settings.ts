@@ -49,7 +49,7 @@ export function parseSettings(
   const {DBSubnetGroupName: groupName} = input;
   const group =
     groupName === undefined || groupName === '' ? undefined : rules.subnetGroup(groupName);
-  // A cluster's pages are in every zone of the store; naming zones is accepted, as RDS adds the others too.
+  // A cluster's pages are in every zone of the store; those that are named are shown beside them, as in RDS.
   for (const zone of input.AvailabilityZones ?? []) {
     parseZone('AvailabilityZones', zone, group?.zones ?? rules.zones);
   }
@@ -89,9 +89,14 @@ export function parseSettings(
     }),
     autoMinorVersionUpgrade: input.AutoMinorVersionUpgrade ?? absent.autoMinorVersionUpgrade,
     deletionProtection: input.DeletionProtection ?? absent.deletionProtection,
+    namedZones: isGiven(input.AvailabilityZones) ? input.AvailabilityZones : absent.namedZones,
     iamAuthentication: input.EnableIAMDatabaseAuthentication ?? absent.iamAuthentication,
     tags: parseTags(input.Tags ?? tagsFor('cluster', input.TagSpecifications) ?? absent.tags),
   };
+}
+
+function isGiven(list: readonly string[] | undefined): list is readonly string[] {
+  return list !== undefined && list.length > 0;
 }
 
 export function parseMaintenanceWindow(value: string): string {

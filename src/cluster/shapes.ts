@@ -38,7 +38,7 @@ export function clusterShape(world: ShapeWorld, cluster: ClusterRecord): DBClust
   const now = new Date(world.clock.nowMs());
   return {
     AllocatedStorage: ALLOCATED_STORAGE_GIB,
-    AvailabilityZones: world.zones.map(zone => zone.name),
+    AvailabilityZones: shownZones(world, settings),
     BackupRetentionPeriod: settings.backupRetentionDays,
     DatabaseName: cluster.databaseName ?? undefined,
     DBClusterIdentifier: identifier,
@@ -155,6 +155,11 @@ export function instanceShape(
     NetworkType: 'IPV4',
     StatusInfos: statusInfos(instance.statusReason),
   };
+}
+
+/** Where its pages are, and what was asked for: Terraform replaces a cluster that lacks a zone it named. */
+function shownZones({zones}: ShapeWorld, {namedZones = []}: ClusterRecord['settings']): string[] {
+  return [...new Set([...zones.map(zone => zone.name), ...namedZones])].sort();
 }
 
 function shownSubnetGroup(world: ShapeWorld, name: string): DBSubnetGroup | undefined {
