@@ -14,6 +14,8 @@ import {createInterface} from 'node:readline';
 import {errorChain} from '../../../base/errors.ts';
 import {attachFuse, startFuseWorkers, type FuseAttachmentConfig} from '../fuse-attachment.ts';
 import type {VolumeNumber} from '../../../page-store/ids.ts';
+import {openZones, type StoreConfig} from '../../../page-store/open-zones.ts';
+import {openStore} from '../../../page-store/store.ts';
 import {engineCommand} from '../namespace.ts';
 
 export type MountOptions = FuseAttachmentConfig & {
@@ -33,6 +35,7 @@ type Command = {
 const options = JSON.parse(process.argv[2] ?? '') as MountOptions;
 
 async function main(): Promise<void> {
+  if (options.format && options.zones.length > 1) makeStore(options);
   const attachment = await attachFuse(options, startFuseWorkers(options.servingWorker));
   void attachment.failed.then(error => say({failed: error.message}));
   say({ready: attachment.directory});
@@ -49,6 +52,16 @@ async function main(): Promise<void> {
     }
   }
   await attachment.detach();
+}
+
+/** As the keeper of the zones does it before there is any volume: zones without a store may have been emptied. */
+function makeStore(config: StoreConfig): void {
+  const zone = openZones(config, {role: 'keeper'});
+  try {
+    openStore(zone);
+  } finally {
+    zone.close();
+  }
 }
 
 function run(
