@@ -2,6 +2,7 @@
  * When a new store is made: three zones, of which the last may hold the one that there is. And a change of it
  * that a zone alone has.
  */
+import * as fc from 'fast-check';
 import {beforeEach, expect, test} from 'vitest';
 import {MIRROR_DEFAULTS} from './mirror-members.ts';
 import {openMirroredZone} from './mirrored-zone.ts';
@@ -44,6 +45,38 @@ test('a new one is made in all zones', () => {
 test('a new one is made in zones that write slowly, and are looked at meanwhile', () => {
   start({}, {writeDelayMs: LATE_MS});
   expect(hasStore()).toEqual([true, true, true]);
+});
+
+test('zones that are slow, each in its own way, are not taken for emptied while a new one is made', () => {
+  const delays = fc.constantFrom(0, 30, LATE_MS / 2, LATE_MS);
+  const faults = fc.record({delayMs: delays, writeDelayMs: delays});
+  fc.assert(
+    fc.property(fc.tuple(faults, faults, faults), ofZones => {
+      const disks = ['a', 'b', 'c'].map(name => new MemoryZone(new ZoneFaults(), name));
+      const medium = new SimulatedZones(disks);
+      for (const [index, each] of ofZones.entries()) {
+        Object.assign(medium.faults[index] ?? {}, each);
+      }
+      const degraded: string[] = [];
+      const zone = openMirroredZone({
+        ...{medium, role: 'keeper', settings: MIRROR_DEFAULTS},
+        wallMs: () => medium.nowMs(),
+        onEvent: event => {
+          if (event.type === 'state' && event.state.state === 'degraded') {
+            degraded.push(`${event.state.zone}: ${event.state.reason}`);
+          }
+        },
+      });
+      openStore(zone);
+      for (let i = 0; i < 20; i++) {
+        medium.advance(LATE_MS / 5);
+        zone.mirror?.tick();
+      }
+      medium.finish();
+      expect(degraded).toEqual([]);
+    }),
+    {numRuns: 300},
+  );
 });
 
 test('one that reached fewer zones than a quorum before its maker died is brought to all', () => {

@@ -50,7 +50,7 @@ export class MirrorStoreRecord {
         this.write(newest, null);
         return newest;
       }
-      this.#noteEmpty(answers, newest !== null);
+      this.#noteEmpty(answers, newest !== null, idle);
       const older = this.#olderThan(newest, answers).filter(member => idle.includes(member));
       if (this.#role === 'writer' || older.length === 0) return newest;
       // What another process changes just now gets there in a moment.
@@ -153,8 +153,10 @@ export class MirrorStoreRecord {
   }
 
   /** A writer may still bring its own volume there; that the zone is whole is the keeper's matter. */
-  #noteEmpty(answers: Answers, isStore: boolean): void {
+  #noteEmpty(answers: Answers, isStore: boolean, idle: readonly Member[]): void {
     for (const [member, {bytes}] of answers) {
+      // The record may be on the way there.
+      if (bytes === null && isStore && !idle.includes(member)) continue;
       this.#members.noteStore(member, bytes !== null);
       if (bytes === null && isStore && this.#role !== 'writer') {
         this.#members.break(member, 'it is new or was emptied');

@@ -283,6 +283,26 @@ export class StoreCatchUp {
     }
   }
 
+  /** The store records of `asked`, this zone first: as they are once nothing of the store is on the way there. */
+  *#storeRecords(
+    asked: readonly Member[],
+  ): Generator<readonly Ask[], readonly Outcome[], readonly Outcome[]> {
+    const member = this.#member;
+    for (;;) {
+      const wasKnown = this.#store.record !== null;
+      const wasIdle = member.isIdle;
+      const answers = yield asked.map(of => {
+        return {member: of, operation: {kind: 'read-store-record'}} as const;
+      });
+      const hasNone = answers[0]?.ok === true && answers[0].bytes === null;
+      const isMadeMeanwhile = !wasKnown && this.#store.record !== null;
+      if (!hasNone || (wasIdle && !isMadeMeanwhile)) return answers;
+      // Done after what was given to it before.
+      const [probed] = yield [{member, operation: {kind: 'probe'}}];
+      good(probed);
+    }
+  }
+
   /**
    * The other zones that can be asked and hold the store. With this one, if it holds the store too, they
    * must be a read quorum. They need not be current: what was acknowledged is in one of a read quorum.
@@ -294,9 +314,7 @@ export class StoreCatchUp {
     const others = this.#members.all.filter(
       one => one !== member && one.isVoter && one.standing !== 'broken' && !one.isHung,
     );
-    const answers = yield [member, ...others].map(of => {
-      return {member: of, operation: {kind: 'read-store-record'}} as const;
-    });
+    const answers = yield* this.#storeRecords([member, ...others]);
     const [own, ...records] = answers.map(answer => good(answer).bytes);
     const asked = [member, ...others];
     this.#store.note(new Map(asked.map((of, index) => [of, good(answers[index])])));
