@@ -6,6 +6,8 @@ export type Mutation = {
   readonly name: string;
   /** Below src/. */
   readonly file: string;
+  /** Of seeds on one zone, which are the fast ones, or on several; absent: one. */
+  readonly zones?: 'several';
   readonly find: string;
   readonly replace: string;
   /** What is then wrong. */
@@ -268,6 +270,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'quorum of barriers off by one',
     file: 'page-store/zone-board.ts',
+    zones: 'several',
     find: 'marks[majority(marks.length) - 1] ?? 0',
     replace: 'marks[majority(marks.length) - 2] ?? 0',
     why: 'a barrier is acknowledged that one zone too few holds',
@@ -275,6 +278,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a sync of one zone is enough',
     file: 'page-store/mirror-stream.ts',
+    zones: 'several',
     find: 'if (this.#members.isWriteQuorum(done)) return;',
     replace: 'if (done.length > 0) return;',
     why: 'a barrier, and a checkpoint that a record names, are where one zone alone has them',
@@ -282,6 +286,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a zone is durable before its sync',
     file: 'page-store/zone-executor.ts',
+    zones: 'several',
     find: '        this.#syncSegment(volume, segment);\n',
     replace: '',
     why: 'a zone publishes what lies in its cache only',
@@ -289,6 +294,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'a record on too few zones',
     file: 'page-store/mirror-quorums.ts',
+    zones: 'several',
     find: 'isEnough: (done: readonly Member[]) => boolean = this.isWriteQuorum,',
     replace: 'isEnough: (done: readonly Member[]) => boolean = done => done.length > 0,',
     why: 'an epoch, a fork or a removal counts that one zone knows of',
@@ -296,6 +302,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'too few zones are read',
     file: 'page-store/membership.ts',
+    zones: 'several',
     find: 'countOf(set, names) > set.length - majority(set.length)',
     replace: 'countOf(set, names) > 0',
     why: 'an opening decides without the zone that has the newest record',
@@ -303,6 +310,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'catch-up skips a segment',
     file: 'page-store/copy-plan.ts',
+    zones: 'several',
     find: '.filter(({segment, from, to}) => from < to || !sizes.has(segment));',
     replace: '.filter(({segment, from, to}) => from < to || !sizes.has(segment))\n    .slice(1);',
     why: 'a zone is healthy that lacks a segment',
@@ -310,6 +318,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'healthy before it has caught up',
     file: 'page-store/store-catch-up.ts',
+    zones: 'several',
     find: '      yield* this.#pass();\n',
     replace: '',
     why: 'a zone is healthy that was given nothing',
@@ -317,6 +326,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'catch-up overwrites what a zone holds',
     file: 'page-store/fill-range.ts',
+    zones: 'several',
     find: 'if (!isOther) keepHeld(bytes, held, own);',
     replace: '',
     why: 'a bad copy spreads from zone to zone',
@@ -324,6 +334,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'catch-up trusts the cache after a failed sync',
     file: 'page-store/fill-range.ts',
+    zones: 'several',
     find: 'if (rewrite || !same) output.write',
     replace: 'if (!same) output.write',
     why: 'what a sync forgot is found equal, and is on no disk',
@@ -331,6 +342,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'what is appended meanwhile is not fed',
     file: 'page-store/volume-catch-up.ts',
+    zones: 'several',
     find: '  stream.alsoFeed(member);\n',
     replace: '',
     why: 'a zone that caught up lacks what was written while it did',
@@ -338,6 +350,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'zones do not see another writer',
     file: 'page-store/zone-executor.ts',
+    zones: 'several',
     find: 'if (compareVersions(recordVersion(found), recordVersion(held.bytes)) <= 0) return;',
     replace: 'return;',
     why: 'a stale writer acknowledges in zones that know better',
@@ -345,6 +358,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'idle logs are not levelled',
     file: 'volume/level-idle.ts',
+    zones: 'several',
     find: 'readVolumeRecord(zone, volume)?.record.clean === false',
     replace: 'false',
     why: 'zones that are lost one after the other take a log that nobody opened',

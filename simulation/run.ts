@@ -2,11 +2,11 @@
  * `npm run simulate`: runs seeds, prints those that fail and how to see them again, and ends with
  * status 1 if there is one.
  */
-import {Command, InvalidArgumentError} from 'commander';
+import {Command, InvalidArgumentError, Option} from 'commander';
 import {errorChain} from '../src/base/errors.ts';
 import {systemClock} from '../src/base/clock.ts';
 import {runMutations, type Verdict} from './mutate.ts';
-import {simulate, type Failure, type Run} from './simulate.ts';
+import {simulate, zoneCountOf, type Failure, type Run} from './simulate.ts';
 
 const SEEDS_DEFAULT = 1000;
 /** Tried until a mutation is caught. */
@@ -15,6 +15,7 @@ const MUTATION_SEEDS_DEFAULT = 2500;
 type Options = {
   readonly seeds?: number;
   readonly seed?: number;
+  readonly zones?: 'one' | 'several';
   readonly trace: boolean;
   readonly failFast: boolean;
   readonly mutations: boolean;
@@ -22,36 +23,43 @@ type Options = {
   readonly json: boolean;
 };
 
-function main(argv: readonly string[]): number {
+async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('simulate')
     .description('Runs volumes on disks in memory that fail, one history for each seed.')
     .option('--seeds <n>', `how many (default: ${SEEDS_DEFAULT}, or 1 with --seed)`, wholeNumber)
     .option('--seed <s>', 'the first one (default: 1)', wholeNumber)
+    .addOption(
+      new Option('--zones <which>', 'only seeds on one zone, or on several').choices([
+        'one',
+        'several',
+      ]),
+    )
     .option('--trace', 'print every step', false)
     .option('--fail-fast', 'end with the first seed that fails', false)
     .option('--mutations', 'put known faults into a copy of the source; each must be caught', false)
     .option('--only <text>', 'of the mutations, those with this in their name or file', '')
     .option('--json', 'print the result as JSON', false);
   const options = program.parse(argv).opts<Options>();
-  return options.mutations ? showTeeth(options) : runSeeds(options);
+  return options.mutations ? await showTeeth(options) : runSeeds(options);
 }
 
-function showTeeth(options: Options): number {
+async function showTeeth(options: Options): Promise<number> {
   const seedsMax = options.seeds ?? MUTATION_SEEDS_DEFAULT;
   const show = (verdict: Verdict): void => {
     if (!options.json) console.log(describeVerdict(verdict, seedsMax));
   };
-  const verdicts = runMutations({seedsMax, firstSeed: options.seed ?? 1, only: options.only}, show);
-  const caught = verdicts.filter(({seeds}) => seeds !== null).length;
+  const wanted = {seedsMax, firstSeed: options.seed ?? 1, only: options.only};
+  const verdicts = await runMutations(wanted, show);
+  const caught = verdicts.filter(({seed}) => seed !== null).length;
   const survived = verdicts.length - caught;
   if (options.json) console.log(JSON.stringify({passed: caught, failed: survived, verdicts}));
   else console.log(`${caught} passed, ${survived} failed`);
   return survived > 0 ? 1 : 0;
 }
 
-function describeVerdict({name, seeds, message}: Verdict, seedsMax: number): string {
-  if (seeds === null) return `${name.padEnd(50)} SURVIVED ${seedsMax} seeds`;
-  return `${name.padEnd(50)} ${String(seeds).padStart(5)}  ${message.slice(0, 120)}`;
+function describeVerdict({name, seed, message}: Verdict, seedsMax: number): string {
+  if (seed === null) return `${name.padEnd(50)} SURVIVED ${seedsMax} seeds`;
+  return `${name.padEnd(50)} ${String(seed).padStart(5)}  ${message.slice(0, 120)}`;
 }
 
 function runSeeds(options: Options): number {
@@ -59,7 +67,11 @@ function runSeeds(options: Options): number {
   const seedsMax = options.seeds ?? (options.seed === undefined ? SEEDS_DEFAULT : 1);
   const startMs = systemClock.monotonicMs();
   const totals: Totals = {passed: 0, steps: 0, calls: 0, faults: {}, failures: []};
-  for (let seed = first; seed < first + seedsMax; seed++) {
+  const isMeant = (seed: number): boolean =>
+    options.zones === undefined || (options.zones === 'one') === (zoneCountOf(seed) === 1);
+  for (let seed = first, tried = 0; tried < seedsMax; seed++) {
+    if (!isMeant(seed)) continue;
+    tried++;
     const run = simulate({seed, ...(options.trace && {trace: line => console.error(line)})});
     add(totals, run);
     if (run.failure === null) continue;
@@ -108,7 +120,7 @@ function wholeNumber(text: string): number {
 }
 
 try {
-  process.exitCode = main(process.argv);
+  process.exitCode = await main(process.argv);
 } catch (error) {
   console.error(`simulate: ${errorChain(error)}`);
   process.exitCode = 1;

@@ -44,10 +44,20 @@ export type SimulateOptions = {
   readonly trace?: (line: string) => void;
 };
 
-export function simulate({seed, store, trace = () => undefined}: SimulateOptions): Run {
+/** How many zones the seed has. */
+export function zoneCountOf(seed: number): number {
+  return pick(randomOf(seed), ZONES).count;
+}
+
+function randomOf(seed: number): Random {
   const random = seeded(seed);
   // The first numbers of neighbouring seeds are alike.
   for (let skip = 0; skip < 8; skip++) random(2);
+  return random;
+}
+
+export function simulate({seed, store, trace = () => undefined}: SimulateOptions): Run {
+  const random = randomOf(seed);
   const zones = pick(random, ZONES);
   let step = 0;
   let name = 'begin';

@@ -59,7 +59,7 @@ const HIGHEST_VOLUME = 'highest-volume';
 const LMDB_MAGIC = 0xbeefc0de;
 const LMDB_MAGIC_OFFSET = 24;
 /** Those there are, and some to spare. */
-const STORES_MAX = 32;
+export const STORES_MAX = 32;
 
 type Key = string | [region: string, name: string | number];
 type Store<T> = Database<T, Key>;
